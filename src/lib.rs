@@ -1,0 +1,2 @@
+//! `holdpoint`: the control room for releases, in a terminal.
+pub mod domain;
