@@ -1,2 +1,4 @@
 //! `holdpoint`: the control room for releases, in a terminal.
+pub mod cli;
 pub mod domain;
+pub mod platform;

@@ -1,1 +1,4 @@
+//! Integration tests: one binary, real processes.
 
+mod platform_runner;
+mod until;
