@@ -10,7 +10,7 @@
 //!
 //! So after any crash the files tell: `exit` there: it ended so. `lock` held: it runs. Neither, and
 //! `started` missing: it never began. `started` there, `lock` free and no `exit`: the runner was
-//! killed or the machine went down in the middle, and nobody can tell: [`Checked::Unknown`].
+//! killed or the machine went down in the middle, and nobody can tell: [`Found::Torn`].
 //!
 //! The engine looks whether `lock` is free by taking it for a moment. A runner that starts in that
 //! very moment gives way, and the engine, which then finds that nothing began, spawns another.
@@ -29,7 +29,6 @@ use tokio::time::sleep;
 use record::{CommandProcess, Folder, Started, boot};
 pub use record::{End, Exit, Job};
 
-use super::Checked;
 use crate::domain::EffectId;
 
 /// How often a runner is spawned for one call before it is given up.
@@ -55,12 +54,16 @@ pub enum Carried {
 }
 
 /// What the files of one effect say.
-#[derive(Debug)]
-enum Found {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// How it ended.
     Ended(Exit),
+    /// A runner is at it.
     Running,
+    /// It never began.
     Nothing,
-    Torn(String),
+    /// It began, its runner is gone, and why that is all that can be told.
+    Torn(Arc<str>),
 }
 
 impl Runner {
@@ -95,7 +98,7 @@ impl Runner {
         };
         let mut failure = String::new();
         for attempt in 0..SPAWNS {
-            match settled(&folder).await {
+            match settled(&folder, false).await {
                 Ok(Found::Nothing) => {}
                 Ok(found) => return carried(found),
                 Err(error) => return Carried::Unknown(unreadable(&error)),
@@ -107,7 +110,7 @@ impl Runner {
                 failure = why;
             }
         }
-        match settled(&folder).await {
+        match settled(&folder, false).await {
             Ok(Found::Nothing) => not_started(failure),
             Ok(found) => carried(found),
             Err(error) => Carried::Unknown(unreadable(&error)),
@@ -116,19 +119,12 @@ impl Runner {
 
     /// What is known of an effect, without starting anything. When it never began, a runner that
     /// was spawned for it and did not get to its start yet will not start it any more.
-    pub async fn check(&self, id: &EffectId) -> Checked {
-        let folder = match self.folder(id) {
-            Ok(folder) => folder,
-            Err(_) => return Checked::NeverStarted,
-        };
-        match look(&folder, true).await {
-            Ok(Found::Ended(exit)) => Checked::Ended(exit.outcome()),
-            Ok(Found::Running) => Checked::Running,
-            Ok(Found::Nothing) => Checked::NeverStarted,
-            Ok(Found::Torn(why)) => Checked::Unknown { why: why.into() },
-            Err(error) => Checked::Unknown {
-                why: unreadable(&error),
-            },
+    pub async fn check(&self, id: &EffectId) -> Found {
+        match self.folder(id) {
+            Ok(folder) => look(&folder, true)
+                .await
+                .unwrap_or_else(|error| Found::Torn(unreadable(&error))),
+            Err(_) => Found::Nothing,
         }
     }
 
@@ -136,7 +132,7 @@ impl Runner {
     /// never began.
     pub async fn wait(&self, id: &EffectId) -> Option<Carried> {
         let folder = self.folder(id).ok()?;
-        match settled(&folder).await {
+        match settled(&folder, true).await {
             Ok(Found::Nothing) => None,
             Ok(found) => Some(carried(found)),
             Err(error) => Some(Carried::Unknown(unreadable(&error))),
@@ -218,7 +214,7 @@ fn reason(code: Option<i32>) -> String {
 fn carried(found: Found) -> Carried {
     match found {
         Found::Ended(exit) => Carried::Ended(exit),
-        Found::Torn(why) => Carried::Unknown(why.into()),
+        Found::Torn(why) => Carried::Unknown(why),
         // `settled` waits for the end of what runs, and its callers look for `Nothing` themselves
         Found::Running | Found::Nothing => {
             Carried::Unknown("the files of this effect changed under the engine".into())
@@ -243,11 +239,12 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Looks until no runner is at it any more.
-async fn settled(folder: &Folder) -> io::Result<Found> {
+/// Looks until no runner is at it any more. `fence`: what never began shall not begin behind the
+/// engine's back, so the job of a runner that may be late is taken away.
+async fn settled(folder: &Folder, fence: bool) -> io::Result<Found> {
     let mut pause = Duration::from_millis(5);
     loop {
-        match look(folder, false).await? {
+        match look(folder, fence).await? {
             Found::Running => sleep(pause).await,
             found => return Ok(found),
         }
@@ -281,7 +278,7 @@ fn look_now(folder: &Folder, fence: bool) -> io::Result<Found> {
     // under the lock: a runner may have ended between the two looks
     let found = match read_exit(folder)? {
         Some(exit) => exit,
-        None if folder.has("started")? => Found::Torn(torn(folder)),
+        None if folder.has("started")? => Found::Torn(torn(folder).into()),
         None => Found::Nothing,
     };
     if fence && matches!(found, Found::Nothing) && folder.has("job.json")? {
@@ -295,7 +292,7 @@ fn read_exit(folder: &Folder) -> io::Result<Option<Found>> {
     match folder.read::<Exit>("exit") {
         Ok(exit) => Ok(exit.map(Found::Ended)),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            Ok(Some(Found::Torn(error.to_string())))
+            Ok(Some(Found::Torn(error.to_string().into())))
         }
         Err(error) => Err(error),
     }

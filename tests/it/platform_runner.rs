@@ -5,9 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use holdpoint::domain::{EffectId, Failure, Outcome, Span};
-use holdpoint::platform::Checked;
-use holdpoint::platform::runner::{Carried, End, Exit, Job, Runner};
+use holdpoint::domain::{EffectId, Span};
+use holdpoint::platform::runner::{Carried, End, Exit, Found, Job, Runner};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 use tempfile::TempDir;
 
@@ -106,12 +105,8 @@ async fn a_command_runs_and_its_end_is_found_again() {
     assert_eq!(exit.tail, "to stdout | to stderr");
     // once more, by the same engine and by a new one
     assert_eq!(ended(room.runner.carry(&id("R-1.a"), &job).await), exit);
-    let outcome = Outcome::Failed {
-        why: Failure::Exit(3),
-        output: "to stdout | to stderr".into(),
-    };
     let checked = room.runner.check(&id("R-1.a")).await;
-    assert_eq!(checked, Checked::Ended(outcome));
+    assert_eq!(checked, Found::Ended(exit));
     assert_eq!(room.runs(), 1);
     let output = room.runner.output(&id("R-1.a")).await;
     assert_eq!(output, ["to stdout", "to stderr"]);
@@ -173,7 +168,7 @@ async fn carried_again_while_it_runs_it_waits() {
         calls.spawn(async move { runner.carry(&id("R-1.a"), &job).await });
     }
     until_async("it runs", async || room.runs(), |n| *n == 1).await;
-    assert_eq!(room.runner.check(&id("R-1.a")).await, Checked::Running);
+    assert_eq!(room.runner.check(&id("R-1.a")).await, Found::Running);
     fs::write(go, "").unwrap();
     while let Some(carried) = calls.join_next().await {
         assert_eq!(ended(carried.unwrap()).end, End::Exit(0));
@@ -194,7 +189,7 @@ async fn dropping_the_call_leaves_the_command_running() {
     until_async("it runs", async || room.runs(), |n| *n == 1).await;
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
-    assert_eq!(room.runner.check(&id("R-1.a")).await, Checked::Running);
+    assert_eq!(room.runner.check(&id("R-1.a")).await, Found::Running);
     fs::write(go, "").unwrap();
     let waited = room.runner.wait(&id("R-1.a")).await.unwrap();
     assert_eq!(ended(waited).end, End::Exit(0));
@@ -217,7 +212,7 @@ async fn a_runner_killed_after_the_start_leaves_an_unknown() {
     runner.kill().unwrap();
     runner.wait().unwrap();
     let checked = room.runner.check(&id("R-1.a")).await;
-    let Checked::Unknown { why } = checked else {
+    let Found::Torn(why) = checked else {
         panic!("{checked:?}");
     };
     assert!(why.contains("may still run (group"), "{why}");
@@ -241,10 +236,10 @@ async fn killed_before_the_spawn_it_never_started_and_runs_once() {
     let room = Room::new();
     let job = room.job("exit 0");
     let nothing = room.runner.check(&id("R-1.a")).await;
-    assert_eq!(nothing, Checked::NeverStarted, "nothing was written yet");
+    assert_eq!(nothing, Found::Nothing, "nothing was written yet");
     let folder = room.write_job("R-1.a", &job);
     let written = room.runner.check(&id("R-1.a")).await;
-    assert_eq!(written, Checked::NeverStarted, "only the job was written");
+    assert_eq!(written, Found::Nothing, "only the job was written");
     // a runner that was spawned by the engine that died, and is late
     assert_eq!(spawn_runner(&folder).wait().unwrap().code(), Some(5));
     assert_eq!(
@@ -273,12 +268,15 @@ async fn runners_killed_at_any_moment_never_run_it_twice() {
         let second = room.runner.carry(&id(&name), &job(&script)).await;
         let runs = || fs::read_to_string(&ran).unwrap_or_default().lines().count();
         match (&first, &second) {
-            (Checked::NeverStarted | Checked::Ended(_), Carried::Ended(exit)) => {
+            // a process that is being started holds a copy of the lock until it is
+            (Found::Nothing | Found::Ended(_) | Found::Running, Carried::Ended(exit)) => {
                 assert_eq!(exit.end, End::Exit(0), "round {n}: {first:?}");
                 assert_eq!(runs(), 1, "round {n}: {first:?}");
             }
             // the command may still be on its way, but it is the only one
-            (Checked::Unknown { .. }, Carried::Unknown(_)) => assert!(runs() <= 1, "round {n}"),
+            (Found::Torn(_) | Found::Running, Carried::Unknown(_)) => {
+                assert!(runs() <= 1, "round {n}");
+            }
             _ => panic!("round {n}: {first:?}, then {second:?}"),
         }
     }
@@ -490,7 +488,7 @@ async fn a_disk_that_fills_up_meanwhile_does_not_lose_the_end() {
         panic!("{exit:?}");
     };
     assert!(!ran.path().join("ran").exists(), "{why}");
-    assert_eq!(runner.check(&id("b")).await, Checked::NeverStarted);
+    assert_eq!(runner.check(&id("b")).await, Found::Nothing);
 }
 
 struct Mounted(PathBuf);

@@ -142,7 +142,7 @@ async fn carry_async(folder: &Folder, job: &Job) -> Exit {
         let pid = pid.as_raw_pid();
         let _ = folder.write("command", &CommandProcess { pid });
     }
-    let end = running.to_its_end(&mut child, job).await;
+    let end = running.watch(&mut child, job).await;
     let took = Span(running.begun.elapsed().as_millis() as u64);
     running.drain().await;
     let lines = running.output.lines();
@@ -179,7 +179,7 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    async fn to_its_end(&mut self, child: &mut Child, job: &Job) -> End {
+    async fn watch(&mut self, child: &mut Child, job: &Job) -> End {
         let mut buffer = vec![0_u8; 64 * 1024];
         let limit = self.begun + job.limit.std();
         let mut show = self.begun + SHOW_EVERY;
