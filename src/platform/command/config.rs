@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer};
 
-use super::argv::{FOR_EFFECTS, FOR_INSTANCES, unknown};
+use super::super::words::{FOR_EFFECTS, FOR_INSTANCES, unknown};
 use crate::domain::text::printable;
 use crate::domain::{Span, Verb};
 

@@ -1,0 +1,5 @@
+//! Samples in, verdict out, pure.
+
+pub mod sample;
+
+pub use sample::Sample;
