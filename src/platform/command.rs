@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+pub(super) use config::span;
 pub use config::{CommandConfig, InstanceConfig, Problem, Timeouts};
 
 use super::process::{self, Answer, NoAnswer};

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod platform_command;
+mod platform_health;
 mod platform_runner;
+mod platform_scrape;
+mod server;
 mod sshd;
 mod until;
