@@ -1,1 +1,5 @@
+//! The integration tests, one binary.
 
+#[macro_use]
+mod room;
+mod walk;
