@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, ClientBuilder, Response, Url};
 use rustls::ClientConfig;
 use rustls::crypto::ring;
 use rustls_platform_verifier::BuilderVerifierExt;
@@ -87,15 +87,9 @@ impl Http {
     }
 
     fn with(tls: ClientConfig) -> Result<Http, String> {
-        Client::builder()
-            .tls_backend_preconfigured(tls)
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
+        builder(tls)
             // a kept connection to a process that was replaced meanwhile is a false alarm
             .pool_max_idle_per_host(0)
-            .connect_timeout(CONNECT)
-            .user_agent(concat!("holdpoint/", env!("CARGO_PKG_VERSION")))
             .build()
             .map(|client| Http { client })
             .map_err(|error| error.to_string())
@@ -150,6 +144,25 @@ impl Http {
             }
         }
     }
+}
+
+/// A client for plain http on this machine that keeps its connections, to send many requests.
+///
+/// # Errors
+/// A sentence, when the TLS library cannot be set up.
+pub fn plain_client() -> Result<Client, String> {
+    let tls = no_tls().map_err(|error| error.to_string())?;
+    builder(tls).build().map_err(|error| error.to_string())
+}
+
+fn builder(tls: ClientConfig) -> ClientBuilder {
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT)
+        .user_agent(concat!("holdpoint/", env!("CARGO_PKG_VERSION")))
 }
 
 async fn read(mut response: Response, most: usize) -> Result<Got, NoAnswer> {

@@ -4,6 +4,8 @@
 //! hangs, fails or talks nonsense costs only itself, and the sample says so.
 
 mod merge;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,14 @@
-//! The integration tests, one binary.
+//! Integration tests: one binary, real processes.
+// clippy takes only the test functions themselves for tests, not what they call
+#![allow(clippy::unwrap_used)]
 
-#[macro_use]
+mod fleet;
+mod platform_command;
+mod platform_health;
+mod platform_runner;
+mod platform_scrape;
 mod room;
+mod server;
+mod sshd;
+mod until;
 mod walk;
