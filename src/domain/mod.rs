@@ -6,6 +6,7 @@ pub mod effect;
 pub mod ids;
 pub mod notice;
 pub mod text;
+pub mod words;
 
 pub use effect::{Effect, Failure, Health, Outcome, Sight, Verb};
 pub use ids::*;
