@@ -222,19 +222,19 @@ impl FromStr for Key {
 
 fn code(word: &str) -> Result<Code, KeyError> {
     let mut chars = word.chars();
-    if let (Some(c), None) = (chars.next(), chars.next()) {
-        if !c.is_control() {
-            return Ok(Code::Char(c));
-        }
+    if let (Some(c), None) = (chars.next(), chars.next())
+        && !c.is_control()
+    {
+        return Ok(Code::Char(c));
     }
     let lower = word.to_ascii_lowercase();
     if let Some((_, code)) = NAMES.iter().find(|(name, _)| *name == lower) {
         return Ok(*code);
     }
-    if let Some(n) = lower.strip_prefix('f').and_then(|n| n.parse::<u8>().ok()) {
-        if (1..=24).contains(&n) {
-            return Ok(Code::F(n));
-        }
+    if let Some(n) = lower.strip_prefix('f').and_then(|n| n.parse::<u8>().ok())
+        && (1..=24).contains(&n)
+    {
+        return Ok(Code::F(n));
     }
     Err(KeyError::Unknown {
         word: word.to_owned(),

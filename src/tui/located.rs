@@ -71,7 +71,7 @@ impl<'a> SourceFile<'a> {
 
 /// A file as far as it could be read.
 pub(super) struct Parsed<'a> {
-    file: SourceFile<'a>,
+    pub file: SourceFile<'a>,
     table: DeTable<'a>,
     /// Lines that were told already; what was read of them is a guess.
     broken: BTreeSet<usize>,

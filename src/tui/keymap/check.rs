@@ -7,7 +7,8 @@ use crate::domain::Notice;
 use super::super::action::{Action, Confirm, Context, Group};
 use super::super::key::KeySeq;
 use super::super::located::SourceFile;
-use super::{Keymap, LineError, easy};
+use super::Keymap;
+use super::load::{LineError, easy};
 
 /// What is odd about a line that is taken nevertheless.
 #[derive(Debug)]

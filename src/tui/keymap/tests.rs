@@ -1,3 +1,4 @@
+use super::load::easy;
 use super::*;
 use crate::domain::Level;
 
