@@ -71,18 +71,10 @@ glyphs! {
     Below "↓" "v";
     /// Something needs attention.
     Alert "●" "!";
-    /// The axis of an interval plot.
+    /// A horizontal line in a chart: what is allowed.
     Dotted "╌" ".";
-    /// The tolerance in an interval plot.
+    /// A vertical line in a chart: when something happened.
     Limit "┊" ":";
-    /// The left end of an interval.
-    From "├" "[";
-    /// The right end of an interval.
-    To "┤" "]";
-    /// Between the ends of an interval.
-    Span "━" "=";
-    /// The estimate in an interval.
-    Point "●" "o";
     /// The filled part of a progress bar.
     Full "█" "#";
     /// The part of a progress bar that is changing.

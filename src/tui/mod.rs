@@ -13,6 +13,7 @@ pub mod key;
 pub mod keymap;
 pub mod located;
 pub mod theme;
+pub mod widgets;
 
 pub use action::{Action, Confirm, Context, Group};
 pub use caps::{Background, Caps, Depth};
