@@ -1,3 +1,4 @@
 //! `holdpoint`: the control room for releases, in a terminal.
 pub mod domain;
+pub mod judge;
 pub mod tui;

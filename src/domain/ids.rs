@@ -14,12 +14,30 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 
-/// A length of time in milliseconds; never negative.
+/// A length of time in milliseconds; never negative. In files and events it is text: `90s`, `250ms`.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct Span(pub u64);
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Span::parse(&text)
+    }
+}
+
+impl From<Span> for String {
+    fn from(span: Span) -> String {
+        if span.0.is_multiple_of(1000) {
+            format!("{}s", span.0 / 1000)
+        } else {
+            format!("{}ms", span.0)
+        }
+    }
+}
 
 impl Span {
     /// A span of whole seconds.

@@ -1,0 +1,474 @@
+//! Folding an event into the state. Total: an event of the ledger never fails here.
+
+use std::sync::Arc;
+
+use super::compile;
+use super::effect::{Outcome, Verb};
+use super::event::{Event, What};
+use super::hold::HoldState;
+use super::ids::{Artifact, ReleaseId, Timestamp};
+use super::log;
+use super::plan::{Plan, TriggerAction};
+use super::release::{
+    Back, Batch, LOG_LINES, Move, Paused, Phase, Release, Step, StepStatus, Summary, Vote,
+};
+use super::state::{Seen, State};
+
+/// Folds one event into the state.
+pub fn apply(state: &mut State, event: &Event) {
+    state.seq += 1;
+    state.now = state.now.max(event.at);
+    match &event.what {
+        What::CharterAdopted { charter, digest } => {
+            state.charter = charter.clone();
+            state.charter_digest = digest.clone();
+            recompile(state);
+        }
+        What::InstanceSeen { target, sight } => {
+            let seen = Seen {
+                sight: sight.clone(),
+                since: event.at,
+            };
+            let mut record = state.targets.get(target).cloned().unwrap_or_default();
+            Arc::make_mut(&mut record).insert(sight.instance.clone(), seen);
+            state.targets.insert(target.clone(), record);
+            for id in state.on.get(target).cloned().unwrap_or_default() {
+                rewake(state, id);
+            }
+        }
+        What::Submitted {
+            release,
+            plan,
+            digest,
+        } => submitted(state, event, *release, plan, digest),
+        What::Closed {
+            release,
+            ending,
+            why,
+        } => {
+            let Some(old) = state.live.remove(release) else {
+                return;
+            };
+            forget(state, &old);
+            let summary = Summary {
+                id: *release,
+                name: old.plan.name.clone(),
+                title: old.plan.title.clone(),
+                environment: old.plan.environment.clone(),
+                services: old
+                    .plan
+                    .services
+                    .iter()
+                    .map(|s| (s.service.clone(), s.version.clone()))
+                    .collect(),
+                ending: *ending,
+                submitted: old.submitted,
+                closed: event.at,
+                why: why.clone(),
+            };
+            state.closed.insert(*release, Arc::new(summary));
+        }
+        what => {
+            let Some(id) = what.release() else { return };
+            let Some(slot) = state.live.get_mut(&id) else {
+                return;
+            };
+            let release = Arc::make_mut(slot);
+            change(release, event);
+            note(release, event);
+            rewake(state, id);
+        }
+    }
+}
+
+fn submitted(state: &mut State, event: &Event, id: ReleaseId, plan: &Arc<Plan>, digest: &Arc<str>) {
+    state.last_id = state.last_id.max(id.0);
+    let Some(submitter) = event.who.person().cloned() else {
+        return;
+    };
+    let mut release = Release {
+        id,
+        plan: plan.clone(),
+        digest: digest.clone(),
+        submitter,
+        submitted: event.at,
+        phase: Phase::Waiting,
+        since: event.at,
+        paused: None,
+        con: None,
+        votes: Default::default(),
+        batches: compile::batches(plan, &state.charter),
+        observe: compile::observe(plan),
+        back: None,
+        was: Vec::new(),
+        verdicts: Default::default(),
+        fired: Vec::new(),
+        finding: None,
+        handover: None,
+        log: Vec::new(),
+        wake: None,
+    };
+    note(&mut release, event);
+    for target in release.targets() {
+        state.on.entry(target.clone()).or_default().push(id);
+    }
+    state.live.insert(id, Arc::new(release));
+    rewake(state, id);
+}
+
+/// Takes a release that is over out of the indexes.
+fn forget(state: &mut State, old: &Release) {
+    for target in old.targets() {
+        let others: Vec<ReleaseId> = state
+            .on
+            .get(target)
+            .map(|ids| ids.iter().copied().filter(|id| *id != old.id).collect())
+            .unwrap_or_default();
+        if others.is_empty() {
+            state.on.remove(target);
+            state.targets.remove(target);
+        } else {
+            state.on.insert(target.clone(), others);
+        }
+    }
+    if let Some(at) = old.wake {
+        state.wakes.remove(&(at, old.id));
+    }
+}
+
+/// A changed charter changes the batches of releases that have not begun: their targets may have
+/// other instances now. What they have passed stays passed.
+fn recompile(state: &mut State) {
+    let waiting: Vec<ReleaseId> = state
+        .live
+        .iter()
+        .filter(|(_, r)| r.phase == Phase::Waiting)
+        .map(|(id, _)| *id)
+        .collect();
+    for id in waiting {
+        let charter = state.charter.clone();
+        let Some(old) = state.live.get(&id).cloned() else {
+            continue;
+        };
+        forget(state, &old);
+        let mut release = (*old).clone();
+        let mut batches = compile::batches(&release.plan, &charter);
+        for hold in batches
+            .iter_mut()
+            .flat_map(|b| b.before.iter_mut().chain(&mut b.after))
+        {
+            if let Some(before) = old.holds().find(|h| h.id == hold.id) {
+                hold.state = before.state.clone();
+            }
+        }
+        release.batches = batches;
+        release.wake = None;
+        for target in release.targets() {
+            state.on.entry(target.clone()).or_default().push(id);
+        }
+        state.live.insert(id, Arc::new(release));
+        rewake(state, id);
+    }
+}
+
+/// What an event changes in its release.
+fn change(release: &mut Release, event: &Event) {
+    let at = event.at;
+    match &event.what {
+        What::Voted {
+            choice,
+            groups,
+            comment,
+            ..
+        } => {
+            if let Some(who) = event.who.person() {
+                let vote = Vote {
+                    choice: *choice,
+                    groups: groups.clone(),
+                    at,
+                    comment: comment.clone(),
+                };
+                release.votes.insert(who.clone(), vote);
+            }
+        }
+        What::HoldOpened { hold, until, .. } => {
+            release.finding = None;
+            set_hold(release, hold, |state| {
+                *state = HoldState::Open {
+                    since: at,
+                    until: *until,
+                    warned: false,
+                    overdue: false,
+                };
+            });
+        }
+        What::HoldCleared { hold, by, .. } => {
+            if hold.as_str() == "start" {
+                release.con = event.who.person().cloned();
+            }
+            set_hold(release, hold, |state| {
+                *state = HoldState::Cleared { at, by: by.clone() };
+            });
+        }
+        What::HoldWarned { hold, .. } => set_hold(release, hold, |state| {
+            if let HoldState::Open { warned, .. } = state {
+                *warned = true;
+            }
+        }),
+        What::DeadlinePassed { hold, .. } => set_hold(release, hold, |state| {
+            if let HoldState::Open {
+                warned, overdue, ..
+            } = state
+            {
+                *warned = true;
+                *overdue = true;
+            }
+        }),
+        What::Started { con, was, .. } => {
+            release.con = con.clone().or(release.con.take());
+            release.was = was.clone();
+            enter(release, Phase::Rolling, at);
+        }
+        What::BatchBegan { batch, .. } => {
+            release.verdicts.clear();
+            if let Some(batch) = release.batches.get_mut(*batch) {
+                batch.began = Some(at);
+            }
+        }
+        What::BatchDone { batch, .. } => {
+            if let Some(batch) = release.batches.get_mut(*batch) {
+                batch.done = Some(at);
+            }
+        }
+        What::Paused { why, .. } => {
+            release.paused = Some(Paused {
+                since: at,
+                by: event.who.clone(),
+                why: why.clone(),
+            });
+        }
+        What::Resumed { .. } => {
+            release.con = event.who.person().cloned().or(release.con.take());
+            release.paused = None;
+        }
+        What::TriggerFired { trigger, words, .. } => {
+            release.fired.push(*trigger);
+            if release
+                .plan
+                .triggers
+                .get(*trigger)
+                .is_some_and(|t| t.action == TriggerAction::Pause)
+            {
+                release.paused = Some(Paused {
+                    since: at,
+                    by: event.who.clone(),
+                    why: words.clone(),
+                });
+            }
+        }
+        What::RollbackBegan { why, .. } => {
+            release.paused = None;
+            release.con = event.who.person().cloned().or(release.con.take());
+            release.back = Some(Back {
+                since: at,
+                by: event.who.clone(),
+                why: why.clone(),
+                moves: way_back(release),
+                hold: compile::back_hold(),
+            });
+            enter(release, Phase::RollingBack, at);
+        }
+        What::Judged { verdict, .. } => {
+            release
+                .verdicts
+                .insert(verdict.metric.clone(), verdict.clone());
+        }
+        What::Found { finding, .. } => release.finding = Some(finding.clone()),
+        What::ObservationBegan { .. } => enter(release, Phase::Observing, at),
+        What::HandedOver { note, .. } => {
+            release.handover = event.who.person().cloned().map(|who| (who, note.clone()));
+        }
+        What::EffectBegun { effect } => {
+            if let Some((_, step)) = find_step(release, |m, s, place| {
+                m.effect(effect.release, place, s)
+                    .is_some_and(|e| e.id == effect.id)
+            }) {
+                step.status = StepStatus::Running;
+                step.since = at;
+            }
+        }
+        What::EffectEnded {
+            effect,
+            outcome,
+            again,
+            ..
+        } => {
+            let id = release.id;
+            if let Some((calls, step)) = find_step(release, |m, s, place| {
+                s.status == StepStatus::Running
+                    && m.effect(id, place, s).is_some_and(|e| e.id == *effect)
+            }) {
+                ended(step, calls, outcome, *again, at);
+            }
+        }
+        What::StepRetried {
+            target, instance, ..
+        } => {
+            let going_back = release.back.is_some();
+            if let Some((_, step)) = find_step(release, |m, s, place| {
+                m.target == *target
+                    && s.instance == *instance
+                    && (place == "back") == going_back
+                    && matches!(
+                        s.status,
+                        StepStatus::Failed { .. } | StepStatus::Unknown { .. }
+                    )
+            }) {
+                step.attempt += 1;
+                step.status = StepStatus::ToDo;
+                step.since = at;
+            }
+        }
+        What::CharterAdopted { .. }
+        | What::Submitted { .. }
+        | What::InstanceSeen { .. }
+        | What::Closed { .. } => {}
+    }
+}
+
+fn enter(release: &mut Release, phase: Phase, at: Timestamp) {
+    release.phase = phase;
+    release.since = at;
+}
+
+fn set_hold(release: &mut Release, id: &super::ids::HoldId, f: impl FnOnce(&mut HoldState)) {
+    if let Some(hold) = release.hold_mut(id) {
+        f(&mut hold.state);
+    }
+}
+
+/// The first step that fits, with the length of its move's sequence.
+fn find_step(
+    release: &mut Release,
+    fits: impl Fn(&Move, &Step, &str) -> bool,
+) -> Option<(usize, &mut Step)> {
+    let forward = release
+        .batches
+        .iter_mut()
+        .enumerate()
+        .flat_map(|(n, Batch { moves, .. })| moves.iter_mut().map(move |m| (n, m)));
+    let found = forward
+        .map(|(n, m)| (format!("b{}", n + 1), m))
+        .chain(
+            release
+                .back
+                .iter_mut()
+                .flat_map(|b| &mut b.moves)
+                .map(|m| ("back".to_owned(), m)),
+        )
+        .find_map(|(place, m)| {
+            let n = m.steps.iter().position(|s| fits(m, s, &place))?;
+            Some((m, n))
+        });
+    let (m, n) = found?;
+    let calls = m.sequence.len();
+    m.steps.get_mut(n).map(|step| (calls, step))
+}
+
+fn ended(
+    step: &mut Step,
+    calls: usize,
+    outcome: &Outcome,
+    again: Option<Timestamp>,
+    at: Timestamp,
+) {
+    step.since = at;
+    step.status = match outcome {
+        Outcome::Done { .. } => {
+            step.call += 1;
+            step.attempt = 1;
+            if step.call == calls {
+                StepStatus::Done
+            } else {
+                StepStatus::ToDo
+            }
+        }
+        Outcome::Failed { why, .. } => StepStatus::Failed {
+            why: why.to_string().into(),
+            again,
+        },
+        Outcome::Unknown { why } => StepStatus::Unknown { why: why.clone() },
+    };
+}
+
+/// The moves that undo what the release has touched: every touched instance goes back to what ran
+/// on it before.
+fn way_back(release: &Release) -> Vec<Move> {
+    let mut moves: Vec<Move> = Vec::new();
+    for batch in &release.batches {
+        for forward in &batch.moves {
+            for step in forward.steps.iter().filter(|s| s.touched()) {
+                let Some(was) = release.was(&forward.target, &step.instance) else {
+                    continue;
+                };
+                let n = moves.iter().position(|m| m.target == forward.target);
+                let n = n.unwrap_or_else(|| {
+                    moves.push(back_move(forward, was));
+                    moves.len() - 1
+                });
+                let mut back = Step::new(step.instance.clone());
+                back.to = (moves[n].artifact != *was).then(|| was.clone());
+                moves[n].steps.push(back);
+            }
+        }
+    }
+    moves
+}
+
+fn back_move(forward: &Move, was: &Artifact) -> Move {
+    let sequence = forward
+        .sequence
+        .iter()
+        .map(|verb| match verb {
+            Verb::Deploy => Verb::Rollback,
+            other => *other,
+        })
+        .collect();
+    Move {
+        target: forward.target.clone(),
+        artifact: was.clone(),
+        parallel: forward.parallel,
+        sequence,
+        steps: Vec::new(),
+    }
+}
+
+fn note(release: &mut Release, event: &Event) {
+    if let Some(line) = log::line(release, event) {
+        if release.log.len() == LOG_LINES {
+            release.log.remove(0);
+        }
+        release.log.push(line);
+    }
+}
+
+/// Brings the index of wake times up to date for one release.
+fn rewake(state: &mut State, id: ReleaseId) {
+    let Some(release) = state.live.get(&id).cloned() else {
+        return;
+    };
+    let wake = super::wake::of(state, &release);
+    if wake == release.wake {
+        return;
+    }
+    if let Some(old) = release.wake {
+        state.wakes.remove(&(old, id));
+    }
+    if let Some(new) = wake {
+        state.wakes.insert((new, id));
+    }
+    drop(release);
+    if let Some(slot) = state.live.get_mut(&id) {
+        Arc::make_mut(slot).wake = wake;
+    }
+}

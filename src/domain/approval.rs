@@ -1,0 +1,132 @@
+//! Counting votes.
+
+use std::collections::BTreeMap;
+
+use super::command::Choice;
+use super::ids::{GroupName, PersonName};
+use super::release::{Release, Vote};
+
+/// What an approval hold has and lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// Each group that was asked: how many votes it must give, and whose count for it.
+    pub groups: Vec<(GroupName, u32, Vec<PersonName>)>,
+    /// Who objects.
+    pub objections: Vec<PersonName>,
+}
+
+impl Tally {
+    /// Whether nothing is missing and nobody objects.
+    pub fn complete(&self) -> bool {
+        self.objections.is_empty() && self.missing().next().is_none()
+    }
+
+    /// The groups that owe votes, and how many.
+    pub fn missing(&self) -> impl Iterator<Item = (&GroupName, u32)> {
+        self.groups.iter().filter_map(|(group, needs, have)| {
+            let have = u32::try_from(have.len()).unwrap_or(u32::MAX);
+            (have < *needs).then(|| (group, needs - have))
+        })
+    }
+
+    /// `1 vote of operations missing`, or `ada objects`.
+    pub fn missing_words(&self) -> String {
+        let mut parts: Vec<String> = self
+            .objections
+            .iter()
+            .map(|who| format!("{who} objects"))
+            .collect();
+        parts.extend(self.missing().map(|(group, n)| {
+            let votes = if n == 1 { "vote" } else { "votes" };
+            format!("{n} {votes} of {group} missing")
+        }));
+        parts.join(", ")
+    }
+
+    /// `security kim, operations bo`.
+    pub fn given_words(&self) -> String {
+        let given: Vec<String> = self
+            .groups
+            .iter()
+            .filter(|(_, _, have)| !have.is_empty())
+            .map(|(group, _, have)| {
+                let names: Vec<&str> = have.iter().map(PersonName::as_str).collect();
+                format!("{group} {}", names.join(" "))
+            })
+            .collect();
+        given.join(", ")
+    }
+}
+
+/// Counts a release's votes against what its approval hold needs.
+///
+/// With `distinct`, each approving person counts for one group only, and people are assigned so
+/// that as many votes as possible count (maximum bipartite matching by augmenting paths).
+pub fn tally(release: &Release, needs: &BTreeMap<GroupName, u32>, distinct: bool) -> Tally {
+    let voters: Vec<(&PersonName, &Vote)> = release
+        .votes
+        .iter()
+        .filter(|(_, v)| v.choice == Choice::Approve)
+        .collect();
+    // one seat per vote that is needed
+    let seats: Vec<&GroupName> = needs
+        .iter()
+        .flat_map(|(g, n)| std::iter::repeat_n(g, *n as usize))
+        .collect();
+    let mut taken: Vec<Option<usize>> = vec![None; seats.len()];
+    if distinct {
+        for voter in 0..voters.len() {
+            let mut tried = vec![false; seats.len()];
+            seat(voter, &voters, &seats, &mut taken, &mut tried);
+        }
+    } else {
+        for (n, group) in seats.iter().enumerate() {
+            taken[n] = (0..voters.len()).find(|v| {
+                voters[*v].1.groups.contains(group)
+                    && !(0..n).any(|m| seats[m] == *group && taken[m] == Some(*v))
+            });
+        }
+    }
+    let groups = needs
+        .iter()
+        .map(|(group, n)| {
+            let have = (0..seats.len())
+                .filter(|s| seats[*s] == group)
+                .filter_map(|s| taken[s].map(|v| voters[v].0.clone()))
+                .collect();
+            (group.clone(), *n, have)
+        })
+        .collect();
+    let objections = release
+        .votes
+        .iter()
+        .filter(|(_, v)| v.choice == Choice::Object)
+        .map(|(who, _)| who.clone())
+        .collect();
+    Tally { groups, objections }
+}
+
+/// Finds a seat for a voter, moving others if that helps.
+fn seat(
+    voter: usize,
+    voters: &[(&PersonName, &Vote)],
+    seats: &[&GroupName],
+    taken: &mut [Option<usize>],
+    tried: &mut [bool],
+) -> bool {
+    for s in 0..seats.len() {
+        if tried[s] || !voters[voter].1.groups.contains(seats[s]) {
+            continue;
+        }
+        tried[s] = true;
+        let free = match taken[s] {
+            None => true,
+            Some(other) => seat(other, voters, seats, taken, tried),
+        };
+        if free {
+            taken[s] = Some(voter);
+            return true;
+        }
+    }
+    false
+}

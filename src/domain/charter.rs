@@ -1,0 +1,240 @@
+//! The charter: who and what the room knows, as last adopted from its files.
+//!
+//! The files are read by `config`; what they say becomes one [`Charter`], which enters the ledger
+//! as an event, so that an auditor sees under which rules each decision fell.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::effect::Verb;
+use super::ids::{
+    EnvName, GroupName, InstanceName, MetricName, PersonName, ServiceName, Span, TargetName,
+};
+use super::plan::Kind;
+
+/// People, groups, catalog, targets and approval rules of a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charter {
+    /// The room's name.
+    pub room: Arc<str>,
+    /// Who there is.
+    pub people: BTreeMap<PersonName, Person>,
+    /// The groups they belong to, and what each may do.
+    pub groups: BTreeMap<GroupName, Group>,
+    /// What can be released.
+    pub services: BTreeMap<ServiceName, Service>,
+    /// Where to.
+    pub environments: BTreeMap<EnvName, Environment>,
+    /// Which service runs where on which platform.
+    pub targets: BTreeMap<TargetName, Target>,
+    /// Who must approve what; the first rule that fits counts.
+    pub approvals: Vec<ApprovalRule>,
+}
+
+/// Somebody who may use the room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The name as people write it.
+    pub full_name: Arc<str>,
+    /// The groups the person belongs to.
+    pub groups: BTreeSet<GroupName>,
+    /// A made-up colleague of a demo room; every screen says so.
+    pub sample: bool,
+}
+
+/// What members of a group may do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// The rights of its members.
+    pub may: BTreeSet<Right>,
+    /// The environments in which they hold; empty stands for all.
+    pub environments: BTreeSet<EnvName>,
+}
+
+/// A right that a group gives. Voting needs none: it follows from the groups an approval names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Right {
+    /// Submit plans, and withdraw one's own.
+    Submit,
+    /// Start, pause, resume, promote, retry, roll back, cancel, hand over.
+    Control,
+}
+
+/// A service, a configuration item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// The team that owns it.
+    pub owner: Arc<str>,
+    /// 0 is the most critical.
+    pub tier: u8,
+    /// The services it needs.
+    pub depends_on: BTreeSet<ServiceName>,
+    /// The metrics by which a new version is compared with the old one.
+    pub metrics: BTreeMap<MetricName, Metric>,
+}
+
+/// A metric: what to read, and what is too much.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metric {
+    /// What is read and how it becomes one number.
+    pub reading: Reading,
+    /// A look fails when the new version is above this value (in parts per million of the
+    /// metric's unit: a ratio of 0.05 is 50,000; 0.4 s is 400,000).
+    pub fail_above: Option<u64>,
+    /// A look fails when the new version is above this multiple of the old one (in parts per
+    /// million: 2x is 2,000,000).
+    pub fail_ratio: Option<u64>,
+    /// Requests (ratio, quantile) or readings (gauge) that both versions need before a look counts.
+    pub min_count: u64,
+}
+
+/// What is read and how it becomes one number. Selectors are series names with matchers, as in
+/// Prometheus: `http_requests_total{code=~"5.."}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reading {
+    /// Bad requests of all requests, from two counters.
+    Ratio {
+        /// The counters of bad requests.
+        bad: Arc<str>,
+        /// The counters of all requests.
+        total: Arc<str>,
+    },
+    /// A quantile of a histogram, in the histogram's unit.
+    Quantile {
+        /// The histogram, without `_bucket`.
+        histogram: Arc<str>,
+        /// The quantile in parts per million: p99 is 990,000.
+        at: u64,
+    },
+    /// The mean of a gauge over the instances.
+    Gauge {
+        /// The gauge.
+        series: Arc<str>,
+    },
+}
+
+/// An environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Whether customers depend on it.
+    pub production: bool,
+    /// IANA zone in which its windows are spoken of.
+    pub zone: Arc<str>,
+    /// The highest question a key asks here before it acts.
+    pub confirm: Confirm,
+}
+
+/// How much a key asks before it acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confirm {
+    /// Nothing is asked.
+    None,
+    /// A dialog states effect, scope and call.
+    Dialog,
+    /// The release's name has to be typed for what is hard to undo.
+    Typed,
+}
+
+/// One service in one environment on one platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The service.
+    pub service: ServiceName,
+    /// The environment.
+    pub environment: EnvName,
+    /// The kind of platform: `command`.
+    pub platform: Arc<str>,
+    /// The instances in the order in which a rollout takes them.
+    pub instances: Vec<InstanceName>,
+    /// How many instances may change at once; at least 1.
+    pub parallel: u32,
+    /// How often a failed deploy is tried again by itself; 0 unless its command may safely run again.
+    pub retries: u32,
+    /// The wait before the first such retry; it doubles each time.
+    pub backoff: Span,
+    /// The literal commands, for the dialogs and for the audit trail.
+    pub calls: BTreeMap<Verb, Vec<Arc<str>>>,
+}
+
+impl Target {
+    /// The calls that bring an instance forward or back, in order.
+    pub fn sequence(&self, main: Verb) -> Vec<Verb> {
+        [Verb::Drain, main, Verb::Undrain]
+            .into_iter()
+            .filter(|verb| *verb == main || self.calls.contains_key(verb))
+            .collect()
+    }
+}
+
+/// Who must approve a release. Empty conditions fit everything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalRule {
+    /// The environments it is about.
+    pub environments: BTreeSet<EnvName>,
+    /// The kinds of release it is about.
+    pub kinds: BTreeSet<Kind>,
+    /// How many votes of which groups.
+    pub needs: BTreeMap<GroupName, u32>,
+    /// Whether each vote must come from another person, even where one belongs to several groups.
+    pub distinct_people: bool,
+    /// How long the question stays open before the release expires.
+    pub expires: Span,
+}
+
+impl Charter {
+    /// Whether a person holds a right in an environment.
+    pub fn may(&self, who: &PersonName, right: Right, environment: &EnvName) -> bool {
+        self.groups_of(who).any(|(_, group)| {
+            group.may.contains(&right)
+                && (group.environments.is_empty() || group.environments.contains(environment))
+        })
+    }
+
+    /// The groups a person belongs to.
+    pub fn groups_of<'a>(
+        &'a self,
+        who: &PersonName,
+    ) -> impl Iterator<Item = (&'a GroupName, &'a Group)> + use<'a> {
+        self.people
+            .get(who)
+            .into_iter()
+            .flat_map(|person| &person.groups)
+            .filter_map(|name| self.groups.get_key_value(name))
+    }
+
+    /// The groups that give a right in an environment, for the words of a refusal.
+    pub fn groups_with(&self, right: Right, environment: &EnvName) -> Vec<GroupName> {
+        self.groups
+            .iter()
+            .filter(|(_, g)| {
+                g.may.contains(&right)
+                    && (g.environments.is_empty() || g.environments.contains(environment))
+            })
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    /// The targets of a service in an environment.
+    pub fn targets_of<'a>(
+        &'a self,
+        service: &'a ServiceName,
+        environment: &'a EnvName,
+    ) -> impl Iterator<Item = (&'a TargetName, &'a Target)> {
+        self.targets
+            .iter()
+            .filter(move |(_, t)| t.service == *service && t.environment == *environment)
+    }
+
+    /// The first approval rule that fits.
+    pub fn approval_rule(&self, environment: &EnvName, kind: Kind) -> Option<&ApprovalRule> {
+        self.approvals.iter().find(|rule| {
+            (rule.environments.is_empty() || rule.environments.contains(environment))
+                && (rule.kinds.is_empty() || rule.kinds.contains(&kind))
+        })
+    }
+}

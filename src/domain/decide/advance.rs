@@ -1,0 +1,248 @@
+//! Walking a release on as far as its holds let it.
+
+use super::Draft;
+use crate::domain::approval::tally;
+use crate::domain::event::What;
+use crate::domain::hold::{Hold, HoldKind, HoldState};
+use crate::domain::ids::{HoldId, ReleaseId};
+use crate::domain::plan::Kind;
+use crate::domain::release::{Ending, Phase, Release, StepStatus, Was};
+
+impl Draft {
+    /// Walks a release on until a hold stops it.
+    pub(super) fn advance(&mut self, id: ReleaseId) {
+        // every round opens or clears a hold, begins or ends a batch: a plan has finitely many
+        while let Some(release) = self.state.live.get(&id).cloned() {
+            if release.paused.is_some() || !self.step(&release) {
+                break;
+            }
+        }
+    }
+
+    /// One step on the way; `false` when there is none to take.
+    fn step(&mut self, release: &Release) -> bool {
+        let Some(hold) = release.hold() else {
+            return self.between(release);
+        };
+        match hold.state {
+            HoldState::ToCome => {
+                self.push_own(What::HoldOpened {
+                    release: release.id,
+                    hold: hold.id.clone(),
+                    until: hold.until(self.now()),
+                });
+                true
+            }
+            HoldState::Open { .. } => match self.passes(release, hold) {
+                Some(by) => {
+                    let id = hold.id.clone();
+                    self.clear(release.id, &id, by);
+                    true
+                }
+                None => false,
+            },
+            // only the observation period and the way back are still named by `hold` when cleared
+            HoldState::Cleared { .. } => {
+                match release.phase {
+                    Phase::RollingBack => {
+                        let why = release.back.as_ref().map(|b| b.why.to_string());
+                        self.close(release.id, Ending::RolledBack, why.unwrap_or_default());
+                    }
+                    _ => self.close(
+                        release.id,
+                        Ending::Succeeded,
+                        "its observation period is over".to_owned(),
+                    ),
+                }
+                false
+            }
+        }
+    }
+
+    /// What happens when no hold is left on this side of a batch.
+    fn between(&mut self, release: &Release) -> bool {
+        let id = release.id;
+        let Some((n, batch)) = release.batch() else {
+            if release.phase == Phase::Rolling {
+                self.push_own(What::ObservationBegan { release: id });
+                return true;
+            }
+            return false;
+        };
+        if batch.began.is_some() {
+            self.push_own(What::BatchDone {
+                release: id,
+                batch: n,
+            });
+            return true;
+        }
+        if release.phase == Phase::Waiting {
+            self.supersede(release);
+            let was = self.baseline(release);
+            self.push_own(What::Started {
+                release: id,
+                con: release.con.clone(),
+                was,
+            });
+        }
+        self.push_own(What::BatchBegan {
+            release: id,
+            batch: n,
+        });
+        true
+    }
+
+    /// Clears a hold in the name of whoever gave the command, or of the engine.
+    pub(super) fn clear(&mut self, release: ReleaseId, hold: &HoldId, by: String) {
+        let what = What::HoldCleared {
+            release,
+            hold: hold.clone(),
+            by: by.into(),
+        };
+        let manual = self
+            .state
+            .live
+            .get(&release)
+            .and_then(|r| r.holds().find(|h| h.id == *hold))
+            .is_some_and(|h| matches!(h.kind, HoldKind::Manual { .. }));
+        if manual {
+            self.push(what);
+        } else {
+            self.push_own(what);
+        }
+    }
+
+    /// Closes a release and lets those go on that waited for its targets.
+    pub(super) fn close(&mut self, id: ReleaseId, ending: Ending, why: String) {
+        let Some(release) = self.state.live.get(&id).cloned() else {
+            return;
+        };
+        self.push_own(What::Closed {
+            release: id,
+            ending,
+            why: why.into(),
+        });
+        self.freed(&release);
+    }
+
+    /// Lets those go on that waited for a closed release's targets.
+    pub(super) fn freed(&mut self, closed: &Release) {
+        let mut waiting: Vec<ReleaseId> = closed
+            .targets()
+            .into_iter()
+            .filter_map(|t| self.state.on.get(t))
+            .flatten()
+            .copied()
+            .collect();
+        waiting.sort();
+        waiting.dedup();
+        for id in waiting {
+            self.advance(id);
+        }
+    }
+
+    /// What lets an open hold pass by itself, in a few words.
+    fn passes(&self, release: &Release, hold: &Hold) -> Option<String> {
+        let now = self.now();
+        let calm = || self.state.troubled(release).next().is_none();
+        match &hold.kind {
+            HoldKind::Approval {
+                needs,
+                distinct_people,
+            } => {
+                let tally = tally(release, needs, *distinct_people);
+                tally.complete().then(|| tally.given_words())
+            }
+            // evidence comes with a command of its own
+            HoldKind::Manual { .. } | HoldKind::Health { .. } | HoldKind::Analysis { .. } => None,
+            HoldKind::Dependency => (self.blockers(release).is_empty() && self.all_read(release))
+                .then(|| "no other release moves its targets".to_owned()),
+            HoldKind::Window { opens, closes } => {
+                (*opens <= now && now < *closes).then(|| "open".to_owned())
+            }
+            HoldKind::Moved if release.back.is_some() => {
+                back_is_done(self, release).then(|| "what ran before runs again".to_owned())
+            }
+            HoldKind::Moved => {
+                let (_, batch) = release.batch()?;
+                let steps = || batch.moves.iter().flat_map(|m| &m.steps);
+                (steps().all(|s| s.status == StepStatus::Done) && calm())
+                    .then(|| format!("{} of {} run it", steps().count(), steps().count()))
+            }
+            HoldKind::Bake { span } => {
+                (hold.due()? <= now && calm()).then(|| format!("{span} without a trigger"))
+            }
+            HoldKind::Observe { span, handover } => {
+                let noted = !handover || release.handover.is_some();
+                (hold.due()? <= now && calm() && noted).then(|| format!("{span} without a trigger"))
+            }
+        }
+    }
+
+    /// The releases that must be done before this one may move.
+    fn blockers(&self, release: &Release) -> Vec<ReleaseId> {
+        crate::domain::waiting::blockers(&self.state, release)
+    }
+
+    /// Whether it is known what runs on every instance that will move: without that nobody could
+    /// go back.
+    fn all_read(&self, release: &Release) -> bool {
+        crate::domain::waiting::unread(&self.state, release).is_none()
+    }
+
+    fn baseline(&self, release: &Release) -> Vec<Was> {
+        release
+            .batches
+            .iter()
+            .flat_map(|b| &b.moves)
+            .flat_map(|m| m.steps.iter().map(move |s| (&m.target, &s.instance)))
+            .filter_map(|(target, instance)| {
+                let artifact = self.state.seen(target, instance)?.sight.artifact.clone()?;
+                Some(Was {
+                    target: target.clone(),
+                    instance: instance.clone(),
+                    artifact,
+                })
+            })
+            .collect()
+    }
+
+    /// An emergency release does not wait for an observation period on its targets: the observed
+    /// release is closed in its favour.
+    fn supersede(&mut self, release: &Release) {
+        if release.plan.kind != Kind::Emergency {
+            return;
+        }
+        let mut observed: Vec<ReleaseId> = release
+            .targets()
+            .into_iter()
+            .filter_map(|t| self.state.on.get(t))
+            .flatten()
+            .copied()
+            .filter(|id| {
+                let other = self.state.live.get(id);
+                *id != release.id && other.is_some_and(|r| r.phase == Phase::Observing)
+            })
+            .collect();
+        observed.sort();
+        observed.dedup();
+        for id in observed {
+            self.push_own(What::Closed {
+                release: id,
+                ending: Ending::Superseded,
+                why: format!("{} took its place while it was observed", release.id).into(),
+            });
+        }
+    }
+}
+
+fn back_is_done(draft: &Draft, release: &Release) -> bool {
+    release.back.as_ref().is_some_and(|back| {
+        back.moves.iter().all(|m| {
+            m.steps.iter().all(|s| {
+                s.status == StepStatus::Done
+                    && draft.state.runs(&m.target, &s.instance, m.artifact_of(s))
+            })
+        })
+    })
+}

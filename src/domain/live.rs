@@ -1,0 +1,92 @@
+//! Live telemetry: what is seen right now. It is not audit: bounded, and never in the ledger.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::effect::Sight;
+use super::ids::{InstanceName, MetricName, PersonName, ReleaseId, TargetName, Timestamp};
+use super::notice::Notice;
+use super::verdict::Call;
+
+/// What the engine sees right now, for screens.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    /// Each target as last read.
+    pub targets: BTreeMap<TargetName, Arc<TargetLive>>,
+    /// The metrics of each release that is looked at.
+    pub charts: BTreeMap<ReleaseId, Arc<Vec<Chart>>>,
+    /// The last looks of each release in short, oldest first, at most 24: is it going well?
+    pub pulse: BTreeMap<ReleaseId, Vec<Call>>,
+    /// The ledger.
+    pub ledger: LedgerLive,
+    /// Who is in the room, once each.
+    pub here: Vec<PersonName>,
+    /// What everybody should know now: a full disk, a dead platform; newest last.
+    pub alerts: Vec<Notice>,
+}
+
+/// A target as last read.
+#[derive(Clone, Debug, Default)]
+pub struct TargetLive {
+    /// When it was read last with success.
+    pub read_at: Option<Timestamp>,
+    /// Why the newest attempt failed.
+    pub failing: Option<Arc<str>>,
+    /// Its instances and when each was seen last.
+    pub instances: BTreeMap<InstanceName, (Sight, Timestamp)>,
+}
+
+/// How the ledger is.
+#[derive(Clone, Debug, Default)]
+pub struct LedgerLive {
+    /// The sequence number of the newest event.
+    pub seq: u64,
+    /// The newest hash, hexadecimal.
+    pub head: Arc<str>,
+    /// Why nothing can be written, if nothing can.
+    pub broken: Option<Arc<str>>,
+}
+
+/// A metric of a release over time.
+#[derive(Clone, Debug)]
+pub struct Chart {
+    /// The metric.
+    pub metric: MetricName,
+    /// What its numbers are.
+    pub unit: Unit,
+    /// The looks, oldest first, at most [`CHART_POINTS`].
+    pub points: Vec<Point>,
+    /// The newest answer.
+    pub call: Call,
+    /// What was seen, in a sentence.
+    pub words: Arc<str>,
+    /// What is allowed, in a few words: `up to 5 % and 2x`.
+    pub allowed: Arc<str>,
+    /// The absolute limit, in the chart's unit.
+    pub limit: Option<f64>,
+}
+
+/// How many looks a chart keeps.
+pub const CHART_POINTS: usize = 240;
+
+/// What a metric's numbers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A part of a whole, 0 to 1, shown in percent.
+    Share,
+    /// Seconds.
+    Seconds,
+    /// Just numbers.
+    Plain,
+}
+
+/// One look.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// When.
+    pub at: Timestamp,
+    /// The new version; `None` where nothing could be read.
+    pub canary: Option<f64>,
+    /// The old version.
+    pub baseline: Option<f64>,
+}

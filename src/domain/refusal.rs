@@ -1,0 +1,249 @@
+//! Refusals: the domain's answer when something may not be done now, each with its words.
+
+use std::sync::Arc;
+
+use super::command::{Actor, Choice};
+use super::compile::Problem;
+use super::ids::{EnvName, GroupName, PersonName, ReleaseId};
+use super::notice::Notice;
+
+/// Why something may not be done now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such release.
+    UnknownRelease(ReleaseId),
+    /// The release is over.
+    Closed(ReleaseId, &'static str),
+    /// No door could say who asks.
+    NoIdentity,
+    /// The person may not do this here.
+    NoRight {
+        /// Who asked.
+        who: PersonName,
+        /// What, as a verb.
+        what: &'static str,
+        /// Where.
+        environment: EnvName,
+        /// The groups that may.
+        groups: Vec<GroupName>,
+    },
+    /// The plan is wrong.
+    BadPlan(Vec<Problem>),
+    /// Another open release has this name.
+    NameTaken(Arc<str>, ReleaseId),
+    /// The submitter votes.
+    OwnRelease(PersonName),
+    /// The voter is in none of the groups that are asked.
+    NotAsked {
+        /// Who.
+        who: PersonName,
+        /// The groups that are asked.
+        groups: Vec<GroupName>,
+    },
+    /// The vote names another plan than the one that runs.
+    OtherPlan {
+        /// What the voter saw.
+        seen: Arc<str>,
+        /// What the plan's digest is.
+        is: Arc<str>,
+    },
+    /// Nothing is asked any more, or nothing ever was.
+    NoVoteNow(Choice, &'static str),
+    /// Votes are missing.
+    NotApproved(String),
+    /// The release has been started.
+    AlreadyStarted,
+    /// Nothing waits for a promotion.
+    NothingToPromote(String),
+    /// The release stands elsewhere than the asker saw.
+    MovedOn {
+        /// Where it stands, in words.
+        now: String,
+    },
+    /// It stands still already.
+    AlreadyPaused(Actor),
+    /// It does not stand still.
+    NotPaused,
+    /// No call has failed.
+    NothingToRetry,
+    /// It is on its way back already.
+    AlreadyGoingBack,
+    /// Nothing was moved, so nothing can go back.
+    NothingMoved,
+    /// Something was moved, so it cannot just be dropped.
+    SomethingMoved,
+    /// The release is not being observed.
+    NotObserved,
+    /// A note without words.
+    EmptyNote,
+    /// Only the engine may ask this.
+    EngineOnly,
+}
+
+impl Refusal {
+    /// The stable code of the refusal.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Refusal::UnknownRelease(_) => "unknown-release",
+            Refusal::Closed(..) => "release-closed",
+            Refusal::NoIdentity => "no-identity",
+            Refusal::NoRight { .. } => "no-right",
+            Refusal::BadPlan(_) => "bad-plan",
+            Refusal::NameTaken(..) => "name-taken",
+            Refusal::OwnRelease(_) => "own-release",
+            Refusal::NotAsked { .. } => "not-asked",
+            Refusal::OtherPlan { .. } => "other-plan",
+            Refusal::NoVoteNow(..) => "no-vote-now",
+            Refusal::NotApproved(_) => "not-approved",
+            Refusal::AlreadyStarted => "already-started",
+            Refusal::NothingToPromote(_) => "nothing-to-promote",
+            Refusal::MovedOn { .. } => "moved-on",
+            Refusal::AlreadyPaused(_) => "already-paused",
+            Refusal::NotPaused => "not-paused",
+            Refusal::NothingToRetry => "nothing-to-retry",
+            Refusal::AlreadyGoingBack => "already-going-back",
+            Refusal::NothingMoved => "nothing-moved",
+            Refusal::SomethingMoved => "something-moved",
+            Refusal::NotObserved => "not-observed",
+            Refusal::EmptyNote => "empty-note",
+            Refusal::EngineOnly => "engine-only",
+        }
+    }
+
+    /// The words of the refusal: headline and next step.
+    fn words(&self) -> (String, String) {
+        let pair = |a: String, b: &str| (a, b.to_owned());
+        match self {
+            Refusal::UnknownRelease(id) => pair(
+                format!("there is no release {id}"),
+                "`holdpoint release list` shows what there is",
+            ),
+            Refusal::Closed(id, how) => {
+                pair(format!("{id} is closed: {how}"), "submit a new release")
+            }
+            Refusal::NoIdentity => pair(
+                "nobody knows who you are here".into(),
+                "ask for a line with your uid in people.toml, or present a token with --as NAME",
+            ),
+            Refusal::NoRight {
+                who,
+                what,
+                environment,
+                groups,
+            } => (
+                format!("{who} may not {what} in {environment}"),
+                if groups.is_empty() {
+                    format!("give a group that right in people.toml: no group may {what} there")
+                } else {
+                    format!("ask somebody of {}", list(groups))
+                },
+            ),
+            Refusal::BadPlan(problems) => (
+                match problems.as_slice() {
+                    [one] => format!("the plan is wrong at {}: {}", one.path, one.headline),
+                    many => format!("the plan has {} mistakes", many.len()),
+                },
+                problems
+                    .first()
+                    .map(|p| p.next_step.clone())
+                    .unwrap_or_default(),
+            ),
+            Refusal::NameTaken(name, id) => pair(
+                format!("{id} is already called {name}"),
+                "give the plan another name, or cancel that release",
+            ),
+            Refusal::OwnRelease(who) => pair(
+                format!("{who} submitted this release and may not vote on it"),
+                "somebody else has to vote",
+            ),
+            Refusal::NotAsked { who, groups } => (
+                format!("{who} is in none of the groups that are asked"),
+                format!("asked are {}", list(groups)),
+            ),
+            Refusal::OtherPlan { seen, is } => (
+                format!(
+                    "you voted on plan {}, but the plan is {}",
+                    short(seen),
+                    short(is)
+                ),
+                "read the release again, then vote".into(),
+            ),
+            Refusal::NoVoteNow(choice, why) => pair(
+                format!("no vote to {} counts now: {why}", choice.word()),
+                "`release show` says what it waits for",
+            ),
+            Refusal::NotApproved(missing) => pair(
+                format!("not approved: {missing}"),
+                "`release show` says who can vote",
+            ),
+            Refusal::AlreadyStarted => pair(
+                "the release has been started".into(),
+                "`release show` says what it waits for",
+            ),
+            Refusal::NothingToPromote(waiting) => pair(
+                format!("no hold waits for a promotion; the release waits for {waiting}"),
+                "promote when it asks for it",
+            ),
+            Refusal::MovedOn { now } => pair(
+                format!("the release has moved on: it waits for {now}"),
+                "look again, then decide",
+            ),
+            Refusal::AlreadyPaused(by) => pair(
+                format!("{by} has paused it already"),
+                "resume lets it go on",
+            ),
+            Refusal::NotPaused => pair("the release is not paused".into(), "pause stops it"),
+            Refusal::NothingToRetry => {
+                pair("no call has failed".into(), "retry repeats a failed call")
+            }
+            Refusal::AlreadyGoingBack => pair(
+                "the release is on its way back already".into(),
+                "`release show` says how far it is",
+            ),
+            Refusal::NothingMoved => pair(
+                "nothing was moved, so nothing can go back".into(),
+                "cancel drops the release",
+            ),
+            Refusal::SomethingMoved => pair(
+                "instances run the new version, so the release cannot just be dropped".into(),
+                "roll back brings back what ran before",
+            ),
+            Refusal::NotObserved => pair(
+                "the release is not being observed".into(),
+                "a handover note belongs to the observation period",
+            ),
+            Refusal::EmptyNote => pair(
+                "the note is empty".into(),
+                "say in a sentence what the next shift must know",
+            ),
+            Refusal::EngineOnly => pair("only the engine itself may ask this".into(), ""),
+        }
+    }
+
+    /// What a person reads.
+    pub fn notice(&self) -> Notice {
+        let (headline, next) = self.words();
+        let mut notice = Notice::error(self.code(), headline).next(next);
+        if let Refusal::BadPlan(problems) = self
+            && problems.len() > 1
+        {
+            let lines: Vec<String> = problems
+                .iter()
+                .map(|p| format!("{}: {}", p.path, p.headline))
+                .collect();
+            notice = notice.detail(lines.join("; "));
+        }
+        notice
+    }
+}
+
+fn list(groups: &[GroupName]) -> String {
+    let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+    names.join(", ")
+}
+
+/// The first digits of a digest, enough for people.
+pub fn short(digest: &str) -> &str {
+    let hex = digest.strip_prefix("sha256:").unwrap_or(digest);
+    hex.get(..8).unwrap_or(hex)
+}

@@ -1,0 +1,96 @@
+//! The state that every event folds into.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
+use serde::{Deserialize, Serialize};
+
+use super::charter::Charter;
+use super::effect::{Health, Sight};
+use super::ids::{Artifact, InstanceName, ReleaseId, TargetName, Timestamp};
+use super::release::{Release, StepStatus, Summary};
+
+/// Everything the room knows that is in the ledger. Cloning it is cheap: all maps are persistent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// How many events are in it.
+    pub seq: u64,
+    /// The time of the newest event.
+    pub now: Timestamp,
+    /// The rules in force.
+    pub charter: Arc<Charter>,
+    /// The charter's digest; empty before the first one.
+    pub charter_digest: Arc<str>,
+    /// The number of the newest release.
+    pub last_id: u64,
+    /// Releases that are not closed.
+    pub live: OrdMap<ReleaseId, Arc<Release>>,
+    /// Releases that are closed.
+    pub closed: OrdMap<ReleaseId, Arc<Summary>>,
+    /// What was last recorded of the targets of live releases.
+    pub targets: OrdMap<TargetName, Arc<BTreeMap<InstanceName, Seen>>>,
+    /// The live releases on each target.
+    pub on: OrdMap<TargetName, Vec<ReleaseId>>,
+    /// When which release has to be looked at again.
+    pub wakes: OrdSet<(Timestamp, ReleaseId)>,
+}
+
+/// What was last recorded of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// How it is and what runs.
+    pub sight: Sight,
+    /// Since when it is so.
+    pub since: Timestamp,
+}
+
+impl State {
+    /// A release by its id or its plan's unique name; live ones first, then the newest closed one.
+    pub fn find(&self, word: &str) -> Option<ReleaseId> {
+        if let Ok(id) = word.parse::<ReleaseId>() {
+            return (self.live.contains_key(&id) || self.closed.contains_key(&id)).then_some(id);
+        }
+        let called = |name: &Option<Arc<str>>| name.as_deref() == Some(word);
+        self.live
+            .iter()
+            .find(|(_, r)| called(&r.plan.name))
+            .map(|(id, _)| *id)
+            .or_else(|| {
+                let mut newest = self.closed.iter().rev();
+                newest.find(|(_, s)| called(&s.name)).map(|(id, _)| *id)
+            })
+    }
+
+    /// What was last recorded of an instance.
+    pub fn seen(&self, target: &TargetName, instance: &InstanceName) -> Option<&Seen> {
+        self.targets.get(target)?.get(instance)
+    }
+
+    /// Whether an instance was last seen running exactly this.
+    pub fn runs(&self, target: &TargetName, instance: &InstanceName, artifact: &Artifact) -> bool {
+        self.seen(target, instance).is_some_and(|seen| {
+            seen.sight.health == Health::Running
+                && seen.sight.artifact.as_ref().is_some_and(|a| a.is(artifact))
+        })
+    }
+
+    /// Instances that a release has brought to the new version and that are not seen running it,
+    /// with the record of each.
+    pub fn troubled<'a>(
+        &'a self,
+        release: &'a Release,
+    ) -> impl Iterator<Item = (&'a TargetName, &'a InstanceName, Option<&'a Seen>)> {
+        release
+            .touched()
+            .filter(|(target, step, artifact)| {
+                step.status == StepStatus::Done && !self.runs(target, &step.instance, artifact)
+            })
+            .map(|(target, step, _)| (target, &step.instance, self.seen(target, &step.instance)))
+    }
+
+    /// When something is due by the clock: never before an event has said so.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        self.wakes.get_min().map(|(at, _)| *at)
+    }
+}

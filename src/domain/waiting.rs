@@ -1,0 +1,492 @@
+//! The one question: what is this release waiting for, since when, on whom, until when, and what
+//! happens then?
+
+use super::approval::tally;
+use super::charter::Right;
+use super::effect::Health;
+use super::hold::{Hold, HoldKind, HoldState};
+use super::ids::{GroupName, InstanceName, PersonName, ReleaseId, Span, TargetName, Timestamp};
+use super::plan::{Kind, Plan};
+use super::release::{Move, Phase, Release, StepStatus};
+use super::state::State;
+use super::verdict::Call;
+
+/// What a release waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// One word: `approval`, `bake`, `manual`, `paused`, `rolls back` …
+    pub word: &'static str,
+    /// In a sentence without its subject.
+    pub what: String,
+    /// On whom.
+    pub on: Whom,
+    /// Since when.
+    pub since: Timestamp,
+    /// When the clock alone lets it pass.
+    pub due: Option<Timestamp>,
+    /// Its deadline, where one is running.
+    pub until: Option<Timestamp>,
+    /// What happens at the deadline: `holds on`.
+    pub then: &'static str,
+    /// Whether something is wrong: a failed call, an instance in trouble, a deadline that is over.
+    pub trouble: bool,
+}
+
+/// On whom a release waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// Members of these groups: a vote.
+    Voters(Vec<GroupName>),
+    /// Whoever may control it.
+    Control,
+    /// Only time.
+    Clock,
+    /// The engine: calls, checks, looks.
+    Engine,
+    /// Another release.
+    Release(ReleaseId),
+    /// An instance that does not run as it should.
+    Instance(InstanceName),
+}
+
+impl Whom {
+    /// The words for a list.
+    pub fn words(&self) -> String {
+        match self {
+            Whom::Voters(groups) => {
+                let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+                names.join(", ")
+            }
+            Whom::Control => "control".to_owned(),
+            Whom::Clock => "clock".to_owned(),
+            Whom::Engine => "engine".to_owned(),
+            Whom::Release(id) => id.to_string(),
+            Whom::Instance(name) => name.to_string(),
+        }
+    }
+}
+
+/// What a release waits for at a moment.
+pub fn of(state: &State, release: &Release, now: Timestamp) -> Waiting {
+    let mut waiting = match release.hold() {
+        Some(hold) => at_hold(state, release, hold, now),
+        None => plain("engine", "the next step", Whom::Engine, release.since),
+    };
+    if let Some(paused) = &release.paused {
+        let why = if paused.why.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", paused.why)
+        };
+        let running = release.in_flight().count();
+        let calls = match running {
+            0 => String::new(),
+            1 => ", 1 call still runs".to_owned(),
+            n => format!(", {n} calls still run"),
+        };
+        let back = if release.phase == Phase::RollingBack {
+            "the way back is "
+        } else {
+            ""
+        };
+        waiting.word = "paused";
+        waiting.what = format!("{back}paused by {}{why}{calls}", paused.by);
+        waiting.on = Whom::Control;
+        waiting.since = paused.since;
+        waiting.due = None;
+    }
+    waiting
+}
+
+fn plain(word: &'static str, what: &str, on: Whom, since: Timestamp) -> Waiting {
+    Waiting {
+        word,
+        what: what.to_owned(),
+        on,
+        since,
+        due: None,
+        until: None,
+        then: "",
+        trouble: false,
+    }
+}
+
+fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Waiting {
+    let (since, until, overdue) = match hold.state {
+        HoldState::Open {
+            since,
+            until,
+            overdue,
+            ..
+        } => (since, Some(until), overdue),
+        _ => (release.since, None, false),
+    };
+    let mut waiting = Waiting {
+        until: until.filter(|_| !overdue),
+        due: hold.due(),
+        then: hold.deadline.then.words(),
+        trouble: overdue,
+        ..plain(hold.kind.word(), "", Whom::Engine, since)
+    };
+    let left = |due: Timestamp| due.since(now);
+    match &hold.kind {
+        HoldKind::Approval {
+            needs,
+            distinct_people,
+        } => {
+            let tally = tally(release, needs, *distinct_people);
+            waiting.what = tally.missing_words();
+            waiting.trouble |= !tally.objections.is_empty();
+            waiting.on = Whom::Voters(tally.missing().map(|(g, _)| g.clone()).collect());
+        }
+        HoldKind::Manual { ask } => {
+            waiting.word = if hold.id.as_str() == "start" {
+                "start"
+            } else {
+                "manual"
+            };
+            waiting.what = ask.to_string();
+            waiting.on = Whom::Control;
+        }
+        HoldKind::Dependency => dependency(state, release, &mut waiting),
+        HoldKind::Window { opens, closes } => {
+            waiting.on = Whom::Clock;
+            waiting.what = if now < *opens {
+                format!("opens in {}", left(*opens))
+            } else {
+                format!("closed {} ago", now.since(*closes))
+            };
+            waiting.trouble |= now >= *closes;
+        }
+        HoldKind::Moved => moving(state, release, &mut waiting),
+        HoldKind::Bake { span } => {
+            waiting.on = Whom::Clock;
+            waiting.what = clock_words(waiting.due, now, *span);
+            trouble(state, release, &mut waiting);
+        }
+        HoldKind::Observe { span, handover } => {
+            waiting.on = Whom::Clock;
+            waiting.what = clock_words(waiting.due, now, *span);
+            if *handover && release.handover.is_none() {
+                waiting.what.push_str(", handover note missing");
+                if waiting.due.is_some_and(|due| due <= now) {
+                    waiting.on = Whom::Control;
+                }
+            } else if !release.plan.triggers.is_empty() {
+                waiting
+                    .what
+                    .push_str(&format!(", {} triggers", release.plan.triggers.len()));
+            }
+            trouble(state, release, &mut waiting);
+        }
+        HoldKind::Health { passes, .. } => {
+            waiting.what = match &release.finding {
+                Some(found) => {
+                    waiting.trouble |= !found.pass;
+                    format!(
+                        "{}, {} of {passes} rounds",
+                        found.words,
+                        if found.pass {
+                            found.rounds.min(*passes)
+                        } else {
+                            0
+                        }
+                    )
+                }
+                None => "first round of checks".to_owned(),
+            };
+            trouble(state, release, &mut waiting);
+        }
+        HoldKind::Analysis { metrics, passes } => {
+            let bad = metrics
+                .iter()
+                .filter_map(|m| release.verdicts.get(m))
+                .find(|v| v.call != Call::Pass);
+            waiting.what = match bad {
+                Some(v) => format!("{} {}: {}", v.metric, v.call.word(), v.words),
+                None => format!("{passes} looks in a row that pass"),
+            };
+            waiting.trouble |= bad.is_some_and(|v| matches!(v.call, Call::Fail | Call::NoData));
+            trouble(state, release, &mut waiting);
+        }
+    }
+    waiting
+}
+
+fn clock_words(due: Option<Timestamp>, now: Timestamp, span: Span) -> String {
+    match due {
+        Some(due) if due > now => format!("{} of {span} left", due.since(now)),
+        _ => format!("{span} are over"),
+    }
+}
+
+/// Instances in trouble come before everything else that a hold could say.
+fn trouble(state: &State, release: &Release, waiting: &mut Waiting) {
+    let mut troubled = state.troubled(release);
+    if let Some((target, instance, seen)) = troubled.next() {
+        let more = match troubled.count() {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        let how = seen.map_or("has not been read", |s| health_words(s.sight.health));
+        waiting.what = format!("{target} {instance} {how}{more}");
+        waiting.on = Whom::Instance(instance.clone());
+        waiting.trouble = true;
+    }
+}
+
+/// What a health means in a sentence about an instance.
+pub const fn health_words(health: Health) -> &'static str {
+    match health {
+        Health::Running => "runs another version",
+        Health::Changing => "is changing",
+        Health::Down => "is down",
+        Health::Unknown => "does not answer",
+    }
+}
+
+fn dependency(state: &State, release: &Release, waiting: &mut Waiting) {
+    if let Some(other) = blockers(state, release).first() {
+        let shared = release
+            .targets()
+            .into_iter()
+            .find(|t| state.on.get(*t).is_some_and(|ids| ids.contains(other)));
+        let target = shared.map_or("a target", |t| t.as_str());
+        let doing = match state.live.get(other).map(|r| r.phase) {
+            Some(Phase::Observing) => "is observed in",
+            Some(Phase::RollingBack) => "goes back in",
+            _ => "is moving in",
+        };
+        waiting.word = "conflict";
+        waiting.what = format!("{target} {doing} {other}");
+        waiting.on = Whom::Release(*other);
+    } else if let Some((target, instance)) = unread(state, release) {
+        waiting.what = format!("nobody knows yet what runs on {target} {instance}");
+        waiting.on = Whom::Instance(instance.clone());
+    }
+}
+
+/// The releases that must be done before this one may move: those that move the same targets, and
+/// those that are observed there, unless this one is an emergency.
+pub fn blockers(state: &State, release: &Release) -> Vec<ReleaseId> {
+    let mut found: Vec<ReleaseId> = release
+        .targets()
+        .into_iter()
+        .filter_map(|t| state.on.get(t))
+        .flatten()
+        .copied()
+        .filter(|id| *id != release.id)
+        .filter(|id| match state.live.get(id).map(|r| r.phase) {
+            Some(Phase::Rolling | Phase::RollingBack) => true,
+            Some(Phase::Observing) => release.plan.kind != Kind::Emergency,
+            Some(Phase::Waiting) | None => false,
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// An instance of which it is not known what runs there; without that nobody could go back.
+pub fn unread<'a>(
+    state: &State,
+    release: &'a Release,
+) -> Option<(&'a TargetName, &'a InstanceName)> {
+    release
+        .batches
+        .iter()
+        .flat_map(|b| &b.moves)
+        .flat_map(|m| m.steps.iter().map(move |s| (&m.target, &s.instance)))
+        .find(|(target, instance)| {
+            state
+                .seen(target, instance)
+                .is_none_or(|seen| seen.sight.artifact.is_none())
+        })
+}
+
+fn moving(state: &State, release: &Release, waiting: &mut Waiting) {
+    let back = release.back.is_some();
+    let moves: &[Move] = match (&release.back, release.batch()) {
+        (Some(back), _) => &back.moves,
+        (None, Some((_, batch))) => &batch.moves,
+        (None, None) => &[],
+    };
+    let steps = || {
+        moves
+            .iter()
+            .flat_map(|m| m.steps.iter().map(move |s| (m, s)))
+    };
+    let there = steps()
+        .filter(|(m, s)| {
+            s.status == StepStatus::Done && state.runs(&m.target, &s.instance, m.artifact_of(s))
+        })
+        .count();
+    if back {
+        waiting.word = "rolls back";
+    } else {
+        waiting.word = "moving";
+    }
+    let verb = if back { "back" } else { "there" };
+    waiting.what = format!("{there} of {} instances {verb}", steps().count());
+    let failed = steps().find_map(|(m, s)| match &s.status {
+        StepStatus::Failed { why, again } => Some((m, s, why, *again)),
+        StepStatus::Unknown { why } => Some((m, s, why, None)),
+        _ => None,
+    });
+    if let Some((m, s, why, again)) = failed {
+        let later = if again.is_some() {
+            ", tries again by itself"
+        } else {
+            waiting.on = Whom::Control;
+            ""
+        };
+        let verb = s.verb(&m.sequence).map_or("call", |v| v.word());
+        waiting.word = "failed";
+        waiting.what = format!("{} {verb}: {why}{later}", s.instance);
+        waiting.trouble = true;
+    } else if !back {
+        let mut down = state.troubled(release).filter(|(_, _, seen)| {
+            seen.is_some_and(|s| matches!(s.sight.health, Health::Down | Health::Unknown))
+        });
+        if let Some((_, instance, Some(seen))) = down.next() {
+            waiting.word = "health";
+            waiting.what = format!("{instance} {}", health_words(seen.sight.health));
+            waiting.on = Whom::Instance(instance.clone());
+            waiting.trouble = true;
+        }
+    }
+}
+
+/// Who has to act, which is how releases are sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// The person who looks.
+    NeedsYou,
+    /// Nobody: it moves.
+    Moving,
+    /// On-call, if anything happens.
+    Observed,
+    /// Somebody else, or the clock.
+    Waiting,
+}
+
+/// The group of a release for a person.
+pub fn group(
+    state: &State,
+    release: &Release,
+    waiting: &Waiting,
+    who: Option<&PersonName>,
+) -> Group {
+    if who.is_some_and(|who| needs(state, release, waiting, who)) {
+        return Group::NeedsYou;
+    }
+    match release.phase {
+        Phase::Rolling | Phase::RollingBack => Group::Moving,
+        Phase::Observing => Group::Observed,
+        Phase::Waiting => Group::Waiting,
+    }
+}
+
+/// Whether a release waits on this very person among others.
+fn needs(state: &State, release: &Release, waiting: &Waiting, who: &PersonName) -> bool {
+    match &waiting.on {
+        Whom::Voters(groups) => {
+            release.submitter != *who
+                && !release.votes.contains_key(who)
+                && state
+                    .charter
+                    .groups_of(who)
+                    .any(|(name, _)| groups.contains(name))
+        }
+        Whom::Control => control(state, &release.plan, who),
+        // an overdue hold waits on somebody, whatever it waited on before
+        _ => waiting.trouble && waiting.until.is_none() && control(state, &release.plan, who),
+    }
+}
+
+fn control(state: &State, plan: &Plan, who: &PersonName) -> bool {
+    state.charter.may(who, Right::Control, &plan.environment)
+}
+
+/// What the engine will do by itself, and when, in the order in which it will come.
+pub fn ahead(state: &State, release: &Release, now: Timestamp) -> Vec<(String, Option<Timestamp>)> {
+    let mut lines = Vec::new();
+    let waiting = of(state, release, now);
+    if release.paused.is_none()
+        && let Some((_, moves)) = release.moving()
+    {
+        for m in moves {
+            for s in m.steps.iter().filter(|s| s.status != StepStatus::Done) {
+                let again = match s.status {
+                    StepStatus::Failed { again, .. } => again,
+                    _ => None,
+                };
+                lines.push((
+                    format!("{} → {}", s.instance, m.artifact_of(s).version),
+                    again,
+                ));
+            }
+        }
+        let more = lines.len().saturating_sub(4);
+        lines.truncate(4);
+        if more > 0 {
+            lines.push((format!("and {more} more instances"), None));
+        }
+    }
+    if let Some(due) = waiting.due.filter(|due| *due > now) {
+        lines.push((format!("{} is over", waiting.word), Some(due)));
+    }
+    lines.extend(
+        to_come(release)
+            .into_iter()
+            .take(4)
+            .map(|words| (words, None)),
+    );
+    if let Some(until) = waiting.until {
+        lines.push((
+            format!("deadline of this hold: it {}", waiting.then),
+            Some(until),
+        ));
+    }
+    lines
+}
+
+/// The next stations after the present hold.
+fn to_come(release: &Release) -> Vec<String> {
+    if release.phase == Phase::RollingBack {
+        return vec!["closes as rolled back".to_owned()];
+    }
+    let mut words = Vec::new();
+    for (n, batch) in release
+        .batches
+        .iter()
+        .enumerate()
+        .filter(|(_, b)| b.done.is_none())
+    {
+        let later = |h: &&Hold| h.state == HoldState::ToCome;
+        if batch.began.is_none() {
+            words.extend(
+                batch
+                    .before
+                    .iter()
+                    .filter(later)
+                    .map(|h| h.kind.word().to_owned()),
+            );
+            words.push(format!("batch {}: {}", n + 1, batch.exposure));
+        }
+        let after = batch
+            .after
+            .iter()
+            .filter(later)
+            .filter(|h| h.kind != HoldKind::Moved);
+        words.extend(after.map(|h| match &h.kind {
+            HoldKind::Bake { span } => format!("bake {span}"),
+            kind => kind.word().to_owned(),
+        }));
+    }
+    if release.observe.state == HoldState::ToCome {
+        words.push(format!("observed for {}", release.plan.observe.span));
+    }
+    words.push("closes as succeeded".to_owned());
+    words
+}
