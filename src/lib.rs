@@ -1,4 +1,5 @@
 //! `holdpoint`: the control room for releases, in a terminal.
 pub mod domain;
 pub mod judge;
+pub mod session;
 pub mod tui;

@@ -64,7 +64,7 @@ impl Caps {
     pub fn from_env<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Caps {
         let set = |name: &str| get(name).filter(|value| !value.is_empty());
         let term = set("TERM").unwrap_or("dumb");
-        let modern = !["dumb", "cons25", "emacs"].contains(&term) && !glass(term);
+        let modern = !["dumb", "cons25", "emacs", "linux"].contains(&term) && !glass(term);
         Caps {
             depth: depth(term, &set),
             unicode: unicode(term, &set),
