@@ -1,2 +1,3 @@
 //! `holdpoint`: the control room for releases, in a terminal.
 pub mod domain;
+pub mod ledger;
