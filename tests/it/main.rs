@@ -5,6 +5,7 @@
 mod engine;
 mod fleet;
 mod guests;
+mod ledgers;
 mod located;
 mod platform_command;
 mod platform_health;
