@@ -1,3 +1,5 @@
 //! `holdpoint`: the control room for releases, in a terminal.
+pub mod cli;
 pub mod domain;
 pub mod judge;
+pub mod platform;

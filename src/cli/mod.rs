@@ -1,0 +1,3 @@
+//! What the command line offers, one file per group of commands.
+
+pub mod runner;
