@@ -3,3 +3,5 @@ pub mod cli;
 pub mod domain;
 pub mod judge;
 pub mod platform;
+pub mod session;
+pub mod tui;
