@@ -1,10 +1,26 @@
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
+use holdpoint::cli::{fleet, runner};
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Hidden,
+}
+
+#[derive(Subcommand)]
+enum Hidden {
+    #[command(name = "__runner", hide = true)]
+    Runner { folder: PathBuf },
+    #[command(name = "__fleet", hide = true, subcommand)]
+    Fleet(fleet::FleetCommand),
+}
+
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().collect();
-    match args.get(1).map(String::as_str) {
-        Some("__runner") if args.len() == 3 => holdpoint::cli::runner::run(Path::new(&args[2])),
-        _ => ExitCode::from(2),
+    match Arguments::parse().command {
+        Hidden::Runner { folder } => runner::run(&folder),
+        Hidden::Fleet(command) => fleet::run(command),
     }
 }

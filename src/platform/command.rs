@@ -3,7 +3,6 @@
 //! This is how holdpoint rolls systemd units, legacy hosts and scripts. Effects run under the
 //! [`runner`](super::runner); `status` is only asked.
 
-mod argv;
 mod config;
 mod status;
 
@@ -13,11 +12,12 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+pub(super) use config::span;
 pub use config::{CommandConfig, InstanceConfig, Problem, Timeouts};
 
-use self::argv::Values;
 use super::process::{self, Answer, NoAnswer};
 use super::runner::{Carried, End, Exit, Found, Job, Runner};
+use super::words::{self, Values};
 use super::{Checked, ObserveError};
 use crate::domain::{Effect, Failure, InstanceName, Outcome, Sight, TargetName};
 
@@ -120,7 +120,7 @@ impl CommandTarget {
     /// When the one command for all gave no answer that can be believed.
     pub async fn observe(&self) -> Result<Vec<Sight>, ObserveError> {
         let config = &self.inner.config;
-        let each = config.via.is_some() || config.status.iter().any(|w| argv::has_placeholder(w));
+        let each = config.via.is_some() || config.status.iter().any(|w| words::has_placeholder(w));
         if each {
             return Ok(self.observe_each().await);
         }
@@ -169,7 +169,7 @@ impl CommandTarget {
             env.insert("HOLDPOINT_INSTANCE".to_string(), instance.name.clone());
             values = values_of(instance);
         }
-        let argv = argv::fill(&config.status, &values);
+        let argv = words::fill(&config.status, &values);
         let argv = self
             .reach(argv, &env, &values, None)
             .map_err(|why| ObserveError::NotStarted(why.into()))?;
@@ -229,7 +229,7 @@ impl CommandTarget {
             .via
             .is_some()
             .then(|| format!("holdpoint-began:{}", effect.id));
-        let argv = argv::fill(words, &values);
+        let argv = words::fill(words, &values);
         let argv = self.reach(argv, &env, &values, marker.as_deref())?;
         Ok(Job {
             argv,
@@ -266,7 +266,7 @@ impl CommandTarget {
         if let Some(marker) = marker {
             remote = format!("{} && {remote}", join(["echo", marker])?);
         }
-        let mut argv = argv::fill(via, values);
+        let mut argv = words::fill(via, values);
         argv.push(remote);
         Ok(argv)
     }

@@ -8,9 +8,16 @@
 //! be told is `Unknown`, never a guess.
 
 pub mod command;
+mod counters;
+pub mod health;
+pub mod http;
+pub mod metrics_text;
 pub mod output;
 mod process;
 pub mod runner;
+pub mod scrape;
+pub mod selector;
+mod words;
 
 use std::sync::Arc;
 

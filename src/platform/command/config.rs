@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer};
 
-use super::argv::{FOR_EFFECTS, FOR_INSTANCES, unknown};
+use super::super::words::{FOR_EFFECTS, FOR_INSTANCES, problem};
 use crate::domain::text::printable;
 use crate::domain::{Span, Verb};
 
@@ -109,7 +109,9 @@ fn parallel() -> usize {
     8
 }
 
-fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+pub(in crate::platform) fn span<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Span, D::Error> {
     let text = String::deserialize(deserializer)?;
     Span::parse(&text).map_err(serde::de::Error::custom)
 }
@@ -260,20 +262,9 @@ impl Problems {
             if word.contains('\0') {
                 self.add(&key, "it contains a NUL character".to_string());
             }
-            let Some(name) = unknown(word, known) else {
-                continue;
-            };
-            let all: Vec<String> = known.iter().map(|k| format!("{{{k}}}")).collect();
-            let nearest = known
-                .iter()
-                .min_by_key(|k| strsim::damerau_levenshtein(k, name))
-                .filter(|k| strsim::damerau_levenshtein(k, name) <= 3);
-            let hint = nearest.map_or(String::new(), |k| format!("; did you mean {{{k}}}?"));
-            let what = format!(
-                "unknown placeholder {{{name}}}{hint} (there are {})",
-                all.join(" ")
-            );
-            self.add(key, what);
+            if let Some(what) = problem(word, known) {
+                self.add(key, what);
+            }
         }
     }
 

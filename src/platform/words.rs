@@ -7,9 +7,13 @@ pub const FOR_EFFECTS: &[&str] = &["host", "instance", "version", "digest"];
 /// What a placeholder may name in `status` and `via`, which have no release.
 pub const FOR_INSTANCES: &[&str] = &["host", "instance"];
 
+/// What a placeholder may name in health checks.
+pub const FOR_CHECKS: &[&str] = &["url", "host", "instance", "version", "digest"];
+
 /// What placeholders stand for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Values<'a> {
+    pub url: &'a str,
     pub host: &'a str,
     pub instance: &'a str,
     pub version: &'a str,
@@ -19,6 +23,7 @@ pub(super) struct Values<'a> {
 impl Values<'_> {
     fn get(&self, name: &str) -> Option<&str> {
         match name {
+            "url" => Some(self.url),
             "host" => Some(self.host),
             "instance" => Some(self.instance),
             "version" => Some(self.version),
@@ -63,7 +68,7 @@ fn pieces(word: &str) -> Vec<Piece<'_>> {
 }
 
 /// The first placeholder that is not among `known`.
-pub(super) fn unknown<'a>(word: &'a str, known: &[&str]) -> Option<&'a str> {
+fn unknown<'a>(word: &'a str, known: &[&str]) -> Option<&'a str> {
     pieces(word).into_iter().find_map(|piece| match piece {
         Piece::Placeholder { name, .. } if !known.contains(&name) => Some(name),
         _ => None,
@@ -78,14 +83,31 @@ pub(super) fn has_placeholder(word: &str) -> bool {
 
 /// The words with every placeholder replaced. A value is never split or read again.
 pub(super) fn fill(words: &[String], values: &Values<'_>) -> Vec<String> {
-    let fill_one = |word: &String| -> String {
-        let text = |piece| match piece {
-            Piece::Text(text) => text,
-            Piece::Placeholder { name, whole } => values.get(name).unwrap_or(whole),
-        };
-        pieces(word).into_iter().map(text).collect()
+    words.iter().map(|word| fill_one(word, values)).collect()
+}
+
+/// One word with every placeholder replaced.
+pub(super) fn fill_one(word: &str, values: &Values<'_>) -> String {
+    let text = |piece| match piece {
+        Piece::Text(text) => text,
+        Piece::Placeholder { name, whole } => values.get(name).unwrap_or(whole),
     };
-    words.iter().map(fill_one).collect()
+    pieces(word).into_iter().map(text).collect()
+}
+
+/// What is wrong with the placeholders of a word, in a sentence that names the nearest valid one.
+pub(super) fn problem(word: &str, known: &[&str]) -> Option<String> {
+    let name = unknown(word, known)?;
+    let all: Vec<String> = known.iter().map(|k| format!("{{{k}}}")).collect();
+    let nearest = known
+        .iter()
+        .min_by_key(|k| strsim::damerau_levenshtein(k, name))
+        .filter(|k| strsim::damerau_levenshtein(k, name) <= 3);
+    let hint = nearest.map_or(String::new(), |k| format!("; did you mean {{{k}}}?"));
+    Some(format!(
+        "unknown placeholder {{{name}}}{hint} (there are {})",
+        all.join(" ")
+    ))
 }
 
 #[cfg(test)]
@@ -98,6 +120,7 @@ mod tests {
             instance: "i-01",
             version: "{digest}; rm -rf /",
             digest: "sha256:ab",
+            ..Values::default()
         };
         fill(&[word.to_string()], &values).concat()
     }
