@@ -1,5 +1,6 @@
 //! `holdpoint`: the control room for releases, in a terminal.
 pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod engine;
 pub mod judge;

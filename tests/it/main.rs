@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod fleet;
+mod located;
 mod platform_command;
 mod platform_health;
 mod platform_runner;

@@ -1,0 +1,9 @@
+//! The files of a room, and plans: the only code that looks for files. Every value knows its file,
+//! line and column.
+//!
+//! [`located`] is how every file is read, whatever it says and in whichever format it is written;
+//! [`render`] shows what is wrong with one.
+
+pub mod located;
+pub mod render;
+mod tree;
