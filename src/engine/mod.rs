@@ -18,7 +18,7 @@ mod start;
 mod turn;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -28,13 +28,13 @@ use crate::domain::live::Live;
 use crate::domain::{
     Actor, Ask, Command, Door, InstanceName, Notice, PersonName, ReleaseId, Span, State, TargetName,
 };
-use crate::ledger::{Entry, Ledger};
+use crate::ledger::{Backup, Ledger, Reader};
 use crate::platform::Platform;
 
 use board::{Board, Presence};
 use clock::Clock;
 
-pub use start::{Running, replay, start};
+pub use start::{Running, replay, start, to_snapshot};
 
 /// What an engine is made of.
 pub struct Parts {
@@ -79,30 +79,14 @@ pub struct Done {
 /// A way to the engine; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct EngineHandle {
-    inbox: mpsc::Sender<Message>,
+    inbox: mpsc::Sender<Asked>,
+    reader: Reader,
     state: watch::Receiver<Arc<State>>,
     board: Board,
     clock: Clock,
 }
 
-/// What comes to the engine's task.
-#[derive(Debug)]
-enum Message {
-    /// A command, and who wants to know how it went.
-    Asked(Asked),
-    /// A part of the ledger is asked for.
-    Entries {
-        from: u64,
-        limit: usize,
-        reply: oneshot::Sender<Result<Vec<Entry>, Notice>>,
-    },
-    /// A copy of the ledger is asked for.
-    Backup {
-        file: PathBuf,
-        reply: oneshot::Sender<Result<(), Notice>>,
-    },
-}
-
+/// A command on its way to the engine's task, and who wants to know how it went.
 #[derive(Debug)]
 struct Asked {
     command: Command,
@@ -151,28 +135,24 @@ impl EngineHandle {
             command,
             reply: Some(reply),
         };
-        self.send(Message::Asked(asked)).await?;
+        self.send(asked).await?;
         answer.await.map_err(|_| explain::gone())?
     }
 
-    /// Events of the ledger as they are kept, oldest first, from a sequence number on.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read.
-    pub async fn entries(&self, from: u64, limit: usize) -> Result<Vec<Entry>, Notice> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Message::Entries { from, limit, reply }).await?;
-        answer.await.map_err(|_| explain::gone())?
+    /// The ledger, to read from.
+    pub fn ledger(&self) -> &Reader {
+        &self.reader
     }
 
     /// Writes a consistent copy of the ledger to a new file.
     ///
     /// # Errors
     /// When the file exists or cannot be written.
-    pub async fn backup(&self, file: PathBuf) -> Result<(), Notice> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Message::Backup { file, reply }).await?;
-        answer.await.map_err(|_| explain::gone())?
+    pub async fn backup(&self, file: &Path) -> Result<Backup, Notice> {
+        self.reader
+            .backup(file)
+            .await
+            .map_err(|e| explain::ledger(&e))
     }
 
     /// Tells the engine something in its own name, without waiting.
@@ -188,10 +168,10 @@ impl EngineHandle {
             reply: None,
         };
         // an engine that is gone needs to be told nothing
-        let _ = self.inbox.send(Message::Asked(asked)).await;
+        let _ = self.inbox.send(asked).await;
     }
 
-    async fn send(&self, message: Message) -> Result<(), Notice> {
-        self.inbox.send(message).await.map_err(|_| explain::gone())
+    async fn send(&self, asked: Asked) -> Result<(), Notice> {
+        self.inbox.send(asked).await.map_err(|_| explain::gone())
     }
 }

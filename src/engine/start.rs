@@ -1,7 +1,6 @@
 //! Starting an engine: replay, adopt the charter, find out what became of unfinished calls.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -14,7 +13,7 @@ use super::turn::{Engine, handle, unfinished};
 use super::{EngineHandle, Parts, checks, explain, eyes, looks};
 use crate::domain::apply::apply;
 use crate::domain::{Ask, Event, Notice, State};
-use crate::ledger::Ledger;
+use crate::ledger::Reader;
 
 /// The first bytes of a snapshot; another layout of [`State`] gets another number, and a snapshot
 /// with another number is left aside.
@@ -47,7 +46,7 @@ impl Running {
 /// # Errors
 /// When the ledger cannot be read back, or the charter cannot be written into it.
 pub async fn start(parts: Parts) -> Result<Running, Notice> {
-    let (state, snapshot_at) = replay(&parts.ledger).await?;
+    let (state, snapshot_at) = replay(&parts.ledger.reader()).await?;
     let state = Arc::new(state);
     let board = Board::new();
     let head = parts.ledger.head();
@@ -55,7 +54,7 @@ pub async fn start(parts: Parts) -> Result<Running, Notice> {
         live.ledger.seq = head.seq;
         live.ledger.head = head.hash.to_string().into();
     });
-    let (engine, inbox, publish) = handle(&state, &board, &parts.clock);
+    let (engine, inbox, publish) = handle(&state, &board, &parts.clock, parts.ledger.reader());
     let targets = Arc::new(parts.targets);
     let hands = Hands::new(engine.clone(), targets.clone());
     for effect in unfinished(&state) {
@@ -111,31 +110,29 @@ pub async fn start(parts: Parts) -> Result<Running, Notice> {
 ///
 /// # Errors
 /// When the chain is broken or an event cannot be read.
-pub async fn replay(ledger: &Ledger) -> Result<(State, u64), Notice> {
-    let snapshot = ledger.snapshot().await.map_err(|e| explain::ledger(&e))?;
+pub async fn replay(ledger: &Reader) -> Result<(State, u64), Notice> {
+    let failed = |e| explain::ledger(&e);
+    let snapshot = ledger.snapshot().await.map_err(failed)?;
     let known =
         snapshot.and_then(|(head, bytes)| from_snapshot(&bytes).filter(|s| s.seq == head.seq));
     let mut state = known.unwrap_or_default();
     let from = state.seq;
-    let mut bad = None;
-    ledger
-        .read(from + 1, |entry| match Event::from_bytes(&entry.bytes) {
-            Ok(event) => {
-                apply(&mut state, &event);
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                bad = Some(explain::unreadable(entry.seq, &error));
-                ControlFlow::Break(())
-            }
-        })
-        .await
-        .map_err(|e| explain::ledger(&e))?;
-    bad.map_or(Ok((state, from)), Err)
+    let mut entries = ledger.read(from + 1).await.map_err(failed)?;
+    while let Some(chunk) = entries.next().await.map_err(failed)? {
+        for entry in chunk.iter() {
+            let event =
+                Event::from_bytes(entry.bytes).map_err(|e| explain::unreadable(entry.seq, &e))?;
+            apply(&mut state, &event);
+        }
+    }
+    Ok((state, from))
 }
 
 /// A state as the bytes of a snapshot.
-pub(super) fn to_snapshot(state: &State) -> Result<Vec<u8>, serde_json::Error> {
+///
+/// # Errors
+/// Never for a state; the error is passed on rather than hidden.
+pub fn to_snapshot(state: &State) -> Result<Vec<u8>, serde_json::Error> {
     let mut bytes = SNAPSHOT.to_vec();
     serde_json::to_writer(&mut bytes, state)?;
     Ok(bytes)

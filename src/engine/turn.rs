@@ -9,13 +9,13 @@ use super::board::Board;
 use super::clock::Clock;
 use super::hands::Hands;
 use super::hooks::Hooks;
-use super::{Asked, Done, EngineHandle, Message, explain};
+use super::{Asked, Done, EngineHandle, explain};
 use crate::domain::Verb;
 use crate::domain::wanted::wanted;
 use crate::domain::{
     Actor, Ask, Command, Door, Draft, Effect, EffectId, Event, Notice, ReleaseId, State, What,
 };
-use crate::ledger::{Ledger, LedgerError, Urgency};
+use crate::ledger::{Ballast, Head, Ledger, LedgerError, Reader, Urgency};
 
 /// How many commands one turn takes at most.
 const BATCH: usize = 512;
@@ -30,7 +30,7 @@ pub(super) struct Engine {
     pub clock: Clock,
     pub board: Board,
     pub publish: watch::Sender<Arc<State>>,
-    pub inbox: mpsc::Receiver<Message>,
+    pub inbox: mpsc::Receiver<Asked>,
     pub hands: Hands,
     pub hooks: Hooks,
     pub snapshot_at: u64,
@@ -52,15 +52,9 @@ impl Engine {
                 _ = &mut stop => break,
                 got = self.inbox.recv_many(&mut batch, BATCH) => if got == 0 { break },
                 () = async { match wake { Some(at) => clock.until(at).await, None => std::future::pending().await } } => {}
-                () = tokio::time::sleep(std::time::Duration::from_secs(1)), if self.broken => self.ledger.restore_ballast(),
+                () = tokio::time::sleep(std::time::Duration::from_secs(1)), if self.broken => { self.ledger.restore_ballast(); }
             }
-            let mut asked = Vec::with_capacity(batch.len() + 1);
-            for message in batch.drain(..) {
-                match message {
-                    Message::Asked(one) => asked.push(one),
-                    other => self.read(other).await,
-                }
-            }
+            let mut asked = std::mem::take(&mut batch);
             let now = self.clock.now();
             if self.state.next_wake().is_some_and(|at| at <= now) {
                 asked.push(Asked {
@@ -83,20 +77,6 @@ impl Engine {
             who: Actor::Engine,
             door: Door::Engine,
             ask,
-        }
-    }
-
-    async fn read(&mut self, message: Message) {
-        match message {
-            Message::Entries { from, limit, reply } => {
-                let entries = self.ledger.entries(from, limit).await;
-                let _ = reply.send(entries.map_err(|e| explain::ledger(&e)));
-            }
-            Message::Backup { file, reply } => {
-                let done = self.ledger.backup(&file).await;
-                let _ = reply.send(done.map_err(|e| explain::ledger(&e)));
-            }
-            Message::Asked(_) => {}
         }
     }
 
@@ -181,7 +161,7 @@ impl Engine {
         let active: Vec<ReleaseId> = draft.state.live.keys().copied().collect();
         self.begin_all(&mut draft, &active, |_| true);
         let nothing = draft.events.is_empty();
-        if nothing && !self.ledger.has_ballast() {
+        if nothing && self.ledger.ballast() != Ballast::Ready {
             return;
         }
         if self.write(draft, Urgency::Normal).await.is_ok() {
@@ -240,9 +220,13 @@ impl Engine {
         if draft.events.is_empty() {
             return Ok(());
         }
-        let bytes: Result<Vec<Vec<u8>>, _> = draft.events.iter().map(Event::to_bytes).collect();
-        let bytes = bytes.map_err(|e| LedgerError::Failed(e.to_string()))?;
-        let head = self.ledger.append(self.state.seq, bytes, urgency).await?;
+        let bytes: Vec<Vec<u8>> = draft.events.iter().map(Event::to_bytes).collect();
+        let head = match self.ledger.append(self.state.seq, bytes, urgency).await {
+            Err(LedgerError::Uncertain { source, .. }) => {
+                self.certain(draft.state.seq, *source).await
+            }
+            other => other,
+        }?;
         self.state = Arc::new(draft.state);
         self.publish.send_replace(self.state.clone());
         self.board.change(|live| {
@@ -259,6 +243,24 @@ impl Engine {
             self.snapshot().await;
         }
         Ok(())
+    }
+
+    /// Finds out whether a write that ended in doubt was kept: it is all there or not at all.
+    async fn certain(&self, after: u64, source: LedgerError) -> Result<Head, LedgerError> {
+        loop {
+            match self.ledger.reader().head().await {
+                Ok(head) if head.seq == after => return Ok(head),
+                Ok(head) if head.seq == self.state.seq => return Err(source),
+                Ok(head) => {
+                    return Err(LedgerError::Conflict {
+                        expected: self.state.seq,
+                        found: head.seq,
+                    });
+                }
+                Err(error) => tracing::warn!(%error, "the ledger cannot be read back yet"),
+            }
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
     }
 
     fn answer(&self, answers: Vec<Answer>) {
@@ -282,9 +284,12 @@ impl Engine {
             }
         };
         let head = self.ledger.head();
-        if let Err(error) = self.ledger.put_snapshot(head, bytes).await {
-            tracing::warn!(%error, "no snapshot was written");
-        }
+        let put = self.ledger.put_snapshot(head, bytes);
+        tokio::spawn(async move {
+            if let Err(error) = put.await {
+                tracing::warn!(%error, "no snapshot was written");
+            }
+        });
     }
 }
 
@@ -337,15 +342,17 @@ pub(super) fn handle(
     state: &Arc<State>,
     board: &Board,
     clock: &Clock,
+    reader: Reader,
 ) -> (
     EngineHandle,
-    mpsc::Receiver<Message>,
+    mpsc::Receiver<Asked>,
     watch::Sender<Arc<State>>,
 ) {
     let (sender, inbox) = mpsc::channel(1024);
     let (publish, read) = watch::channel(state.clone());
     let handle = EngineHandle {
         inbox: sender,
+        reader,
         state: read,
         board: board.clone(),
         clock: clock.clone(),

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::output::{Tail, one_line};
 
 /// How long output is still read after the program itself has ended; something it left running may
-/// hold the pipe open for ever.
+/// hold the pipe open for ever. After that the pipe is closed, and who writes into it is told so.
 pub(crate) const DRAIN: Duration = Duration::from_millis(300);
 
 /// A program with its arguments, environment and directory, ready to be started: nothing on its

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use record::{CommandProcess, Folder, Started, boot};
+use record::{CommandProcess, Folder, Lock, Started, boot};
 pub use record::{End, Exit, Job};
 
 use crate::domain::EffectId;
@@ -272,8 +272,10 @@ fn look_now(folder: &Folder, fence: bool) -> io::Result<Found> {
     if let Some(exit) = read_exit(folder)? {
         return Ok(exit);
     }
-    let Some(lock) = folder.lock()? else {
-        return Ok(Found::Running);
+    let lock = match folder.lock_if_there()? {
+        Lock::Taken(lock) => Some(lock),
+        Lock::Held => return Ok(Found::Running),
+        Lock::NoFile => None,
     };
     // under the lock: a runner may have ended between the two looks
     let found = match read_exit(folder)? {
@@ -284,7 +286,13 @@ fn look_now(folder: &Folder, fence: bool) -> io::Result<Found> {
     if fence && matches!(found, Found::Nothing) && folder.has("job.json")? {
         std::fs::remove_file(folder.path("job.json"))?;
     }
-    lock.unlock()?;
+    match lock {
+        // not only closed: a process being started at this moment may hold a copy
+        Some(lock) => lock.unlock()?,
+        // a runner that came meanwhile may have read the job before it was taken away
+        None if folder.has("lock")? => return look_now(folder, fence),
+        None => {}
+    }
     Ok(found)
 }
 

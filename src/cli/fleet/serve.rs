@@ -104,7 +104,7 @@ pub(super) async fn serve(args: ServeArgs) -> Result<(), String> {
 async fn until_left_alone(root: PathBuf, linger: Duration) {
     let begun = Instant::now();
     loop {
-        sleep((linger / 4).min(Duration::from_secs(10))).await;
+        sleep((linger / 4).min(Duration::from_secs(2))).await;
         match left_alone(&root) {
             // one that has only just begun was not left alone yet
             Some(alone) if alone.min(begun.elapsed()) < linger => {}

@@ -154,10 +154,18 @@ impl Folder {
             .write(true)
             .mode(0o600)
             .open(self.path("lock"))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(error)) => Err(error),
+        try_lock(file)
+    }
+
+    /// The same without making the file, which a full disk would not allow; no file, no holder.
+    pub fn lock_if_there(&self) -> io::Result<Lock> {
+        match File::options().write(true).open(self.path("lock")) {
+            Ok(file) => Ok(match try_lock(file)? {
+                Some(file) => Lock::Taken(file),
+                None => Lock::Held,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Lock::NoFile),
+            Err(error) => Err(error),
         }
     }
 
@@ -246,6 +254,25 @@ impl Folder {
         if written.is_ok() {
             let _ = fs::rename(&temporary, self.path("output"));
         }
+    }
+}
+
+/// What became of trying to take the lock.
+#[derive(Debug)]
+pub(super) enum Lock {
+    /// It is held by this process now.
+    Taken(File),
+    /// A runner holds it.
+    Held,
+    /// No runner ever came as far as to it.
+    NoFile,
+}
+
+fn try_lock(file: File) -> io::Result<Option<File>> {
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(error),
     }
 }
 
