@@ -157,7 +157,7 @@ impl Keeper for Memory {
         let lines = events.iter().enumerate().map(|(n, event)| Line {
             seq: n as u64 + 1,
             hash: format!("{:064x}", n + 1),
-            bytes: event.to_bytes().unwrap(),
+            bytes: event.to_bytes(),
         });
         Ok(lines.filter(|line| line.seq >= from).take(most).collect())
     }
