@@ -2,4 +2,14 @@
 // clippy takes only the test functions themselves for tests, not what they call
 #![allow(clippy::unwrap_used)]
 
+mod fleet;
 mod located;
+mod platform_command;
+mod platform_health;
+mod platform_runner;
+mod platform_scrape;
+mod room;
+mod server;
+mod sshd;
+mod until;
+mod walk;
