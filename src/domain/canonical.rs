@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn text_and_literals_as_in_section_3_2_2_of_the_rfc() {
         let table = value!({
-            "numbers": [333_333_333.333_333_29_f64, 1e30, 4.50, 2e-3, 1e-27],
+            "numbers": [333_333_333.333_333_3, 1e30, 4.50, 2e-3, 1e-27],
             "string": "\u{20ac}$\u{f}\nA'B\"\\\\\"/",
             "literals": [null, true, false]
         });
