@@ -6,3 +6,5 @@ pub mod engine;
 pub mod judge;
 pub mod ledger;
 pub mod platform;
+pub mod session;
+pub mod tui;

@@ -34,7 +34,7 @@ use crate::platform::Platform;
 use board::{Board, Presence};
 use clock::Clock;
 
-pub use start::{Running, replay, start};
+pub use start::{Running, replay, start, to_snapshot};
 
 /// What an engine is made of.
 pub struct Parts {

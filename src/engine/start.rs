@@ -129,7 +129,10 @@ pub async fn replay(ledger: &Reader) -> Result<(State, u64), Notice> {
 }
 
 /// A state as the bytes of a snapshot.
-pub(super) fn to_snapshot(state: &State) -> Result<Vec<u8>, serde_json::Error> {
+///
+/// # Errors
+/// Never for a state; the error is passed on rather than hidden.
+pub fn to_snapshot(state: &State) -> Result<Vec<u8>, serde_json::Error> {
     let mut bytes = SNAPSHOT.to_vec();
     serde_json::to_writer(&mut bytes, state)?;
     Ok(bytes)
