@@ -4,6 +4,8 @@
 
 mod engine;
 mod fleet;
+mod guests;
+mod ledgers;
 mod located;
 mod platform_command;
 mod platform_health;
@@ -11,6 +13,9 @@ mod platform_runner;
 mod platform_scrape;
 mod room;
 mod server;
+mod sessions;
+mod sockets;
 mod sshd;
+mod terminals;
 mod until;
 mod walk;
