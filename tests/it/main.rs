@@ -1,9 +1,12 @@
 //! Integration tests: one binary, real processes.
-// clippy takes only the test functions themselves for tests, not what they call
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy takes only the test functions themselves for tests, not what they call"
+)]
 
 mod engine;
 mod fleet;
+mod house;
 mod located;
 mod platform_command;
 mod platform_health;
