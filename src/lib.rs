@@ -12,10 +12,11 @@
 //! 3. [`engine`], its `turn`: how what was decided becomes durable, is shown, and moves something outside.
 //!
 //! ```text
-//! keys -> session -> tui: update(desk) -> command --+
-//! command line, over the socket ---------> command --+-> turn: decide -> append -> apply -> publish -> paint
-//! platforms, metrics, verdicts, the clock > command --+                              |
-//!                             outcomes <- calls outside <- wanted(state) - in flight <-+
+//! keys -> session -> tui: update(desk) ----> command --+
+//! command line, here or over the socket ---> command --+-> turn: decide -> append -> apply -> publish -> paint
+//! platforms, metrics, verdicts, the clock -> command --+                                        |
+//!              ^                                                                                |
+//!              +------------------- calls outside <------------------- wanted(state) <----------+
 //! ```
 //!
 //! One way in (a command says who, by which door and when), one writer (the turn), one way out (the

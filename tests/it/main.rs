@@ -4,9 +4,12 @@
     reason = "clippy takes only the test functions themselves for tests, not what they call"
 )]
 
+mod cli_configs;
 mod engine;
 mod fleet;
+mod guests;
 mod house;
+mod ledgers;
 mod located;
 mod platform_command;
 mod platform_health;
@@ -14,6 +17,9 @@ mod platform_runner;
 mod platform_scrape;
 mod room;
 mod server;
+mod sessions;
+mod sockets;
 mod sshd;
+mod terminals;
 mod until;
 mod walk;
