@@ -3,6 +3,10 @@
     clippy::unwrap_used,
     reason = "clippy takes only the test functions themselves for tests, not what they call"
 )]
+#![expect(
+    unsafe_code,
+    reason = "what happens in a child before it runs its program has no safe form"
+)]
 
 mod cli_configs;
 mod engine;
