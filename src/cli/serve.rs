@@ -175,4 +175,3 @@ pub async fn asked_to_end() {
     }
     waits.join_next().await;
 }
-
