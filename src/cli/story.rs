@@ -8,6 +8,7 @@ use crate::domain::refusal::short;
 use crate::domain::waiting::health_words;
 
 /// What happened, in a line.
+#[expect(clippy::too_many_lines, reason = "one short arm for each event")]
 pub fn words(what: &What) -> String {
     match what {
         What::CharterAdopted { charter, digest } => format!(

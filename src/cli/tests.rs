@@ -8,6 +8,7 @@ fn json(text: &str) -> serde_json::Value {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 async fn a_release_goes_its_way_through_commands() {
     let room = Memory::new();
     let said = typed(&room, "dev", "release submit plans/payments-prod-eu.yaml").await;
