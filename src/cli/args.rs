@@ -165,6 +165,15 @@ Example:
         /// Whose: the name in people.toml.
         name: String,
     },
+    /// Print the keys of the room.
+    #[command(after_help = "\
+Your own keymap.toml (in the configuration directory, ~/.config/holdpoint) is layered over the
+built-in one; `holdpoint check keymap.toml` says what is wrong with it.")]
+    Keys {
+        /// As a table in Markdown.
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Print a completion script.
     #[command(after_help = "\
 Examples:

@@ -38,6 +38,12 @@ impl Exit {
     }
 }
 
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
 /// Why a command did not come to its end.
 #[derive(Clone, Debug)]
 pub enum Stop {

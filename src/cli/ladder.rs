@@ -218,8 +218,9 @@ impl Page<'_> {
                 ..
             } => {
                 let checks = http.len() + command.len();
+                let pass = if checks == 1 { "passes" } else { "pass" };
                 format!(
-                    "{} pass {}",
+                    "{} {pass} {}",
                     plural(checks, "check"),
                     plural_u32(*passes, "round")
                 )
@@ -314,12 +315,16 @@ impl Page<'_> {
     }
 
     fn window(&self, opens: Timestamp, closes: Timestamp) -> String {
-        let day = |at: Timestamp| self.local(at, "%a %d %b");
-        let end = match day(opens) == day(closes) {
-            true => self.local(closes, "%H:%M"),
-            false => self.local(closes, "%a %d %b %H:%M"),
+        // the year only where it is another one
+        let year = self.local(opens, "%Y") != self.local(self.now, "%Y");
+        let day = if year {
+            "%a %d %b %Y %H:%M"
+        } else {
+            "%a %d %b %H:%M"
         };
-        let start = self.local(opens, "%a %d %b %H:%M");
+        let same = self.local(opens, "%F") == self.local(closes, "%F");
+        let start = self.local(opens, day);
+        let end = self.local(closes, if same { "%H:%M" } else { day });
         format!("{start}–{end} {}", self.zone.name())
     }
 

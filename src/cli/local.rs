@@ -9,7 +9,8 @@ use super::exec::Order;
 use super::exit::{Exit, Stop};
 use super::out::{Look, shown};
 use super::view::{TokenView, line};
-use super::{check, init, schema};
+use super::{check, init, keys, schema};
+use crate::config::mistakes::Mistakes;
 use crate::config::{home, tokens};
 use crate::domain::Notice;
 use crate::tui::Caps;
@@ -60,11 +61,16 @@ pub fn finish(went: Result<Exit, Stop>, look: Look) -> Exit {
         Ok(exit) => exit,
         Err(Stop::Gone) => Exit::Unreachable,
         Err(Stop::Failed(exit, mistakes)) => {
-            for notice in &mistakes.notices {
-                tell(&shown(&mistakes, notice, look));
-            }
+            complain(&mistakes, look);
             exit
         }
+    }
+}
+
+/// Shows what is wrong, without ending.
+pub fn complain(mistakes: &Mistakes, look: Look) {
+    for notice in &mistakes.notices {
+        tell(&shown(mistakes, notice, look));
     }
 }
 
@@ -76,6 +82,10 @@ pub fn run(cli: &Cli, look: Look) -> Option<Exit> {
         Verb::Token { name } => token(name, room, look),
         Verb::Schema { name } => schema::schema(name.as_deref()),
         Verb::Completions { shell } => Ok(schema::completions(*shell)),
+        Verb::Keys { markdown } => keys::run(*markdown).map(|(text, mistakes)| {
+            complain(&mistakes, look);
+            text
+        }),
         Verb::Check { paths, kind } => check::run(paths, *kind, room, look).map(|good| {
             tell(&good.err);
             good.out

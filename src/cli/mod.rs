@@ -7,6 +7,7 @@ pub mod exit;
 pub mod fleet;
 mod init;
 pub mod keeper;
+mod keys;
 mod ladder;
 mod ledger;
 mod list;

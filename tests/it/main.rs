@@ -2,6 +2,7 @@
 // clippy takes only the test functions themselves for tests, not what they call
 #![allow(clippy::unwrap_used)]
 
+mod cli;
 mod cli_configs;
 mod fleet;
 mod located;
