@@ -1,4 +1,5 @@
 //! `holdpoint`: the control room for releases, in a terminal.
+
 pub mod cli;
 pub mod config;
 pub mod domain;

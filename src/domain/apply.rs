@@ -330,6 +330,7 @@ fn change(release: &mut Release, event: &Event) {
             }
         }
         What::CharterAdopted { .. }
+        | What::WritingResumed { .. }
         | What::Submitted { .. }
         | What::InstanceSeen { .. }
         | What::Closed { .. } => {}

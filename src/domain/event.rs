@@ -192,6 +192,11 @@ pub enum What {
         /// What was found.
         finding: Finding,
     },
+    /// The ledger can be written again.
+    WritingResumed {
+        /// Since when it could not.
+        since: Timestamp,
+    },
     /// An instance is another way than before.
     InstanceSeen {
         /// The target.
@@ -226,7 +231,9 @@ impl What {
     /// The release it is about, if it is about one.
     pub const fn release(&self) -> Option<ReleaseId> {
         match self {
-            What::CharterAdopted { .. } | What::InstanceSeen { .. } => None,
+            What::CharterAdopted { .. }
+            | What::WritingResumed { .. }
+            | What::InstanceSeen { .. } => None,
             What::EffectBegun { effect } => Some(effect.release),
             What::Submitted { release, .. }
             | What::Voted { release, .. }

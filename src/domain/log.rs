@@ -165,7 +165,10 @@ fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
             format!("fully exposed, observed for {}", release.plan.observe.span),
         ),
         What::HandedOver { note, .. } => (Tone::Plain, format!("handover: {note}")),
-        What::CharterAdopted { .. } | What::InstanceSeen { .. } | What::Closed { .. } => {
+        What::CharterAdopted { .. }
+        | What::WritingResumed { .. }
+        | What::InstanceSeen { .. }
+        | What::Closed { .. } => {
             return None;
         }
     })

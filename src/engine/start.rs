@@ -71,7 +71,7 @@ pub async fn start(parts: Parts) -> Result<Running, Notice> {
         hands: hands.clone(),
         hooks: Hooks::new(parts.hook, board),
         snapshot_at,
-        broken: false,
+        broken_since: None,
     };
     let task = tokio::spawn(task.run(stopped));
     let adopted = engine

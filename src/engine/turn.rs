@@ -13,9 +13,10 @@ use super::{Asked, Done, EngineHandle, explain};
 use crate::domain::Verb;
 use crate::domain::wanted::wanted;
 use crate::domain::{
-    Actor, Ask, Command, Door, Draft, Effect, EffectId, Event, Notice, ReleaseId, State, What,
+    Actor, Ask, Command, Door, Draft, Effect, EffectId, Event, Notice, ReleaseId, State, Timestamp,
+    What,
 };
-use crate::ledger::{Ballast, Head, Ledger, LedgerError, Reader, Urgency};
+use crate::ledger::{Head, Ledger, LedgerError, Reader, Urgency};
 
 /// How many commands one turn takes at most.
 const BATCH: usize = 512;
@@ -34,8 +35,8 @@ pub(super) struct Engine {
     pub hands: Hands,
     pub hooks: Hooks,
     pub snapshot_at: u64,
-    /// Whether the last write failed.
-    pub broken: bool,
+    /// Since when writing fails.
+    pub broken_since: Option<Timestamp>,
 }
 
 type Answer = (oneshot::Sender<Result<Done, Notice>>, Option<ReleaseId>);
@@ -51,8 +52,8 @@ impl Engine {
                 biased;
                 _ = &mut stop => break,
                 got = self.inbox.recv_many(&mut batch, BATCH) => if got == 0 { break },
-                () = async { match wake { Some(at) => clock.until(at).await, None => std::future::pending().await } } => {}
-                () = tokio::time::sleep(std::time::Duration::from_secs(1)), if self.broken => { self.ledger.restore_ballast(); }
+                () = async { match wake { Some(at) => clock.until(at).await, None => std::future::pending().await } }, if self.broken_since.is_none() => {}
+                () = tokio::time::sleep(std::time::Duration::from_secs(1)), if self.broken_since.is_some() => { self.ledger.restore_ballast(); }
             }
             let mut asked = std::mem::take(&mut batch);
             let now = self.clock.now();
@@ -62,7 +63,7 @@ impl Engine {
                     reply: None,
                 });
             }
-            if self.broken {
+            if self.broken_since.is_some() {
                 self.careful(asked).await;
             } else if !asked.is_empty() {
                 self.turn(asked).await;
@@ -154,18 +155,17 @@ impl Engine {
         self.mend().await;
     }
 
-    /// Tries an ordinary write again: whatever is wanted and was not begun. When it works, or
-    /// nothing is wanted and the ballast is back, the trouble is over.
+    /// Tries an ordinary write again: that writing works, and the beginning of whatever is wanted.
     async fn mend(&mut self) {
         let mut draft = Draft::new((*self.state).clone());
-        let active: Vec<ReleaseId> = draft.state.live.keys().copied().collect();
-        self.begin_all(&mut draft, &active, |_| true);
-        let nothing = draft.events.is_empty();
-        if nothing && self.ledger.ballast() != Ballast::Ready {
+        let since = self.broken_since.unwrap_or(self.state.now);
+        if draft.run(&self.own(Ask::Mended { since })).is_err() {
             return;
         }
+        let active: Vec<ReleaseId> = draft.state.live.keys().copied().collect();
+        self.begin_all(&mut draft, &active, |_| true);
         if self.write(draft, Urgency::Normal).await.is_ok() {
-            self.broken = false;
+            self.broken_since = None;
             self.board.change(|live| live.ledger.broken = None);
             self.board.calm("disk-full", None);
             self.board.calm("ledger-failed", None);
@@ -173,7 +173,7 @@ impl Engine {
     }
 
     fn fail(&mut self, error: &LedgerError) {
-        self.broken = true;
+        self.broken_since.get_or_insert(self.clock.now());
         let notice = explain::ledger(error);
         let words: Arc<str> = notice.headline.clone().into();
         self.board.change(|live| live.ledger.broken = Some(words));
@@ -272,7 +272,7 @@ impl Engine {
 
     /// Writes down the state, so that the next start need not replay what lies before.
     async fn snapshot(&mut self) {
-        if self.snapshot_at == self.state.seq || self.broken {
+        if self.snapshot_at == self.state.seq || self.broken_since.is_some() {
             return;
         }
         self.snapshot_at = self.state.seq;

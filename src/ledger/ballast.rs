@@ -23,9 +23,11 @@ const ROOM: u64 = 1 << 20;
 pub enum Ballast {
     /// Laid down.
     Ready,
-    /// Given up for an append that stopped something, or to open the ledger on a full disk.
-    GivenUp,
-    /// It could not be laid down; the sentence says why.
+    /// There is no space for it: given up for an append that stopped something, or never laid down.
+    /// Until there is, the ledger takes only appends that stop something; else the next batch of
+    /// anything would eat the space that was freed for them.
+    Spent,
+    /// This disk keeps no such file; the sentence says why.
     Absent(String),
 }
 
@@ -41,7 +43,7 @@ impl BallastFile {
     pub(super) fn of(ledger: &Path) -> BallastFile {
         BallastFile {
             path: beside(ledger, ".ballast"),
-            state: Ballast::Absent("it was not laid down yet".to_owned()),
+            state: Ballast::Spent,
         }
     }
 
@@ -51,11 +53,11 @@ impl BallastFile {
 
     /// Frees the blocks. Whether there were any.
     pub(super) fn give_up(&mut self) -> bool {
-        if std::fs::remove_file(&self.path).is_err() {
-            return false;
+        let was_there = std::fs::remove_file(&self.path).is_ok();
+        if was_there {
+            self.state = Ballast::Spent;
         }
-        self.state = Ballast::GivenUp;
-        true
+        was_there
     }
 
     /// Lays the ballast down again if there is space for it and some more.
@@ -64,30 +66,28 @@ impl BallastFile {
             self.state = Ballast::Ready;
             return;
         }
-        let why = match available(&self.path) {
-            Ok(bytes) if bytes < BALLAST + ROOM => {
-                format!("only {} KiB are free on its disk", bytes >> 10)
+        self.state = match available(&self.path) {
+            Ok(bytes) if bytes < BALLAST + ROOM => Ballast::Spent,
+            Ok(_) => lay_down(&self.path),
+            Err(error) => {
+                Ballast::Absent(format!("the disk cannot be asked for free space: {error}"))
             }
-            Err(error) => format!("its disk cannot be asked for free space: {error}"),
-            Ok(_) => match lay_down(&self.path) {
-                Ok(()) if allocated(&self.path) => {
-                    self.state = Ballast::Ready;
-                    return;
-                }
-                Ok(()) => "its file system keeps no blocks for it".to_owned(),
-                Err(error) => error.to_string(),
-            },
         };
         // what was begun must not take up space that nobody would give up
-        if let Err(error) = std::fs::remove_file(&self.path)
+        if self.state != Ballast::Ready
+            && let Err(error) = std::fs::remove_file(&self.path)
             && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(%error, path = %self.path.display(), "an unfinished ballast file stays");
         }
-        match self.state {
-            Ballast::GivenUp => tracing::debug!(why, "the ballast is not laid down again yet"),
-            Ballast::Ready | Ballast::Absent(_) => self.state = Ballast::Absent(why),
+    }
+
+    /// Whether there is space for what stops nothing.
+    pub(super) fn spares_space(&mut self) -> bool {
+        if self.state == Ballast::Spent {
+            self.restore();
         }
+        self.state != Ballast::Spent
     }
 }
 
@@ -103,8 +103,18 @@ fn allocated(path: &Path) -> bool {
         .is_ok_and(|file| file.len() >= BALLAST && file.blocks() * 512 >= BALLAST)
 }
 
+/// Writes the ballast and says what came of it.
+fn lay_down(path: &Path) -> Ballast {
+    match write(path) {
+        Ok(()) if allocated(path) => Ballast::Ready,
+        Ok(()) => Ballast::Absent("the file system keeps no blocks for it".to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => Ballast::Spent,
+        Err(error) => Ballast::Absent(error.to_string()),
+    }
+}
+
 /// Writes bytes that no file system can compress or leave out as a hole.
-fn lay_down(path: &Path) -> io::Result<()> {
+fn write(path: &Path) -> io::Result<()> {
     let mut bytes = Vec::with_capacity(BALLAST as usize);
     let mut block = Sha256::digest(b"holdpoint ballast");
     while bytes.len() < BALLAST as usize {
@@ -114,4 +124,54 @@ fn lay_down(path: &Path) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(&bytes)?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ballast_takes_real_blocks_and_can_be_given_up_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = dir.path().join("ledger.db");
+        let mut ballast = BallastFile::of(&ledger);
+        assert_eq!(ballast.state(), &Ballast::Spent);
+        ballast.restore();
+        assert_eq!(ballast.state(), &Ballast::Ready);
+        assert!(allocated(&beside(&ledger, ".ballast")));
+        assert!(ballast.give_up());
+        assert_eq!(ballast.state(), &Ballast::Spent);
+        assert!(!ballast.give_up(), "there was nothing left to give up");
+        assert!(ballast.spares_space(), "there is space again");
+        assert_eq!(ballast.state(), &Ballast::Ready);
+    }
+
+    #[test]
+    fn a_file_without_blocks_is_no_ballast() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = dir.path().join("ledger.db");
+        let hollow = File::create(beside(&ledger, ".ballast")).unwrap();
+        hollow.set_len(BALLAST).unwrap();
+        let mut ballast = BallastFile::of(&ledger);
+        ballast.restore();
+        assert_eq!(ballast.state(), &Ballast::Ready);
+        assert!(allocated(&beside(&ledger, ".ballast")));
+    }
+
+    #[test]
+    fn where_it_cannot_be_made_the_reason_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ballast = BallastFile::of(&dir.path().join("ledger.db"));
+        std::fs::create_dir(dir.path().join("ledger.db.ballast")).unwrap();
+        ballast.restore();
+        assert!(
+            matches!(ballast.state(), Ballast::Absent(why) if why.contains("directory")),
+            "{:?}",
+            ballast.state()
+        );
+        assert!(
+            ballast.spares_space(),
+            "without ballast nothing is kept back"
+        );
+    }
 }

@@ -178,22 +178,31 @@ pub(super) enum Class {
     Corrupt,
     /// The file cannot be opened.
     CannotOpen,
-    /// Reading or writing failed; what reached the disk is open.
+    /// Reading or writing failed, before the last byte of a commit was written.
     Failed,
+    /// A commit was written and not flushed, or nobody knows.
+    Unknown,
 }
 
 /// Sorts an error by its result code.
 pub(super) fn class(error: &sqlx::Error) -> Class {
+    const FLUSH: i32 = 10 | (4 << 8);
+    const FLUSH_DIRECTORY: i32 = 10 | (5 << 8);
     let code = match error {
         sqlx::Error::Database(e) => e.code().and_then(|code| code.parse::<i32>().ok()),
         _ => None,
     };
+    let Some(code) = code else {
+        return Class::Unknown;
+    };
     // the low byte is the primary code, the rest says where
-    match code.map(|code| code & 0xff) {
-        Some(13) => Class::Full,
-        Some(1 | 5 | 6 | 18 | 19 | 20 | 21 | 25) => Class::Refused,
-        Some(11 | 26) => Class::Corrupt,
-        Some(14) => Class::CannotOpen,
-        _ => Class::Failed,
+    match code & 0xff {
+        13 => Class::Full,
+        11 | 26 => Class::Corrupt,
+        14 => Class::CannotOpen,
+        10 if code == FLUSH || code == FLUSH_DIRECTORY => Class::Unknown,
+        // reading, writing, memory
+        7 | 10 => Class::Failed,
+        _ => Class::Refused,
     }
 }

@@ -159,7 +159,7 @@ impl Writer {
 
     pub(super) fn ballast(&self) -> Ballast {
         if self.0.disk().ballast_gone {
-            Ballast::GivenUp
+            Ballast::Spent
         } else {
             Ballast::Ready
         }

@@ -10,24 +10,24 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
 use super::error::{Class, class};
 use super::holder::beside;
 
-/// Marks the file as ours: the letters `hptm`. The last three bits count the layouts.
-const LAYOUT: i64 = 0x6870_746d;
+/// Marks the file as ours: the letters `hptm`.
+const APPLICATION: i64 = 0x6870_746d;
 
 const CREATE: &str = "
 BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS sample (
+CREATE TABLE sample (
     id      INTEGER PRIMARY KEY,
     release INTEGER NOT NULL,
     at      INTEGER NOT NULL,
     bytes   BLOB NOT NULL
 ) STRICT;
-CREATE INDEX IF NOT EXISTS sample_by_release ON sample (release);
+CREATE INDEX sample_by_release ON sample (release);
 PRAGMA application_id = 0x6870746d;
 COMMIT;
 ";
@@ -35,7 +35,7 @@ COMMIT;
 /// `?2` is a JSON array with `[release, at, offset, length]` for each sample; `?1` holds their bytes.
 const PUT: &str = "
 INSERT INTO sample (release, at, bytes)
-SELECT value ->> 0, value ->> 1, substr(?1, (value ->> 2) + 1, value ->> 3)
+SELECT value ->> 0, value ->> 1, ifnull(substr(?1, (value ->> 2) + 1, value ->> 3), x'')
 FROM json_each(?2) ORDER BY key
 ";
 
@@ -132,6 +132,23 @@ pub enum TelemetryError {
     },
 }
 
+/// Where the fault lies.
+enum Trouble {
+    /// The file is damaged, or none of ours.
+    File(String),
+    /// Anything else; trying again may help, another file would not.
+    Other(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Trouble {
+        match class(&error) {
+            Class::Corrupt => Trouble::File(error.to_string()),
+            _ => Trouble::Other(error),
+        }
+    }
+}
+
 /// The measurements of one room.
 #[derive(Debug)]
 pub struct Telemetry {
@@ -161,8 +178,8 @@ impl Telemetry {
             open: None,
             moved: Vec::new(),
         };
-        if let Err(source) = telemetry.ready().await {
-            telemetry.heal("opening", source).await?;
+        if let Err(trouble) = telemetry.ready().await {
+            telemetry.heal("opening", trouble).await?;
         }
         Ok(telemetry)
     }
@@ -175,13 +192,14 @@ impl Telemetry {
         if samples.is_empty() {
             return Ok(());
         }
-        if let Err(source) = self.store(samples).await {
-            self.heal("writing", source).await?;
-            self.store(samples)
-                .await
-                .map_err(|source| self.failed("writing", source))?;
+        match self.store(samples).await {
+            Ok(()) => Ok(()),
+            Err(trouble) => {
+                self.heal("writing", trouble).await?;
+                let again = self.store(samples).await;
+                again.map_err(|trouble| self.failed("writing", trouble))
+            }
         }
-        Ok(())
     }
 
     /// The newest `limit` samples of `release`, oldest first: when, in milliseconds since 1970, and
@@ -196,10 +214,19 @@ impl Telemetry {
     ) -> Result<Vec<(i64, Vec<u8>)>, TelemetryError> {
         match self.fetch(release, limit).await {
             Ok(samples) => Ok(samples),
-            Err(source) => {
-                self.heal("reading", source).await?;
+            Err(trouble) => {
+                self.heal("reading", trouble).await?;
                 Ok(Vec::new())
             }
+        }
+    }
+
+    /// Closes the file; dropping does the same, later.
+    pub async fn close(self) {
+        if let Some(open) = self.open
+            && let Err(error) = open.conn.close().await
+        {
+            tracing::debug!(%error, "closing the measurements");
         }
     }
 
@@ -208,22 +235,18 @@ impl Telemetry {
         std::mem::take(&mut self.moved)
     }
 
-    async fn store(&mut self, samples: &[Sample]) -> Result<(), sqlx::Error> {
-        let limits = self.limits;
-        let open = self.ready().await?;
-        let done = open.store(samples, limits).await;
-        if done.is_err() {
-            // the transaction rolled back and the counts did not: both are read again
-            self.open = None;
-        }
-        done
+    async fn store(&mut self, samples: &[Sample]) -> Result<(), Trouble> {
+        // taken out meanwhile: should this fail or be dropped, the counts are read from the file again
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => Open::at(&self.path).await?,
+        };
+        open.store(samples, self.limits).await?;
+        self.open = Some(open);
+        Ok(())
     }
 
-    async fn fetch(
-        &mut self,
-        release: u64,
-        limit: u64,
-    ) -> Result<Vec<(i64, Vec<u8>)>, sqlx::Error> {
+    async fn fetch(&mut self, release: u64, limit: u64) -> Result<Vec<(i64, Vec<u8>)>, Trouble> {
         let open = self.ready().await?;
         sqlx::query(LOAD)
             .bind(to_sql(release))
@@ -232,10 +255,11 @@ impl Telemetry {
             .await?
             .iter()
             .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-            .collect()
+            .collect::<Result<_, sqlx::Error>>()
+            .map_err(Trouble::from)
     }
 
-    async fn ready(&mut self) -> Result<&mut Open, sqlx::Error> {
+    async fn ready(&mut self) -> Result<&mut Open, Trouble> {
         let open = match self.open.take() {
             Some(open) => open,
             None => Open::at(&self.path).await?,
@@ -244,14 +268,11 @@ impl Telemetry {
     }
 
     /// After a failure: when the file is at fault, begins a new one; else hands the failure on.
-    async fn heal(
-        &mut self,
-        doing: &'static str,
-        source: sqlx::Error,
-    ) -> Result<(), TelemetryError> {
-        if class(&source) != Class::Corrupt && !matches!(source, sqlx::Error::ColumnDecode { .. }) {
-            return Err(self.failed(doing, source));
-        }
+    async fn heal(&mut self, doing: &'static str, trouble: Trouble) -> Result<(), TelemetryError> {
+        let why = match trouble {
+            Trouble::File(why) => why,
+            other => return Err(self.failed(doing, other)),
+        };
         if let Some(open) = self.open.take()
             && let Err(error) = open.conn.close().await
         {
@@ -262,49 +283,63 @@ impl Telemetry {
             path: self.path.clone(),
             source,
         })?;
-        let moved = MovedAside {
-            to,
-            why: source.to_string(),
-        };
+        let moved = MovedAside { to, why };
         tracing::warn!("{moved}");
         self.moved.push(moved);
         match self.ready().await {
             Ok(_) => Ok(()),
-            Err(source) => Err(self.failed("opening", source)),
+            Err(trouble) => Err(self.failed("opening", trouble)),
         }
     }
 
-    fn failed(&self, doing: &'static str, source: sqlx::Error) -> TelemetryError {
+    fn failed(&self, doing: &'static str, trouble: Trouble) -> TelemetryError {
         TelemetryError::Sqlite {
             doing,
             path: self.path.clone(),
-            source,
+            source: match trouble {
+                Trouble::Other(source) => source,
+                Trouble::File(why) => sqlx::Error::Protocol(why),
+            },
         }
     }
 }
 
 impl Open {
-    async fn at(path: &Path) -> Result<Open, sqlx::Error> {
+    async fn at(path: &Path) -> Result<Open, Trouble> {
         let mut conn = SqliteConnectOptions::new()
-            .filename(std::path::absolute(path)?)
+            .filename(std::path::absolute(path).map_err(sqlx::Error::from)?)
             .create_if_missing(true)
             .busy_timeout(Duration::from_secs(5))
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Off)
             .pragma("journal_size_limit", "4194304")
             .disable_statement_logging()
             .connect()
             .await?;
-        let layout: i64 = sqlx::query("PRAGMA application_id")
-            .fetch_one(&mut conn)
-            .await?
-            .try_get(0)?;
-        if layout != LAYOUT {
+        let found = sqlx::query(
+            "SELECT (SELECT application_id FROM pragma_application_id), \
+             (SELECT count(*) FROM sqlite_schema)",
+        )
+        .fetch_one(&mut conn)
+        .await?;
+        let blank = match (found.try_get::<i64, _>(0)?, found.try_get::<i64, _>(1)?) {
+            (APPLICATION, _) => false,
+            (0, 0) => true,
+            _ => return Err(Trouble::File("it is some other program's file".to_owned())),
+        };
+        // no flush for each write: kill -9 loses nothing, a power cut the last seconds
+        sqlx::raw_sql("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
+            .execute(&mut conn)
+            .await?;
+        if blank {
             sqlx::raw_sql(CREATE).execute(&mut conn).await?;
         }
         let counts = sqlx::query("SELECT release, count(*) FROM sample GROUP BY release")
             .fetch_all(&mut conn)
-            .await?
+            .await
+            .map_err(|error| match class(&error) {
+                // no such table, no such column
+                Class::Refused => Trouble::File(error.to_string()),
+                _ => Trouble::from(error),
+            })?
             .iter()
             .map(|row| Ok((from_sql(row.try_get(0)?), from_sql(row.try_get(1)?))))
             .collect::<Result<_, sqlx::Error>>()?;
@@ -370,8 +405,7 @@ fn move_aside(path: &Path) -> io::Result<PathBuf> {
         .map(name)
         .find(|name| !name.exists())
         .unwrap_or_else(|| name(KEPT_ASIDE));
-    std::fs::rename(path, &to)?;
-    for ending in ["-wal", "-shm"] {
+    for ending in ["", "-wal", "-shm"] {
         match std::fs::rename(beside(path, ending), beside(&to, ending)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -380,7 +414,7 @@ fn move_aside(path: &Path) -> io::Result<PathBuf> {
     Ok(to)
 }
 
-/// SQLite's integers are signed; a release number keeps its bits.
+/// SQLite's integers are signed; no release number and no limit comes near the end of them.
 fn to_sql(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }

@@ -4,7 +4,10 @@
 
 mod cli;
 mod cli_configs;
+mod engine;
 mod fleet;
+mod guests;
+mod ledgers;
 mod located;
 mod platform_command;
 mod platform_health;
@@ -12,6 +15,9 @@ mod platform_runner;
 mod platform_scrape;
 mod room;
 mod server;
+mod sessions;
+mod sockets;
 mod sshd;
+mod terminals;
 mod until;
 mod walk;

@@ -16,10 +16,12 @@ use crate::ledger::holder::Lock;
 
 /// Cuts a packed batch into rows, in one statement, which is one transaction. `?4` is a JSON array with one number
 /// an event: its offset in `?3` times 2^32, plus its length. Nothing goes in unless the ledger ends with the
-/// hash that the batch was chained to.
+/// hash that the batch was chained to. Cut from no bytes at all, SQLite makes of an empty event a null.
 const APPEND: &str = "
 INSERT INTO event (seq, hash, bytes)
-SELECT ?1 + key, substr(?2, 32 * key + 1, 32), substr(?3, (value >> 32) + 1, value & 0xffffffff)
+SELECT ?1 + key,
+       substr(?2, 32 * key + 1, 32),
+       ifnull(substr(?3, (value >> 32) + 1, value & 0xffffffff), x'')
 FROM json_each(?4)
 WHERE (SELECT hash FROM event ORDER BY seq DESC LIMIT 1) IS ?5
 ";
@@ -33,6 +35,8 @@ pub(in crate::ledger) struct Writer {
     path: PathBuf,
     /// `None` only while it could not be opened again after a failure.
     conn: Option<SqliteConnection>,
+    /// Whether commits may copy what the WAL holds into the file; see [`Writer::spare_space`].
+    checkpoints: bool,
     ballast: BallastFile,
     /// Dropped last: the next holder finds the connection closed.
     _lock: Lock,
@@ -44,13 +48,14 @@ impl Writer {
         let mut ballast = BallastFile::of(path);
         let conn = match set_up(path).await {
             // without the ledger not even stopping works, so that the ballast has no better use
-            Err(error) if out_of_space(path, &error) && ballast.give_up() => set_up(path).await?,
+            Err(LedgerError::Full { .. }) if ballast.give_up() => set_up(path).await?,
             other => other?,
         };
         ballast.restore();
         let mut writer = Writer {
             path: path.to_owned(),
             conn: Some(conn),
+            checkpoints: true,
             ballast,
             _lock: lock,
         };
@@ -81,6 +86,11 @@ impl Writer {
         batch: &Chunk,
         urgency: Urgency,
     ) -> Result<(), LedgerError> {
+        if urgency == Urgency::Normal && !self.ballast.spares_space() {
+            return Err(LedgerError::Full {
+                path: self.path.clone(),
+            });
+        }
         let first = self.insert(batch).await;
         let space_may_help = match &first {
             Err(LedgerError::Full { .. }) => true,
@@ -108,12 +118,36 @@ impl Writer {
     async fn conn(&mut self) -> Result<&mut SqliteConnection, LedgerError> {
         let conn = match self.conn.take() {
             Some(conn) => conn,
-            None => set_up(&self.path).await?,
+            None => {
+                self.checkpoints = true;
+                set_up(&self.path).await?
+            }
         };
         Ok(self.conn.insert(conn))
     }
 
+    /// While the ballast is gone, nothing is copied from the WAL into the file: the file would grow by
+    /// all that waits in the WAL, and so eat the space that was freed for appends that stop something.
+    async fn spare_space(&mut self) -> Result<(), LedgerError> {
+        let wanted = *self.ballast.state() != Ballast::Spent;
+        if wanted != self.checkpoints {
+            let path = self.path.clone();
+            let pages = if wanted {
+                "PRAGMA wal_autocheckpoint = 1000"
+            } else {
+                "PRAGMA wal_autocheckpoint = 0"
+            };
+            sqlx::raw_sql(pages)
+                .execute(self.conn().await?)
+                .await
+                .map_err(|source| failed("writing", &path, source))?;
+            self.checkpoints = wanted;
+        }
+        Ok(())
+    }
+
     async fn insert(&mut self, batch: &Chunk) -> Result<(), LedgerError> {
+        self.spare_space().await?;
         let mut spans = String::with_capacity(batch.len() * 16 + 2);
         for (offset, length) in batch.spans() {
             spans.push(if spans.is_empty() { '[' } else { ',' });
@@ -141,11 +175,9 @@ impl Writer {
 
     /// After a failed append: finds out whether it is in the ledger after all.
     async fn settle(&mut self, batch: &Chunk, error: sqlx::Error) -> Result<(), LedgerError> {
-        let certain = match class(&error) {
-            Class::Full | Class::Refused => true,
-            _ => nothing_left(&self.path),
-        };
-        let error = if certain && class(&error) != Class::Refused {
+        let class = class(&error);
+        let certain = class != Class::Unknown;
+        let error = if class == Class::Failed && nothing_left(&self.path) {
             LedgerError::Full {
                 path: self.path.clone(),
             }
@@ -201,8 +233,19 @@ impl Writer {
     }
 }
 
-/// Opens the file for writing, and creates what is missing. A file that is no ledger is left as it is.
+/// Opens the file for writing, and creates what is missing. A file that is no ledger is left as it
+/// is.
 async fn set_up(path: &Path) -> Result<SqliteConnection, LedgerError> {
+    match connect(path).await {
+        // SQLite's helper files fail in ways of their own
+        Err(LedgerError::Sqlite { .. }) if nothing_left(path) => Err(LedgerError::Full {
+            path: path.to_owned(),
+        }),
+        other => other,
+    }
+}
+
+async fn connect(path: &Path) -> Result<SqliteConnection, LedgerError> {
     let opening = |source| failed("opening", path, source);
     let mut conn = options(path)
         .map_err(|source| LedgerError::io("opening", path, source))?
@@ -234,12 +277,4 @@ async fn set_up(path: &Path) -> Result<SqliteConnection, LedgerError> {
 
 fn nothing_left(path: &Path) -> bool {
     available(path).is_ok_and(|bytes| bytes < NOTHING_LEFT)
-}
-
-fn out_of_space(path: &Path, error: &LedgerError) -> bool {
-    match error {
-        LedgerError::Full { .. } => true,
-        LedgerError::Sqlite { .. } => nothing_left(path),
-        _ => false,
-    }
 }

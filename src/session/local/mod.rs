@@ -3,13 +3,13 @@
 //! them back however it ends.
 
 use std::io;
-use std::sync::Arc;
+use std::panic::PanicHookInfo;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
 
 use crate::domain::Notice;
 
@@ -96,8 +96,7 @@ where
     let (cols, rows) = tty.size();
     // whoever is refused has seen nothing of the room, and reads why on an untouched terminal
     client.enter(cols, rows, suspend).await?;
-    let fault = Arc::new(Notify::new());
-    let _hook = PanicHook::set(&tty, &fault);
+    let faults = Faults::watch(&tty);
     let mut seat = Seat {
         client,
         keys: Keys::read()?,
@@ -107,12 +106,13 @@ where
     };
     tty.take()?;
     tty.set_ready(true);
-    let left = tokio::select! {
-        left = seat.sit(&mut signals) => left,
-        () = fault.notified() => Ok(Left::Fault),
-    };
+    let left = seat.sit(&mut signals).await;
     tty.give_back();
-    left
+    match left {
+        // the engine that went away was in this process, and said why
+        Err(_) if faults.tell() => Ok(Left::Fault),
+        left => left,
+    }
 }
 
 /// The signals that matter to a terminal.
@@ -238,29 +238,65 @@ impl<S: AsyncRead + AsyncWrite> Seat<S> {
     }
 }
 
-/// Gives the terminal back before a panic is printed. Taken away again when dropped.
-struct PanicHook {
-    before: Arc<dyn Fn(&std::panic::PanicHookInfo<'_>) + Send + Sync>,
+/// Panics in this process while the room is on its terminal.
+///
+/// They are not printed over the room. One that broke only somebody else's session must not throw
+/// this person out: it goes to the log. One that ends the room is printed when the terminal has
+/// been given back.
+struct Faults {
+    tty: Arc<Tty>,
+    said: Arc<Mutex<Vec<String>>>,
+    before: Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>,
 }
 
-impl PanicHook {
-    fn set(tty: &Arc<Tty>, fault: &Arc<Notify>) -> PanicHook {
-        let before: Arc<dyn Fn(&std::panic::PanicHookInfo<'_>) + Send + Sync> =
-            std::panic::take_hook().into();
-        let (tty, fault, printer) = (Arc::clone(tty), Arc::clone(fault), Arc::clone(&before));
+/// Most panics that are kept to be told.
+const FAULTS: usize = 8;
+
+impl Faults {
+    fn watch(tty: &Arc<Tty>) -> Faults {
+        let before: Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync> = std::panic::take_hook().into();
+        let faults = Faults {
+            tty: Arc::clone(tty),
+            said: Arc::default(),
+            before: Arc::clone(&before),
+        };
+        let (tty, said) = (Arc::clone(tty), Arc::clone(&faults.said));
         std::panic::set_hook(Box::new(move |info| {
-            tty.give_back();
-            printer(info);
-            fault.notify_one();
+            if !tty.is_taken() {
+                return before(info);
+            }
+            let thread = std::thread::current();
+            let words = format!(
+                "thread {} {info}",
+                thread.name().unwrap_or("without a name")
+            );
+            tracing::error!("{words}");
+            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+            if said.len() < FAULTS {
+                said.push(words);
+            }
         }));
-        PanicHook { before }
+        faults
+    }
+
+    /// Prints what was said since the last time; `false` when that was nothing.
+    fn tell(&self) -> bool {
+        let said = std::mem::take(&mut *self.said.lock().unwrap_or_else(PoisonError::into_inner));
+        for words in &said {
+            eprintln!("{words}");
+        }
+        !said.is_empty()
     }
 }
 
-impl Drop for PanicHook {
+impl Drop for Faults {
     fn drop(&mut self) {
-        // the hook cannot be touched while this thread unwinds; then the process is about to end
-        if !std::thread::panicking() {
+        self.tty.give_back();
+        if std::thread::panicking() {
+            // the hook cannot be touched while this thread unwinds; without the terminal it does
+            // what the one before did
+            self.tell();
+        } else {
             let before = Arc::clone(&self.before);
             std::panic::set_hook(Box::new(move |info| before(info)));
         }

@@ -91,6 +91,11 @@ impl Tty {
         Ok(())
     }
 
+    /// Whether it is ours now.
+    pub fn is_taken(&self) -> bool {
+        self.raw.load(Ordering::SeqCst)
+    }
+
     /// The engine makes it ready, or has given it back.
     pub fn set_ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::SeqCst);

@@ -180,7 +180,11 @@ impl Listening {
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 },
-                Some(_) = guests.join_next() => {}
+                Some(ended) = guests.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "a session broke");
+                    }
+                }
             }
         }
         guests.shutdown().await;
