@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::exec::{Order, exec};
+use super::closed::lines;
 use super::keeper::{Keeper, Line, Settled};
 use super::out::{Chunk, Look, Out};
 use crate::config::tokens::Identities;
@@ -115,17 +116,11 @@ impl Keeper for EngineHandle {
     }
 
     async fn entries(&self, from: u64, most: usize) -> Result<Vec<Line>, Notice> {
-        let entries = EngineHandle::entries(self, from, most).await?;
-        let lines = entries.into_iter().map(|entry| Line {
-            seq: entry.seq,
-            hash: entry.hash.to_string(),
-            bytes: entry.bytes,
-        });
-        Ok(lines.collect())
+        lines(self.ledger(), from, most).await
     }
 
     async fn backup(&self, file: PathBuf) -> Result<(u64, String), Notice> {
-        let backup = EngineHandle::backup(self, file).await?;
+        let backup = EngineHandle::backup(self, &file).await?;
         Ok((backup.head.seq, backup.head.hash.to_string()))
     }
 }

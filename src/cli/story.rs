@@ -1,5 +1,6 @@
 //! An event in a line of words, for the ledger.
 
+use super::view::time;
 use crate::domain::Health;
 use crate::domain::effect::Outcome;
 use crate::domain::event::What;
@@ -81,6 +82,12 @@ pub fn words(what: &What) -> String {
             verdict.words
         ),
         What::Found { hold, finding, .. } => format!("{hold}: {}", finding.words),
+        What::WritingResumed { since } => {
+            format!(
+                "the ledger can be written again; it could not since {}",
+                time(*since)
+            )
+        }
         What::InstanceSeen { target, sight } => {
             let runs = match (&sight.artifact, sight.health) {
                 (Some(artifact), Health::Running) => format!("runs {}", artifact.version),

@@ -139,7 +139,7 @@ impl Drop for Engine {
 #[test]
 fn mistakes_of_usage_exit_2_and_name_the_nearest() {
     let home = tempfile::tempdir().unwrap();
-    let run = |line| Said::of(holdpoint(home.path(), line).output().unwrap());
+    let run = |line: &str| Said::of(holdpoint(home.path(), line).output().unwrap());
     let said = run("release promte R-1");
     assert_eq!(said.code, 2);
     assert!(said.err.contains("'promote'"), "{said:?}");
