@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::exec::{Order, exec};
 use super::closed::lines;
+use super::exec::{Order, exec};
 use super::keeper::{Keeper, Line, Settled};
 use super::out::{Chunk, Look, Out};
 use crate::config::tokens::Identities;

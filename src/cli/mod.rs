@@ -2,9 +2,13 @@
 
 pub mod args;
 mod check;
+mod client;
+mod closed;
+mod demo;
 pub mod exec;
 pub mod exit;
 pub mod fleet;
+mod house;
 mod init;
 pub mod keeper;
 mod keys;
@@ -15,8 +19,10 @@ mod local;
 pub mod logs;
 pub mod out;
 mod release;
+mod run;
 pub mod runner;
 mod schema;
+mod serve;
 mod story;
 #[cfg(test)]
 mod testing;
@@ -26,3 +32,5 @@ mod usage;
 pub mod view;
 mod vote;
 mod wait;
+
+pub use run::run;

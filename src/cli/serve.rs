@@ -11,7 +11,7 @@ use super::exit::{Exit, Stop, Went};
 use super::house::House;
 use super::local::{say, tell};
 use super::logs;
-use super::out::{Look, shown};
+use super::out::Look;
 use crate::config::home;
 use crate::config::mistakes::Mistakes;
 use crate::config::room::{RoomFiles, TargetConfig};
@@ -136,7 +136,10 @@ pub async fn serve(room: Option<&PathBuf>, look: Look) -> Went {
     let dir = home::room(room).map_err(Stop::input)?;
     let open = Open::room(&dir).await.map_err(stop)?;
     if look.json {
-        say(&format!("{}\n", serde_json::json!({"schema": "holdpoint.serve/1", "room": dir})));
+        say(&format!(
+            "{}\n",
+            serde_json::json!({"schema": "holdpoint.serve/1", "room": dir})
+        ));
     } else {
         say(&format!("serving {}\n", dir.display()));
     }
@@ -156,7 +159,11 @@ pub fn stop(mistakes: Mistakes) -> Stop {
 /// Waits for SIGINT or SIGTERM.
 pub async fn asked_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let kinds = [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ];
     let mut waits = tokio::task::JoinSet::new();
     for kind in kinds {
         match signal(kind) {
@@ -167,11 +174,4 @@ pub async fn asked_to_end() {
         }
     }
     waits.join_next().await;
-}
-
-/// Shows what is wrong without ending.
-pub fn complain(mistakes: &Mistakes, look: Look) {
-    for notice in &mistakes.notices {
-        tell(&shown(mistakes, notice, look));
-    }
 }

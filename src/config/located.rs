@@ -236,7 +236,8 @@ impl Doc {
     }
 
     /// A mistake found later at a path, with the place and what was read there. A path that does
-    /// not exist is placed at what does, in the end at the start of the file.
+    /// not exist is placed at what does, in the end at the start of the file. Not for values that
+    /// may be secrets: give those a [`Spelled`](crate::domain::spelled::Spelled) type that hides them.
     pub fn notice(&self, path: &str, code: &str, headline: &str) -> Notice {
         let found = path::follow(&self.tree, path);
         let detail = match found.missing {

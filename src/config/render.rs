@@ -28,6 +28,24 @@ const LONGEST_LINE: usize = 1 << 20;
 ///   next: did you mean `exposure`? known keys: …
 /// ```
 pub fn render(notice: &Notice, text: Option<&str>, colour: bool, width: usize) -> String {
+    shown(notice, text, notice.code == HIDDEN, colour, width)
+}
+
+/// Several notices, an empty line between them. A line that may hold a secret is shown for none.
+pub fn render_all(notices: &[Notice], text: Option<&str>, colour: bool, width: usize) -> String {
+    let line = |n: &Notice| Some(n.place.as_deref()?.rsplit_once(':')?.0.to_owned());
+    let secret: Vec<Option<String>> = notices
+        .iter()
+        .filter(|n| n.code == HIDDEN)
+        .map(line)
+        .collect();
+    let each = notices
+        .iter()
+        .map(|n| shown(n, text, secret.contains(&line(n)), colour, width));
+    each.collect::<Vec<_>>().join("\n")
+}
+
+fn shown(notice: &Notice, text: Option<&str>, secret: bool, colour: bool, width: usize) -> String {
     let width = width.max(NARROWEST);
     let paint = Paint { colour };
     let (word, tint) = match notice.level {
@@ -47,7 +65,7 @@ pub fn render(notice: &Notice, text: Option<&str>, colour: bool, width: usize) -
     }
     if let Some(place) = &notice.place {
         let _ = writeln!(out, "  {} {}", paint.with("34", "-->"), clean(place));
-        if notice.code == HIDDEN {
+        if secret {
             out.push_str("   the line is not shown: it may hold a secret\n");
         } else if let Some((number, column)) = numbers(place)
             && let Some(source) = text.and_then(|text| line(without_mark(text), number))
@@ -61,12 +79,6 @@ pub fn render(notice: &Notice, text: Option<&str>, colour: bool, width: usize) -
         paragraph(&mut out, &next, width);
     }
     out
-}
-
-/// Several notices, an empty line between them.
-pub fn render_all(notices: &[Notice], text: Option<&str>, colour: bool, width: usize) -> String {
-    let each = notices.iter().map(|n| render(n, text, colour, width));
-    each.collect::<Vec<_>>().join("\n")
 }
 
 struct Paint {

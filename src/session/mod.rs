@@ -26,6 +26,7 @@ use crate::tui::{Caps, Input};
 pub mod backend;
 pub mod decoder;
 pub mod local;
+pub mod room;
 mod run;
 pub mod socket;
 

@@ -185,7 +185,11 @@ fn both_formats_say_the_same() {
 
 #[test]
 fn a_bad_secret_is_never_shown() {
-    for name in ["room-secret.yaml", "room-secret-list.yaml"] {
+    for name in [
+        "room-secret.yaml",
+        "room-secret-list.yaml",
+        "room-secret-line.yaml",
+    ] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/configs/bad");
         let text = std::fs::read_to_string(folder.join(name)).unwrap();
         let notices = mistakes(&folder.join(name));

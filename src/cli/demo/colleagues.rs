@@ -10,7 +10,7 @@ use super::story::{self, SLOTS, Slot, Story, chance};
 use crate::domain::release::Release;
 use crate::domain::waiting::{self, Waiting};
 use crate::domain::{
-    Actor, Ask, Choice, Control, Door, HoldKind, PersonName, Phase, Span, State,
+    Actor, Ask, Choice, Control, Door, GroupName, HoldKind, PersonName, Phase, Span, State,
     Timestamp,
 };
 use crate::engine::EngineHandle;
@@ -53,7 +53,13 @@ async fn say(engine: &EngineHandle, who: &str, ask: Ask) {
 }
 
 /// The next release of a slot, when it is time for one.
-fn next_plan(slot: &Slot, state: &State, now: Timestamp, seed: u64, began: Timestamp) -> Option<Ask> {
+fn next_plan(
+    slot: &Slot,
+    state: &State,
+    now: Timestamp,
+    seed: u64,
+    began: Timestamp,
+) -> Option<Ask> {
     let ours = |service: &str, environment: &str| {
         service == slot.service && environment == slot.environment
     };
@@ -158,7 +164,9 @@ fn vote(release: &Release, waited: Span, seed: u64) -> Option<(&'static str, Ask
         ("security", "kim", "scan is clean"),
         ("operations", "ada", "rollback was tested last week"),
     ] {
-        if !needs.contains_key(group) || release.votes.contains_key(who) {
+        if !needs.contains_key(&GroupName::from(group))
+            || release.votes.contains_key(&PersonName::from(who))
+        {
             continue;
         }
         let delay = if group == "operations" && needs_you {
@@ -186,4 +194,3 @@ fn story_of(release: &Release) -> Option<Story> {
     })?;
     Some(slot.story(slot.number(&change.version)?))
 }
-

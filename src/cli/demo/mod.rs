@@ -31,7 +31,8 @@ const TRAFFIC: f64 = 12.0;
 /// # Errors
 /// When the room cannot be written or opened, or the fleet does not start.
 pub async fn run(args: &DemoArgs, room: Option<&PathBuf>, look: Look) -> Went {
-    let (dir, ours) = directory(room).map_err(|e| failed("the demo's room cannot be written", &e))?;
+    let (dir, ours) =
+        directory(room).map_err(|e| failed("the demo's room cannot be written", &e))?;
     let went = play(args, &dir, look).await;
     let root = stage::fleet_root(&dir);
     if root.exists()
@@ -55,9 +56,13 @@ fn directory(room: Option<&PathBuf>) -> io::Result<(PathBuf, bool)> {
             let mut n = std::process::id();
             loop {
                 let dir = base.join(format!("holdpoint-demo-{n}"));
-                match std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&dir) {
+                match std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
+                    .create(&dir)
+                {
                     Ok(()) => return Ok((dir, true)),
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => n = n.wrapping_add(1),
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                        n = n.wrapping_add(1)
+                    }
                     Err(error) => return Err(error),
                 }
             }
@@ -67,13 +72,16 @@ fn directory(room: Option<&PathBuf>) -> io::Result<(PathBuf, bool)> {
 
 async fn play(args: &DemoArgs, dir: &Path, look: Look) -> Went {
     let seed = args.seed.unwrap_or_else(rand::random);
-    let program = std::env::current_exe().map_err(|e| failed("the program cannot find itself", &e))?;
+    let program =
+        std::env::current_exe().map_err(|e| failed("the program cannot find itself", &e))?;
     if !args.headless {
         tell("starting a small fleet on this machine …\n");
     }
     stage::build(dir, &program).map_err(|e| failed("the demo's room cannot be written", &e))?;
     stage::raise(dir, &program).await.map_err(|why| {
-        Stop::from(Notice::error("fleet-failed", why).next("look whether another demo runs in this room"))
+        Stop::from(
+            Notice::error("fleet-failed", why).next("look whether another demo runs in this room"),
+        )
     })?;
     let open = Open::room(dir).await.map_err(stop)?;
     let traffic = Traffic {

@@ -22,12 +22,36 @@ pub struct Colleague {
 
 /// The made-up colleagues.
 pub const COLLEAGUES: [Colleague; 6] = [
-    Colleague { name: "ada", full_name: "Ada Okafor", groups: &["operations"] },
-    Colleague { name: "bo", full_name: "Bo Adeyemi", groups: &["operations"] },
-    Colleague { name: "kim", full_name: "Kim Lindqvist", groups: &["security"] },
-    Colleague { name: "lee", full_name: "Lee Moreau", groups: &["security"] },
-    Colleague { name: "dana", full_name: "Dana Ruiz", groups: &["developers"] },
-    Colleague { name: "ci", full_name: "The build pipeline", groups: &["developers"] },
+    Colleague {
+        name: "ada",
+        full_name: "Ada Okafor",
+        groups: &["operations"],
+    },
+    Colleague {
+        name: "bo",
+        full_name: "Bo Adeyemi",
+        groups: &["operations"],
+    },
+    Colleague {
+        name: "kim",
+        full_name: "Kim Lindqvist",
+        groups: &["security"],
+    },
+    Colleague {
+        name: "lee",
+        full_name: "Lee Moreau",
+        groups: &["security"],
+    },
+    Colleague {
+        name: "dana",
+        full_name: "Dana Ruiz",
+        groups: &["developers"],
+    },
+    Colleague {
+        name: "ci",
+        full_name: "The build pipeline",
+        groups: &["developers"],
+    },
 ];
 
 /// Where the fleet of a demo room keeps its files.
@@ -42,7 +66,10 @@ pub fn fleet_root(room: &Path) -> PathBuf {
 pub fn build(room: &Path, program: &Path) -> io::Result<()> {
     let root = fleet_root(room);
     for dir in [room.to_owned(), room.join("keys"), root.clone()] {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)?;
     }
     place::touch(&root)?;
     profile::write(&root, &profiles())?;
@@ -124,7 +151,11 @@ fn token() -> io::Result<String> {
 fn catalog() -> String {
     let mut text = String::from("# What can be released, and where to.\n");
     for environment in ["prod-eu", "prod-us"] {
-        let zone = if environment == "prod-eu" { "Europe/Berlin" } else { "America/New_York" };
+        let zone = if environment == "prod-eu" {
+            "Europe/Berlin"
+        } else {
+            "America/New_York"
+        };
         let _ = write!(
             text,
             "\n[environment.{environment}]\nproduction = true\nzone = \"{zone}\"\nconfirm = \"typed\"\n"
@@ -163,7 +194,9 @@ min_count = 1
 
 fn targets(room: &Path, program: &Path) -> io::Result<String> {
     let root = fleet_root(room);
-    let mut text = String::from("# The demo's room: real processes on this machine.\nname = \"demo shop\"\nlook = \"2s\"\n");
+    let mut text = String::from(
+        "# The demo's room: real processes on this machine.\nname = \"demo shop\"\nlook = \"2s\"\n",
+    );
     for slot in &SLOTS {
         let target = slot.target();
         let mut instances = String::new();
@@ -171,7 +204,10 @@ fn targets(room: &Path, program: &Path) -> io::Result<String> {
             let port = Place::new(&root, &target, &name)
                 .map_err(io::Error::other)?
                 .port()?;
-            let _ = writeln!(instances, "  {{ name = {name:?}, url = \"http://127.0.0.1:{port}\" }},");
+            let _ = writeln!(
+                instances,
+                "  {{ name = {name:?}, url = \"http://127.0.0.1:{port}\" }},"
+            );
         }
         let call = |verb: &str| {
             format!(
@@ -207,10 +243,8 @@ pub async fn raise(room: &Path, program: &Path) -> Result<(), String> {
     for slot in &SLOTS {
         for name in slot.names() {
             let place = Place::new(&root, &slot.target(), &name)?;
-            if place.lives() {
-                continue;
-            }
             let (version, digest) = match place.served() {
+                Some(served) if served.lives() => continue,
                 Some(served) => (served.version, served.digest),
                 None => first(slot),
             };

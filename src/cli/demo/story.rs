@@ -160,7 +160,10 @@ pub fn profiles() -> BTreeMap<String, Profile> {
 /// A number between 0 and `below`, fixed by the seed and what it is for.
 pub fn chance(seed: u64, what: &str, below: u64) -> u64 {
     let hash = Sha256::digest(format!("{seed}\0{what}"));
-    let bytes = hash.iter().take(8).fold(0u64, |n, b| n << 8 | u64::from(*b));
+    let bytes = hash
+        .iter()
+        .take(8)
+        .fold(0u64, |n, b| n << 8 | u64::from(*b));
     bytes % below.max(1)
 }
 
@@ -251,7 +254,8 @@ fn observed(story: Story) -> Span {
 }
 
 fn batches(story: Story) -> Value {
-    let health = json!({ "health": { "http": [{ "url": "{url}/healthz" }], "passes": 2, "every": "2s" } });
+    let health =
+        json!({ "health": { "http": [{ "url": "{url}/healthz" }], "passes": 2, "every": "2s" } });
     let analysis = json!({ "analysis": { "metrics": ["errors", "p99"], "passes": 3 } });
     match story {
         Story::Observed | Story::Emergency => json!([
