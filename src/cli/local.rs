@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::args::{Cli, LedgerVerb, ReleaseVerb, Verb};
 use super::exec::Order;
 use super::exit::{Exit, Stop};
-use super::out::{Look, shown};
+use super::out::{Look, all_shown};
 use super::view::{TokenView, line};
 use super::{check, init, keys, schema};
 use crate::config::mistakes::Mistakes;
@@ -130,9 +130,7 @@ pub fn finish(went: Result<Exit, Stop>, look: Look) -> Exit {
 
 /// Shows what is wrong, without ending.
 pub fn complain(mistakes: &Mistakes, look: Look) {
-    for notice in &mistakes.notices {
-        tell(&shown(mistakes, notice, look));
-    }
+    tell(&all_shown(mistakes, look));
 }
 
 /// Carries out a command that needs no engine; `None` when it does need one.

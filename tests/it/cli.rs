@@ -4,9 +4,10 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use crate::until::until;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
@@ -103,16 +104,15 @@ impl Place {
         let engine = Engine {
             child: command.spawn().unwrap(),
         };
-        let late = Instant::now() + Duration::from_secs(30);
-        loop {
-            let said = self.run("release list");
-            if said.code == 0 && self.room().join("sock").exists() {
-                return engine;
-            }
-            let told = std::fs::read_to_string(self.home.path().join("serve.txt"));
-            assert!(Instant::now() < late, "{said:?}\n{told:?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let _ = until(
+            "the engine answers",
+            || {
+                let told = std::fs::read_to_string(self.home.path().join("serve.txt"));
+                (self.run("release list"), told)
+            },
+            |(said, _)| said.code == 0 && self.room().join("sock").exists(),
+        );
+        engine
     }
 }
 
@@ -227,7 +227,7 @@ fn check_knows_rooms_plans_keymaps_and_themes() {
     let said = place.run(&format!("check {}", theme.display()));
     assert!(said.err.contains("status.person"), "{said:?}");
     let bare = tempfile::tempdir().unwrap();
-    let plan = fixtures().join("plans/search-staging.yaml");
+    let plan = fixtures().join("room/plans/search-staging.yaml");
     let line = format!("check {}", plan.display());
     let said = Said::of(holdpoint(bare.path(), &line).output().unwrap());
     assert_eq!(said.code, 0);
@@ -249,64 +249,81 @@ batches:
 observe: { for: 1s, handover: true }
 "#;
 
-#[test]
-fn a_release_goes_from_plan_to_closed_by_commands_alone() {
-    let place = Place::new();
-    let engine = place.serve();
-    let plan = place.home.path().join("plan.yaml");
-    std::fs::write(&plan, PLAN).unwrap();
-    let ok = |line: &str| {
-        let said = place.run(line);
+impl Place {
+    /// Runs a line that must be done.
+    fn ok(&self, line: &str) -> Said {
+        let said = self.run(line);
         assert_eq!(said.code, 0, "{line}: {said:?}");
         said
-    };
-    let refused = |line: &str, code: &str| {
-        let said = place.run(&format!("{line} --json"));
+    }
+
+    /// Runs a line that must be refused with this code.
+    fn refused(&self, line: &str, code: &str) {
+        let said = self.run(&format!("{line} --json"));
         assert_eq!(
             (said.code, said.error().as_str()),
             (1, code),
             "{line}: {said:?}"
         );
-    };
-    let submit = format!("release submit {}", plan.display());
-    ok(&format!("{submit} --dry-run --as ada"));
-    assert!(ok("release list").out.contains("no releases yet"));
-    refused(&submit, "no-identity");
-    let said = ok(&format!("{submit} --as ada"));
-    assert_eq!(said.out, "R-1\n");
-    refused(&format!("{submit} --as ada"), "name-taken");
-    refused("vote R-1 approve --as ada", "own-release");
-    refused("vote R-1 approve --as dev", "not-asked");
-    refused("release start R-1 --as ada", "not-approved");
+    }
+
+    /// Submits [`PLAN`] as ada.
+    fn submit(&self) -> String {
+        let plan = self.home.path().join("plan.yaml");
+        std::fs::write(&plan, PLAN).unwrap();
+        format!("release submit {}", plan.display())
+    }
+}
+
+#[test]
+fn who_may_do_what_is_decided_by_the_engine() {
+    let place = Place::new();
+    let _engine = place.serve();
+    let submit = place.submit();
+    place.ok(&format!("{submit} --dry-run --as ada"));
+    assert!(place.ok("release list").out.contains("no releases yet"));
+    place.refused(&submit, "no-identity");
+    assert_eq!(place.ok(&format!("{submit} --as ada")).out, "R-1\n");
+    place.refused(&format!("{submit} --as ada"), "name-taken");
+    place.refused("vote R-1 approve --as ada", "own-release");
+    place.refused("vote R-1 approve --as dev", "not-asked");
+    place.refused("release start R-1 --as ada", "not-approved");
     let said = place.run("release wait R-1 --until approved --timeout 0 --json");
     assert_eq!(said.code, 4, "{said:?}");
-    let shown = ok("release show R-1 --json").json();
+    let shown = place.ok("release show R-1 --json").json();
     let digest = shown["digest"].as_str().unwrap();
-    refused("vote R-1 approve --digest 00000000 --as kim", "other-plan");
-    ok(&format!("vote R-1 approve --digest {digest} --as kim"));
-    ok("vote payments-5 approve --comment 'seen it' --as bo");
-    ok("release wait R-1 --until approved --timeout 30");
-    refused("release start R-1 --as kim", "no-right");
-    ok("release start R-1 --as ada");
-    ok("release pause R-1 --why lunch --as ada");
-    assert_eq!(
-        ok("release show R-1 --json").json()["paused"]["why"],
-        "lunch"
+    place.refused("vote R-1 approve --digest 00000000 --as kim", "other-plan");
+    place.ok(&format!("vote R-1 approve --digest {digest} --as kim"));
+    place.ok("vote payments-5 approve --comment 'seen it' --as bo");
+    place.ok("release wait R-1 --until approved --timeout 30");
+    place.refused("release start R-1 --as kim", "no-right");
+}
+
+#[test]
+fn a_release_goes_from_plan_to_closed_by_commands_alone() {
+    let place = Place::new();
+    let engine = place.serve();
+    place.ok(&format!("{} --as ada", place.submit()));
+    place.ok("vote R-1 approve --as kim");
+    place.ok("vote R-1 approve --as bo");
+    place.ok("release start R-1 --as ada");
+    place.ok("release pause R-1 --why lunch --as ada");
+    let shown = place.ok("release show R-1 --json").json();
+    assert_eq!(shown["paused"]["why"], "lunch");
+    place.ok("release wait R-1 --until paused --timeout 5");
+    place.ok("release resume R-1 --as ada");
+    place.ok("release wait R-1 --until started --timeout 30");
+    until(
+        "the hold before the second batch",
+        || place.ok("release show R-1 --json").json()["waiting"]["word"].clone(),
+        |word| word == "manual",
     );
-    ok("release wait R-1 --until paused --timeout 5");
-    ok("release resume R-1 --as ada");
-    ok("release wait R-1 --until started --timeout 30");
-    let late = Instant::now() + Duration::from_secs(60);
-    while ok("release show R-1 --json").json()["waiting"]["word"] != "manual" {
-        assert!(Instant::now() < late, "{}", ok("release show R-1").out);
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    ok("release promote R-1 --as bo");
-    ok("release wait R-1 --until observing --timeout 60");
-    ok("release handover R-1 --note 'all quiet' --as ada");
-    let said = ok("release wait R-1 --until succeeded --timeout 60 --json");
+    place.ok("release promote R-1 --as bo");
+    place.ok("release wait R-1 --until observing --timeout 60");
+    place.ok("release handover R-1 --note 'all quiet' --as ada");
+    let said = place.ok("release wait R-1 --until succeeded --timeout 60 --json");
     assert_eq!(said.json()["ending"], "succeeded");
-    refused("release pause R-1 --as ada", "release-closed");
+    place.refused("release pause R-1 --as ada", "release-closed");
     let effects = std::fs::read_to_string(place.room().join("run/effects")).unwrap();
     let mut once: Vec<&str> = effects.lines().collect();
     once.sort_unstable();
@@ -314,18 +331,16 @@ fn a_release_goes_from_plan_to_closed_by_commands_alone() {
     assert_eq!((once.len(), effects.lines().count()), (3, 3), "{effects}");
 
     let copy = place.home.path().join("copy.db");
-    ok(&format!("ledger backup {}", copy.display()));
+    let backup = format!("ledger backup {}", copy.display());
+    place.ok(&backup);
     assert!(copy.is_file());
-    assert_eq!(
-        place.run(&format!("ledger backup {}", copy.display())).code,
-        1
-    );
-    let all = ok("ledger show --json").out;
+    assert_eq!(place.run(&backup).code, 1);
+    let all = place.ok("ledger show --json").out;
     assert_eq!(engine.end(), 0);
     // what the ledger says without an engine
-    assert_eq!(ok("ledger show --json").out, all);
-    assert!(ok("release list --all").out.contains("succeeded"));
-    let said = place.run("release submit plans/search-staging.yaml --as ada --json");
+    assert_eq!(place.ok("ledger show --json").out, all);
+    assert!(place.ok("release list --all").out.contains("succeeded"));
+    let said = place.run("release submit room/plans/search-staging.yaml --as ada --json");
     assert_eq!((said.code, said.error().as_str()), (3, "no-engine"));
     let said = place.run("release wait R-1 --until closed");
     assert_eq!(said.code, 0, "{said:?}");
@@ -350,7 +365,7 @@ fn bad_plans_submit_nothing_and_stdin_is_read() {
     command.env("HOLDPOINT_ROOM", place.room());
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let plan = std::fs::read(fixtures().join("plans/search-staging.yaml")).unwrap();
+    let plan = std::fs::read(fixtures().join("room/plans/search-staging.yaml")).unwrap();
     child.stdin.take().unwrap().write_all(&plan).unwrap();
     let said = Said::of(child.wait_with_output().unwrap());
     assert_eq!(said.code, 0, "{said:?}");
