@@ -156,6 +156,10 @@ impl Watched {
         let mut verdicts = Vec::new();
         for watch in &mut self.services {
             let (canary, baseline) = arms(state, release, &watch.service, targets);
+            if canary.is_empty() {
+                // nothing to judge yet, which is not the same as nothing to be read
+                continue;
+            }
             let request = LookRequest {
                 metrics: &watch.queries,
                 canary: &canary,

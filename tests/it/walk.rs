@@ -72,7 +72,7 @@ fn from_plan_to_closed() {
     look(&mut room, id, 0, Call::Pass, 2);
     assert_eq!(room.running("4.12.0"), 1);
     look(&mut room, id, 0, Call::Pass, 3);
-    assert_eq!(room.waiting(id), "manual: go on to 100 %");
+    assert_eq!(room.waiting(id), "manual: go on to 50 %");
     room.control("bo", id, Control::Promote { seen: None })
         .unwrap();
     room.work();
