@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use chrono::DateTime;
 use chrono_tz::Tz;
 
+use super::release::sentence;
 use crate::domain::hold::{Hold, HoldKind, HoldState};
 use crate::domain::refusal::short;
 use crate::domain::release::{Batch, Move, Paused, Release, StepStatus, Summary};
@@ -123,26 +124,28 @@ impl Page<'_> {
             (None, _) if reached && here => "▸",
             (None, _) => "·",
         };
-        let name = match *batch.name == *batch.exposure.to_string() {
-            true => batch.exposure.to_string(),
-            false => format!("{} ({})", batch.name, batch.exposure),
-        };
         let count: usize = batch.moves.iter().map(|m| m.steps.len()).sum();
-        let size = match (count, reached) {
-            (1, false) => "1 instance".to_owned(),
-            (_, false) => format!("{count} instances"),
-            (_, true) => {
+        let size = match reached {
+            false => plural(count, "instance"),
+            true => {
                 let done = batch.moves.iter().flat_map(|m| &m.steps);
                 let done = done.filter(|s| s.status == StepStatus::Done).count();
                 format!("{done} of {count} moved")
             }
         };
+        let size = match *batch.name == *batch.exposure.to_string() {
+            true => size,
+            false => format!("{} · {size}", batch.exposure),
+        };
         let at = batch.began.map(|at| self.clock(at)).unwrap_or_default();
-        writeln!(f, "{:>2} {sign} {}", n + 1, columns(&name, &size, &at))?;
+        let row = columns(&batch.name, &size, &at, 0);
+        writeln!(f, "{:>2} {sign} {row}", n + 1)?;
         if reached {
             self.moves(f, &batch.moves)?;
         }
-        for hold in &batch.after {
+        // that all have moved is told by the batch itself
+        let moved = |hold: &&Hold| hold.kind != HoldKind::Moved;
+        for hold in batch.after.iter().filter(moved) {
             self.rung(f, "  ", hold)?;
         }
         Ok(())
@@ -197,7 +200,11 @@ impl Page<'_> {
             HoldState::ToCome if passed => ("⊘", self.asks(hold), String::new()),
             HoldState::ToCome => ("·", self.asks(hold), String::new()),
         };
-        writeln!(f, "{indent}   {sign} {}", columns(word, &words, &at))
+        writeln!(
+            f,
+            "{indent}   {sign} {}",
+            columns(word, &words, &at, indent.len())
+        )
     }
 
     /// What a hold asks for.
@@ -245,11 +252,8 @@ impl Page<'_> {
         let Some(back) = &self.release.back else {
             return Ok(());
         };
-        writeln!(
-            f,
-            " ↩ {}",
-            columns("back", &back.why, &self.clock(back.since))
-        )?;
+        let row = columns("back", &back.why, &self.clock(back.since), 0);
+        writeln!(f, "   ↩ {row}")?;
         self.moves(f, &back.moves)?;
         self.rung(f, "  ", &back.hold)
     }
@@ -258,9 +262,8 @@ impl Page<'_> {
         let waits = &self.waits;
         write!(
             f,
-            "\nwaits for  {}: {}, on {}, for {}",
-            waits.word,
-            waits.what,
+            "\nwaits for  {}, on {}, for {}",
+            sentence(waits),
             waits.on.words(),
             self.now.since(waits.since)
         )?;
@@ -345,9 +348,10 @@ impl Page<'_> {
     }
 }
 
-/// A rung's columns: what, the words, when.
-fn columns(what: &str, words: &str, at: &str) -> String {
-    let line = format!("{what:<11} {words:<52} {at}");
+/// A rung's columns: what, the words, when. The last one stands where it does without an indent.
+fn columns(what: &str, words: &str, at: &str, indent: usize) -> String {
+    let most = 56 - indent;
+    let line = format!("{what:<11} {words:<most$} {at}");
     line.trim_end().to_owned()
 }
 

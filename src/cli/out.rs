@@ -90,11 +90,7 @@ impl Out {
     /// # Errors
     /// When the far end is gone.
     pub async fn wrong(&self, mistakes: &Mistakes) -> Result<(), Gone> {
-        let mut text = String::new();
-        for notice in &mistakes.notices {
-            text.push_str(&shown(mistakes, notice, self.look));
-        }
-        self.tell(text).await
+        self.tell(all_shown(mistakes, self.look)).await
     }
 
     async fn send(&self, chunk: Chunk) -> Result<(), Gone> {
@@ -134,8 +130,15 @@ fn plain(text: &str) -> String {
     out
 }
 
+/// All notices as they are written to stderr: an empty line parts them, or each is a line of JSON.
+pub fn all_shown(mistakes: &Mistakes, look: Look) -> String {
+    let each = mistakes.notices.iter();
+    let each: Vec<String> = each.map(|notice| shown(mistakes, notice, look)).collect();
+    each.join(if look.json { "" } else { "\n" })
+}
+
 /// A notice as it is written to stderr, line end included.
-pub fn shown(mistakes: &Mistakes, notice: &Notice, look: Look) -> String {
+fn shown(mistakes: &Mistakes, notice: &Notice, look: Look) -> String {
     if look.json {
         return line(&ErrorView::from(notice));
     }

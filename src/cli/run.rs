@@ -44,7 +44,9 @@ pub fn run(words: Vec<OsString>) -> ExitCode {
         Err(error) => {
             let said = usage::of(&error, look.json, look.colour);
             match said.exit {
-                Exit::Done => local::say(&said.text),
+                Exit::Done => {
+                    local::say(&said.text);
+                }
                 _ => local::tell(&said.text),
             }
             return said.exit.into();

@@ -111,7 +111,6 @@ fn plain(word: &'static str, what: &str, on: Whom, since: Timestamp) -> Waiting 
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "one short arm for each kind of hold")]
 fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Waiting {
     let (since, until, overdue) = match hold.state {
         HoldState::Open {

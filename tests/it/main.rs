@@ -8,6 +8,7 @@
     reason = "what happens in a child before it runs its program has no safe form"
 )]
 
+mod cli;
 mod cli_configs;
 mod engine;
 mod fleet;
