@@ -20,6 +20,7 @@ mod platform_command;
 mod platform_health;
 mod platform_runner;
 mod platform_scrape;
+mod readme;
 mod room;
 mod server;
 mod sessions;

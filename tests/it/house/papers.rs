@@ -167,19 +167,32 @@ fn is_example(host: &str) -> bool {
         || !host.contains('.')
 }
 
-/// A document that a comment or a link names is a file, from the root or from where it is named.
+/// A document that anything names is a file, and so is what a document links to: from the root or
+/// from where it is named.
 #[test]
 fn documents_that_are_named_exist() {
-    let says = |path: &str, hit: &regex::Captures| {
-        let name = &hit[1];
+    let missing = |path: &str, name: &str| {
         let beside = root().join(path).with_file_name(name);
         let there = root().join(name).exists() || beside.exists();
         (!there).then(|| format!("there is no {name}"))
     };
-    none(
-        "documents",
-        search(r"(?:^|[^\w./-])([\w][\w./-]*\.md)\b", &[], says),
-    );
+    let named = search(r"(?:^|[^\w./-])([\w][\w./-]*\.md)\b", &[], |path, hit| {
+        missing(path, &hit[1])
+    });
+    let linked = search(r"\]\(([\w./-]+)\)", &[], |path, hit| {
+        path.ends_with(".md").then(|| missing(path, &hit[1]))?
+    });
+    none("documents", named.into_iter().chain(linked));
+}
+
+/// What was left for later is either done or no longer wanted.
+#[test]
+fn nothing_is_left_for_later() {
+    let words = [("TO", "DO"), ("FIX", "ME"), ("XX", "X"), ("HA", "CK")];
+    let words = words.map(|(a, b)| format!("{a}{b}"));
+    let pattern = format!(r"\b({})\b", words.join("|"));
+    let says = |_: &str, hit: &regex::Captures| Some(format!("`{}` is left to do", &hit[0]));
+    none("later", search(&pattern, &[], says));
 }
 
 /// What an editor set to `.editorconfig` would do.
