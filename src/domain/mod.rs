@@ -20,6 +20,7 @@ pub mod effect;
 pub mod event;
 pub mod hold;
 pub mod ids;
+pub mod ladder;
 pub mod live;
 pub mod log;
 pub mod notice;
