@@ -1,1 +1,7 @@
-fn main() {}
+//! Reads arguments, runs the command, sets the exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    holdpoint::cli::run(std::env::args_os().collect())
+}

@@ -107,6 +107,11 @@ pub enum Ask {
     },
     /// Do what is due by the clock.
     Wake,
+    /// Write down that the ledger can be written again.
+    Mended {
+        /// Since when it could not.
+        since: Timestamp,
+    },
     /// Write down that these effects begin.
     Begin(Vec<EffectId>),
     /// An effect has ended.

@@ -636,7 +636,9 @@ fn holds<'a>(
     charter: &'a Charter,
 ) -> impl Iterator<Item = Hold> + 'a {
     plans.iter().enumerate().filter_map(move |(h, written)| {
-        let (kind, after) = kind_of(written, n, plan, charter)?;
+        // what a person lets through before a batch is that batch, after it the next one
+        let next = if side == "before" { n } else { n + 1 };
+        let (kind, after) = kind_of(written, next, plan, charter)?;
         let mut found = hold(
             format!("b{}.{side}.{}", n + 1, h + 1),
             kind,
@@ -653,7 +655,7 @@ fn holds<'a>(
 /// What a written hold asks for, and how long it may stay open where nothing is said.
 fn kind_of(
     written: &HoldPlan,
-    n: usize,
+    next: usize,
     plan: &Plan,
     charter: &Charter,
 ) -> Option<(HoldKind, Span)> {
@@ -682,7 +684,7 @@ fn kind_of(
         let manual = written.manual.as_ref()?;
         let next = plan
             .batches
-            .get(n + 1)
+            .get(next)
             .map_or("close".to_owned(), |b| format!("go on to {}", b.exposure));
         let ask = manual.ask.clone().unwrap_or_else(|| next.into());
         Some((HoldKind::Manual { ask }, Span::mins(24 * 60)))

@@ -192,6 +192,11 @@ pub enum What {
         /// What was found.
         finding: Finding,
     },
+    /// The ledger can be written again.
+    WritingResumed {
+        /// Since when it could not.
+        since: Timestamp,
+    },
     /// An instance is another way than before.
     InstanceSeen {
         /// The target.
@@ -226,7 +231,9 @@ impl What {
     /// The release it is about, if it is about one.
     pub const fn release(&self) -> Option<ReleaseId> {
         match self {
-            What::CharterAdopted { .. } | What::InstanceSeen { .. } => None,
+            What::CharterAdopted { .. }
+            | What::WritingResumed { .. }
+            | What::InstanceSeen { .. } => None,
             What::EffectBegun { effect } => Some(effect.release),
             What::Submitted { release, .. }
             | What::Voted { release, .. }
@@ -254,11 +261,8 @@ impl What {
 
 impl Event {
     /// The bytes that are hashed, kept, exported and verified.
-    ///
-    /// # Errors
-    /// Never for the types here; the error is passed on rather than hidden.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(self)
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("strings, numbers and maps with names for keys are JSON")
     }
 
     /// Reads an event back.

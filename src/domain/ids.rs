@@ -5,7 +5,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::spelled::{self, Spelled};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(
@@ -15,17 +17,21 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(pub i64);
 
 /// A length of time in milliseconds; never negative. In files and events it is text: `90s`, `250ms`.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
 pub struct Span(pub u64);
 
-impl TryFrom<String> for Span {
-    type Error = String;
+impl Spelled for Span {
+    const EXPECTED: &'static str = "a length of time like 90s, 5m or 1h30m";
 
-    fn try_from(text: String) -> Result<Self, String> {
-        Span::parse(&text)
+    fn read(text: &str) -> Result<Self, String> {
+        Span::parse(text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        spelled::deserialize(from)
     }
 }
 

@@ -18,6 +18,7 @@ pub fn line(release: &Release, event: &Event) -> Option<LogLine> {
     })
 }
 
+#[expect(clippy::too_many_lines, reason = "one short arm for each event")]
 fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
     let sample = if event.door == Door::Sample {
         " (sample)"
@@ -165,7 +166,10 @@ fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
             format!("fully exposed, observed for {}", release.plan.observe.span),
         ),
         What::HandedOver { note, .. } => (Tone::Plain, format!("handover: {note}")),
-        What::CharterAdopted { .. } | What::InstanceSeen { .. } | What::Closed { .. } => {
+        What::CharterAdopted { .. }
+        | What::WritingResumed { .. }
+        | What::InstanceSeen { .. }
+        | What::Closed { .. } => {
             return None;
         }
     })

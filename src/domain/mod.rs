@@ -27,6 +27,7 @@ pub mod notice;
 pub mod plan;
 pub mod refusal;
 pub mod release;
+pub mod spelled;
 pub mod state;
 pub mod text;
 pub mod verdict;

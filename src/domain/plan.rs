@@ -9,11 +9,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{LocalResult, NaiveDateTime, TimeZone};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ids::{
     Artifact, EnvName, GroupName, MetricName, ServiceName, Span, TargetName, Timestamp,
 };
+use super::spelled::{self, Spelled};
 
 /// One intended change, as submitted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,14 +130,20 @@ pub struct Window {
 }
 
 /// A date and time of day without a zone: `2026-11-21T02:00`, seconds allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(into = "String")]
 pub struct LocalTime(pub NaiveDateTime);
 
-impl TryFrom<String> for LocalTime {
-    type Error = String;
+impl<'de> Deserialize<'de> for LocalTime {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        spelled::deserialize(from)
+    }
+}
 
-    fn try_from(text: String) -> Result<Self, String> {
+impl Spelled for LocalTime {
+    const EXPECTED: &'static str = "a date and time like 2026-11-21T02:00";
+
+    fn read(text: &str) -> Result<Self, String> {
         let t = text.replacen(' ', "T", 1);
         NaiveDateTime::parse_from_str(&t, "%Y-%m-%dT%H:%M")
             .or_else(|_| NaiveDateTime::parse_from_str(&t, "%Y-%m-%dT%H:%M:%S"))
@@ -220,9 +227,15 @@ pub struct BatchPlan {
 }
 
 /// A share of a target's instances, in whole percent from 1 to 100, written `40%` or `full`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(into = "String")]
 pub struct Exposure(u8);
+
+impl<'de> Deserialize<'de> for Exposure {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        spelled::deserialize(from)
+    }
+}
 
 impl Exposure {
     /// Everything.
@@ -239,10 +252,10 @@ impl Exposure {
     }
 }
 
-impl TryFrom<String> for Exposure {
-    type Error = String;
+impl Spelled for Exposure {
+    const EXPECTED: &'static str = "an exposure like 10% or full";
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn read(text: &str) -> Result<Self, String> {
         if text == "full" {
             return Ok(Exposure::FULL);
         }
@@ -466,7 +479,7 @@ mod tests {
 
     #[test]
     fn exposures_stay_between_one_and_a_hundred() {
-        let read = |t: &str| Exposure::try_from(t.to_owned());
+        let read = Exposure::read;
         assert_eq!(read("full"), Ok(Exposure::FULL));
         assert_eq!(read("40%").map(Exposure::percent), Ok(40));
         assert!(read("140%").is_err());
@@ -480,10 +493,10 @@ mod tests {
     #[test]
     fn local_times_in_gaps_and_overlaps() {
         let berlin = chrono_tz::Europe::Berlin;
-        let gap = LocalTime::try_from("2026-03-29T02:30".to_owned()).unwrap();
+        let gap = LocalTime::read("2026-03-29T02:30").unwrap();
         // 03:00 CEST is 01:00 UTC
         assert_eq!(gap.in_zone(berlin, false).0, 1_774_746_000_000);
-        let twice = LocalTime::try_from("2026-10-25T02:30".to_owned()).unwrap();
+        let twice = LocalTime::read("2026-10-25T02:30").unwrap();
         let (first, second) = (twice.in_zone(berlin, false), twice.in_zone(berlin, true));
         assert_eq!(second.since(first), Span::mins(60));
     }

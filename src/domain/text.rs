@@ -7,7 +7,7 @@
 /// Everything that enters the domain from a plan, a platform or a person passes through here, so
 /// that no screen, log or export has to think of it again.
 pub fn printable(text: &str, most: usize) -> String {
-    let mut out = String::with_capacity(text.len().min(most * 4));
+    let mut out = String::with_capacity(text.len().min(most.saturating_mul(4)));
     for (n, c) in text.chars().enumerate() {
         if n == most {
             out.pop();

@@ -42,7 +42,12 @@ impl Board {
 
     /// Puts an alert up; one with the same code and place is replaced.
     pub fn alert(&self, notice: Notice) {
-        tracing::warn!(code = notice.code, place = notice.place, "{}", notice.headline);
+        tracing::warn!(
+            code = notice.code,
+            place = notice.place,
+            "{}",
+            notice.headline
+        );
         self.change(|live| {
             live.alerts
                 .retain(|n| n.code != notice.code || n.place != notice.place);

@@ -1,35 +1,48 @@
-//! What one look gathers of one metric of one version.
+//! What one look at one metric of one arm (baseline or canary) brought.
 
 use std::sync::Arc;
 
-/// The numbers of one metric and one version within one look. Missing is missing, never zero.
-#[derive(Clone, Debug, PartialEq)]
+use serde::{Deserialize, Serialize};
+
+/// What happened on one side between the look before and this one, or stands there now.
+///
+/// Counts are exact: differences of counters, never extrapolated. A look that covers several
+/// intervals, because some in between failed, is one longer look.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Sample {
-    /// Bad requests of all requests, counted exactly.
+    /// Of `total` events since the last look, `bad` were bad; `bad <= total`, and both may be 0.
     Ratio {
-        /// Bad requests.
+        /// The bad ones.
         bad: u64,
-        /// All requests.
+        /// All of them.
         total: u64,
     },
-    /// A distribution: `counts[i]` values at most `bounds[i]` and above the bound before it; the
-    /// last bound is infinity.
+    /// The events since the last look by size.
     Histogram {
-        /// Upper bounds, rising, in the metric's unit.
+        /// The upper bounds of all buckets but the last, which has none; strictly rising. The two
+        /// arms can differ here when the release changed its buckets.
         bounds: Vec<f64>,
-        /// Values per bound; as long as `bounds`.
+        /// How many events fell into each bucket, not cumulated; one more than `bounds`.
         counts: Vec<u64>,
     },
-    /// The mean of a gauge.
+    /// A level now.
     Gauge {
-        /// The mean, in the metric's unit.
+        /// The mean over the instances, finite.
         mean: f64,
-        /// Over how many readings.
+        /// Over how many instances.
         n: u32,
     },
-    /// Nothing could be read.
+    /// There is nothing to judge by. Never to be read as zero, or as fine.
     Missing {
-        /// Why, in a few words.
+        /// Why, in a sentence.
         why: Arc<str>,
     },
+}
+
+impl Sample {
+    /// A missing sample.
+    pub fn missing(why: impl Into<Arc<str>>) -> Sample {
+        Sample::Missing { why: why.into() }
+    }
 }

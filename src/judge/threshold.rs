@@ -143,18 +143,18 @@ fn value(metric: &Metric, sample: &Sample) -> Result<(f64, u64), String> {
 /// unbounded bucket is the bound below it. Returns it with the number of values.
 fn quantile(q: f64, bounds: &[f64], counts: &[u64]) -> Option<(f64, u64)> {
     let total: u64 = counts.iter().sum();
-    if total == 0 || bounds.len() != counts.len() {
+    if total == 0 || bounds.len() + 1 != counts.len() {
         return None;
     }
     let rank = q * total as f64;
     let mut below = 0u64;
-    for (n, (bound, count)) in bounds.iter().zip(counts).enumerate() {
+    for (n, count) in counts.iter().enumerate() {
         let upto = below + count;
         if upto as f64 >= rank && *count > 0 {
             let from = if n == 0 { 0.0 } else { bounds[n - 1] };
-            if bound.is_infinite() {
+            let Some(bound) = bounds.get(n) else {
                 return Some((from, total));
-            }
+            };
             let part = (rank - below as f64) / *count as f64;
             return Some((from + (bound - from) * part.clamp(0.0, 1.0), total));
         }
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn quantiles_interpolate_within_the_bucket() {
-        let bounds = [0.1, 0.2, f64::INFINITY];
+        let bounds = [0.1, 0.2];
         assert_eq!(quantile(0.5, &bounds, &[10, 10, 0]), Some((0.1, 20)));
         assert_eq!(
             quantile(0.75, &bounds, &[10, 10, 0]),

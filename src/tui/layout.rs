@@ -129,7 +129,10 @@ pub fn approvals(body: Rect, rows: usize) -> Pair {
     }
     let rows = u16::try_from(rows).unwrap_or(u16::MAX);
     // a heading, and a third of the body at most
-    let first = rows.saturating_add(1).min((body.height / 3).max(2)).min(body.height);
+    let first = rows
+        .saturating_add(1)
+        .min((body.height / 3).max(2))
+        .min(body.height);
     let rule = u16::from(body.height > first + 2);
     Pair {
         first: row(body, 0, first),
@@ -142,7 +145,10 @@ pub fn approvals(body: Rect, rows: usize) -> Pair {
 /// The parts of the metrics screen: two lines of heading, the list, and a chart.
 pub fn metrics(body: Rect, rows: usize) -> Split {
     let rows = u16::try_from(rows).unwrap_or(u16::MAX);
-    let list = rows.saturating_add(2).min((body.height / 2).max(3)).min(body.height);
+    let list = rows
+        .saturating_add(2)
+        .min((body.height / 2).max(3))
+        .min(body.height);
     let rule = u16::from(body.height > list + 3);
     Split {
         list: row(body, 0, list),
@@ -174,11 +180,17 @@ mod tests {
                     }
                 }
                 let s = releases(f.body);
-                assert_eq!(s.list.height + s.rule.height + s.detail.height, f.body.height);
+                assert_eq!(
+                    s.list.height + s.rule.height + s.detail.height,
+                    f.body.height
+                );
                 let p = approvals(f.body, 7);
                 assert!(p.first.intersection(p.second).is_empty());
                 let m = metrics(f.body, 3);
-                assert_eq!(m.list.height + m.rule.height + m.detail.height, f.body.height);
+                assert_eq!(
+                    m.list.height + m.rule.height + m.detail.height,
+                    f.body.height
+                );
             }
         }
     }

@@ -121,7 +121,11 @@ pub fn refusal(world: World<'_>, asker: &Asker, id: ReleaseId, action: Action) -
         return Some(refusal.notice());
     };
     // words that are still to be written are not what it is refused for
-    let text = if action == Action::HandOver { "note" } else { "" };
+    let text = if action == Action::HandOver {
+        "note"
+    } else {
+        ""
+    };
     let ask = ask(action, release, text)?;
     dry_run(world, asker, ask).err().map(|r| r.notice())
 }

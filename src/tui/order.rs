@@ -88,7 +88,8 @@ impl Order {
 
     /// Those that need the person.
     pub fn needing(&self) -> BTreeSet<ReleaseId> {
-        let needs = |(_, (_, rank)): &(&ReleaseId, &(Arc<Release>, Rank))| rank.0 == Group::NeedsYou;
+        let needs =
+            |(_, (_, rank)): &(&ReleaseId, &(Arc<Release>, Rank))| rank.0 == Group::NeedsYou;
         self.ranks.iter().filter(needs).map(|(id, _)| *id).collect()
     }
 

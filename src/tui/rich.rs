@@ -172,7 +172,16 @@ impl Line {
             let rest = Rect::new(x, area.y, end - x, 1);
             if let Piece::Bar(cells, total, parts) = piece {
                 let cells = (*cells).min(rest.width);
-                bar(buffer, Rect { width: cells, ..rest }, theme, *total, parts);
+                bar(
+                    buffer,
+                    Rect {
+                        width: cells,
+                        ..rest
+                    },
+                    theme,
+                    *total,
+                    parts,
+                );
                 x += cells;
                 continue;
             }

@@ -183,7 +183,11 @@ pub fn asks(hold: &Hold, now: Timestamp, zone: Tz) -> String {
             format!("{}: {passes} looks in a row pass", names.join(", "))
         }
         HoldKind::Observe { span, handover } => {
-            let note = if *handover { ", and a handover note" } else { "" };
+            let note = if *handover {
+                ", and a handover note"
+            } else {
+                ""
+            };
             format!("{span} with no trigger firing{note}")
         }
     }

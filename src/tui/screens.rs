@@ -32,12 +32,7 @@ mod trails;
 pub(super) use frame::tabs;
 
 /// Paints a desk and says where the cursor stands.
-pub fn paint(
-    desk: &Desk,
-    world: World<'_>,
-    area: Rect,
-    buffer: &mut Buffer,
-) -> Option<Position> {
+pub fn paint(desk: &Desk, world: World<'_>, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     let area = area.intersection(buffer.area);
     fill(buffer, area, desk.theme(), Role::Text);
     if area.is_empty() {

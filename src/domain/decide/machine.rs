@@ -34,6 +34,7 @@ impl Draft {
                 }
             }
             Ask::Wake => self.wake(),
+            Ask::Mended { since } => self.push(What::WritingResumed { since: *since }),
             Ask::Begin(ids) => self.begin(ids),
             Ask::Ended {
                 effect,

@@ -240,10 +240,17 @@ impl Facts {
     fn call_lines(&mut self, calls: Vec<(String, String)>) {
         let more = calls.len().saturating_sub(CALLS);
         for (n, (argv, on)) in calls.into_iter().take(CALLS).enumerate() {
-            self.fact(if n == 0 { "call" } else { "" }, &format!("{argv}   on {on}"));
+            self.fact(
+                if n == 0 { "call" } else { "" },
+                &format!("{argv}   on {on}"),
+            );
         }
         if more > 0 {
-            self.shown("", Role::Dim, &format!("and {}", say::count(more, "more call")));
+            self.shown(
+                "",
+                Role::Dim,
+                &format!("and {}", say::count(more, "more call")),
+            );
         }
     }
 
@@ -312,7 +319,11 @@ impl Facts {
                     s.instance,
                     s.attempt + 1
                 );
-                self.shown(if calls.is_empty() { "effect" } else { "" }, Role::Strong, &text);
+                self.shown(
+                    if calls.is_empty() { "effect" } else { "" },
+                    Role::Strong,
+                    &text,
+                );
                 let config = world.state.charter.targets.get(&m.target);
                 if let Some(argv) = verb.and_then(|v| config?.calls.get(&v)) {
                     calls.push((say::argv(argv), s.instance.to_string()));
@@ -322,13 +333,7 @@ impl Facts {
         self.call_lines(calls);
     }
 
-    fn vote(
-        &mut self,
-        world: World<'_>,
-        action: Action,
-        release: &Release,
-        zone: chrono_tz::Tz,
-    ) {
+    fn vote(&mut self, world: World<'_>, action: Action, release: &Release, zone: chrono_tz::Tz) {
         let plan = &release.plan;
         let digest = crate::domain::refusal::short(&release.digest);
         let environment = &plan.environment;
@@ -393,7 +398,11 @@ impl Facts {
                 self.shown("stale", Role::StatusBad, &text);
             }
             Some((None, target)) => {
-                self.shown("stale", Role::StatusBad, &format!("{target} was never read"));
+                self.shown(
+                    "stale",
+                    Role::StatusBad,
+                    &format!("{target} was never read"),
+                );
             }
             None => {}
         }
@@ -425,10 +434,7 @@ pub fn window_words(opens: Timestamp, closes: Timestamp, now: Timestamp) -> (Rol
         };
         (role, format!("closes in {left}"))
     } else {
-        (
-            Role::StatusBad,
-            format!("closed {} ago", now.since(closes)),
-        )
+        (Role::StatusBad, format!("closed {} ago", now.since(closes)))
     }
 }
 

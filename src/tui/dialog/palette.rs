@@ -156,7 +156,11 @@ pub fn score(text: &str, written: &str) -> Option<u32> {
             let c = letters.next()?;
             if c == wanted {
                 let begins = !before.is_alphanumeric();
-                total += if gap == 0 || begins { gap.min(1) } else { 2 + gap };
+                total += if gap == 0 || begins {
+                    gap.min(1)
+                } else {
+                    2 + gap
+                };
                 gap = 0;
                 before = c;
                 break;
@@ -185,13 +189,14 @@ fn score_words(text: &str, written: &str) -> Option<u32> {
 /// Whether a row shows under a filter: all words stand in it, and none of those after a `!`.
 pub fn matches(row: &str, filter: &str) -> bool {
     let row = row.to_lowercase();
-    filter.to_lowercase().split_whitespace().all(|word| {
-        match word.strip_prefix('!') {
+    filter
+        .to_lowercase()
+        .split_whitespace()
+        .all(|word| match word.strip_prefix('!') {
             Some("") => true,
             Some(not) => !row.contains(not),
             None => row.contains(word),
-        }
-    })
+        })
 }
 
 #[cfg(test)]

@@ -209,9 +209,7 @@ fn row(desk: &Desk, world: World<'_>, release: &Release, pen: &mut Pen<'_>) {
     let left = release
         .approval()
         .and_then(|h| h.open())
-        .map_or_else(String::new, |(_, until)| {
-            say::short(until.since(world.now))
-        });
+        .map_or_else(String::new, |(_, until)| say::short(until.since(world.now)));
     pen.left(Role::Strong, &release.id.to_string(), 6).skip(1);
     let room = pen.room().saturating_sub(19);
     let name = if release.plan.kind == Kind::Emergency {

@@ -73,7 +73,8 @@ pub(super) fn what(desk: &Desk, world: World<'_>, release: &Release, cols: u16) 
     for change in &plan.services {
         let was = running(world, release, change.service.as_str());
         let service = world.state.charter.services.get(&change.service);
-        let about = service.map_or_else(String::new, |s| format!("   tier {}, {}", s.tier, s.owner));
+        let about =
+            service.map_or_else(String::new, |s| format!("   tier {}, {}", s.tier, s.owner));
         lines.push(
             Line::new()
                 .gap(1 + FACTS)
@@ -101,7 +102,12 @@ pub(super) fn what(desk: &Desk, world: World<'_>, release: &Release, cols: u16) 
     let back = plan.rollback.note.as_deref();
     match back {
         Some(note) => lines.extend(fact("back", Role::Text, note, cols)),
-        None => lines.extend(fact("back", Role::StatusUnknown, "the plan says nothing of going back", cols)),
+        None => lines.extend(fact(
+            "back",
+            Role::StatusUnknown,
+            "the plan says nothing of going back",
+            cols,
+        )),
     }
     if let Some(runbook) = &plan.runbook {
         lines.extend(fact("runbook", Role::Text, runbook, cols));
@@ -167,7 +173,9 @@ fn impact(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
         .charter
         .services
         .iter()
-        .filter(|(name, s)| !changed.contains(name) && s.depends_on.iter().any(|d| changed.contains(&d)))
+        .filter(|(name, s)| {
+            !changed.contains(name) && s.depends_on.iter().any(|d| changed.contains(&d))
+        })
         .map(|(name, _)| name.as_str())
         .collect();
     if dependents.is_empty() {
@@ -233,7 +241,12 @@ pub(super) fn votes(desk: &Desk, world: World<'_>, release: &Release, cols: u16)
         lines.push(line);
     }
     if *distinct_people && needs.len() > 1 {
-        lines.extend(fact("", Role::Dim, "each vote must come from another person", cols));
+        lines.extend(fact(
+            "",
+            Role::Dim,
+            "each vote must come from another person",
+            cols,
+        ));
     }
     lines.extend(said(desk, world, release, cols));
     if let Some((_, until)) = hold.and_then(|h| h.open()) {

@@ -66,7 +66,10 @@ pub(super) fn lines(desk: &Desk, summary: &Summary, cols: u16) -> Vec<Line> {
     }
     lines.push(Line::new().gap(2).text(
         Role::Dim,
-        format!("the ledger has the rest: holdpoint ledger show {}", summary.id),
+        format!(
+            "the ledger has the rest: holdpoint ledger show {}",
+            summary.id
+        ),
     ));
     lines
 }

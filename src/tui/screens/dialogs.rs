@@ -57,7 +57,10 @@ pub(super) fn paint(
                 title: "Leave the room?",
                 danger: false,
                 lines: vec![
-                    Line::of(Role::Text, "Releases go on without you: the engine drives them."),
+                    Line::of(
+                        Role::Text,
+                        "Releases go on without you: the engine drives them.",
+                    ),
                     Line::of(Role::Dim, "Come back at any time."),
                 ],
                 fields: Vec::new(),
@@ -137,7 +140,11 @@ impl Form<'_> {
                 height: rows,
                 ..inside
             };
-            let role = if field.active { Role::Strong } else { Role::Dim };
+            let role = if field.active {
+                Role::Strong
+            } else {
+                Role::Dim
+            };
             Pen::new(buffer, theme, line).field(role, field.label, usize::from(FIELD) - 1);
             let entry = Rect {
                 x: (line.x + FIELD).min(line.right()),
@@ -237,7 +244,11 @@ fn confirm_box(
                 } else {
                     "optional"
                 },
-                rows: if confirm.action == Action::HandOver { 4 } else { 1 },
+                rows: if confirm.action == Action::HandOver {
+                    4
+                } else {
+                    1
+                },
                 active: focus_text,
             });
         }
@@ -406,9 +417,12 @@ fn palette_box(
         width: u16::try_from(pen.room()).unwrap_or(0),
         ..line(inside.y)
     };
-    let cursor = palette
-        .draft
-        .paint(buffer, entry, theme, "an action, a release, or `theme` and a name");
+    let cursor = palette.draft.paint(
+        buffer,
+        entry,
+        theme,
+        "an action, a release, or `theme` and a name",
+    );
     let height = usize::from(inside.height.saturating_sub(1));
     let choice = palette.choice.min(found.len().saturating_sub(1));
     let first = (choice + 1).saturating_sub(height);

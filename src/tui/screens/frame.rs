@@ -45,7 +45,9 @@ const SCREENS: [(Action, Screen, &str); 4] = [
 pub(crate) fn tabs(desk: &Desk, world: World<'_>, area: Rect) -> Vec<Tab> {
     let short = area.width < WIDE;
     let brand = brand(world, area.width);
-    let mut x = area.x.saturating_add(u16::try_from(width(&brand)).unwrap_or(0) + 3);
+    let mut x = area
+        .x
+        .saturating_add(u16::try_from(width(&brand)).unwrap_or(0) + 3);
     if !short {
         x = x.max(area.x + 26);
     }
@@ -122,8 +124,7 @@ pub(super) fn title(desk: &Desk, world: World<'_>, area: Rect, buffer: &mut Buff
             pen.skip(1).text(role, tab.name);
         }
         if tab.count > 0 {
-            pen.skip(1)
-                .text(Role::StatusPerson, &tab.count.to_string());
+            pen.skip(1).text(Role::StatusPerson, &tab.count.to_string());
         }
     }
 }
@@ -194,7 +195,14 @@ fn all_facts(desk: &Desk, world: World<'_>, cols: u16) -> Vec<Fact> {
         facts.push(Fact {
             words: vec![
                 (Role::Text, format!("{name} ")),
-                (if role == Role::Text { Role::Strong } else { role }, words),
+                (
+                    if role == Role::Text {
+                        Role::Strong
+                    } else {
+                        role
+                    },
+                    words,
+                ),
             ],
             matters: 6,
         });
@@ -384,4 +392,3 @@ pub(super) fn worded(notice: &Notice) -> (Role, Glyph, String) {
     }
     (role, glyph, text)
 }
-

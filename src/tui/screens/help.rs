@@ -29,7 +29,7 @@ pub(super) fn lines(desk: &Desk, world: World<'_>, cols: u16) -> Vec<Line> {
     for (screen, name, stack) in screens {
         let here = screen == from;
         for group in Group::ALL {
-            let mut rows = Vec::new();
+            let mut rows: Vec<Line> = Vec::new();
             for (action, keys) in desk.keymap.listing(stack) {
                 if action.info().group != group || told.contains(&action) {
                     continue;
@@ -54,7 +54,11 @@ pub(super) fn lines(desk: &Desk, world: World<'_>, cols: u16) -> Vec<Line> {
         }
     }
     lines.push(Line::new());
-    lines.push(Line::new().gap(1).text(Role::Heading, "In dialogs and texts"));
+    lines.push(
+        Line::new()
+            .gap(1)
+            .text(Role::Heading, "In dialogs and texts"),
+    );
     for stack in [Context::STACKS[5], Context::STACKS[6], Context::STACKS[7]] {
         for (action, keys) in desk.keymap.listing(stack) {
             if keys.is_empty() || told.contains(&action) {
@@ -97,7 +101,9 @@ fn row(desk: &Desk, world: World<'_>, action: Action, keys: &[String], cols: u16
     }
     line = line.text(text, info.doc);
     if let Some(notice) = refused {
-        line = line.gap(1).text(Role::Dim, format!("Not now: {}.", notice.headline));
+        line = line
+            .gap(1)
+            .text(Role::Dim, format!("Not now: {}.", notice.headline));
     }
     line
 }

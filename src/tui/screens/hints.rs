@@ -29,10 +29,7 @@ fn hints(desk: &Desk, world: World<'_>) -> (Vec<Hint>, Option<String>) {
     let screen = desk.place.screen;
     let subject = desk.subject.and_then(|id| world.release(id));
     if let Some(release) = subject {
-        if matches!(
-            screen,
-            Screen::Releases | Screen::Rollout | Screen::Metrics
-        ) {
+        if matches!(screen, Screen::Releases | Screen::Rollout | Screen::Metrics) {
             let offers = offer::offers(world, desk.asker(), release);
             // one reason for all keys is said once
             why = common_reason(&offers);
@@ -40,7 +37,12 @@ fn hints(desk: &Desk, world: World<'_>) -> (Vec<Hint>, Option<String>) {
                 if !offer.action.fits(desk.screen_contexts()) || offer.action == Action::Cancel {
                     continue;
                 }
-                found.push(hint(desk, offer.action, offer.label, offer.refused.is_some()));
+                found.push(hint(
+                    desk,
+                    offer.action,
+                    offer.label,
+                    offer.refused.is_some(),
+                ));
             }
         } else if screen == Screen::Approvals {
             let refused = offer::refusal(world, desk.asker(), release.id, Action::Approve);
@@ -67,9 +69,7 @@ fn hints(desk: &Desk, world: World<'_>) -> (Vec<Hint>, Option<String>) {
 }
 
 fn common_reason(offers: &[offer::Offer]) -> Option<String> {
-    let mut reasons = offers
-        .iter()
-        .map(|o| o.refused.as_ref().map(|n| &n.code));
+    let mut reasons = offers.iter().map(|o| o.refused.as_ref().map(|n| &n.code));
     let first = reasons.next()??;
     reasons
         .all(|code| code == Some(first))
@@ -144,7 +144,10 @@ pub(super) fn paint(desk: &Desk, world: World<'_>, area: Rect, buffer: &mut Buff
         }
     }
     let gap = if area.width >= layout::WIDE { 3 } else { 2 };
-    let tail_width: usize = tail.iter().map(|(k, l)| width(k) + 1 + width(l) + gap).sum();
+    let tail_width: usize = tail
+        .iter()
+        .map(|(k, l)| width(k) + 1 + width(l) + gap)
+        .sum();
     let mut room = usize::from(area.width.saturating_sub(1));
     let mut pen = Pen::new(buffer, theme, area);
     pen.skip(1);
@@ -210,7 +213,12 @@ pub(super) fn filter(
         width: u16::try_from(pen.room()).unwrap_or(0),
         ..area
     };
-    draft.paint(buffer, field, theme, "words that must stand in a row, !word for those that must not")
+    draft.paint(
+        buffer,
+        field,
+        theme,
+        "words that must stand in a row, !word for those that must not",
+    )
 }
 
 /// What can follow the keys that wait.
@@ -222,7 +230,9 @@ pub(super) fn which_key(desk: &Desk, parts: layout::Frame, buffer: &mut Buffer) 
         return;
     };
     let theme = desk.theme();
-    let rows = u16::try_from(options.len()).unwrap_or(u16::MAX).min(parts.body.height);
+    let rows = u16::try_from(options.len())
+        .unwrap_or(u16::MAX)
+        .min(parts.body.height);
     let cols = 44.min(parts.body.width);
     let area = Rect {
         x: parts.body.right() - cols,

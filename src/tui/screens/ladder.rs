@@ -92,7 +92,10 @@ impl Draw<'_> {
             .gap(4)
             .sign(role, glyph)
             .gap(1)
-            .text(if mark == Mark::Done { Role::Text } else { name }, say::hold_name(hold))
+            .text(
+                if mark == Mark::Done { Role::Text } else { name },
+                say::hold_name(hold),
+            )
             .to(self.words_at());
         match &hold.state {
             HoldState::Cleared { at, by } => {
@@ -136,13 +139,19 @@ impl Draw<'_> {
         let role = status(self.release, waiting);
         let paused = self.release.paused.is_some();
         let mut lead = lead;
-        if let (HoldKind::Bake { span } | HoldKind::Observe { span, .. }, HoldState::Open { since, .. }) =
-            (&hold.kind, &hold.state)
+        if let (
+            HoldKind::Bake { span } | HoldKind::Observe { span, .. },
+            HoldState::Open { since, .. },
+        ) = (&hold.kind, &hold.state)
         {
             let done = self.world.now.since(*since).0.min(span.0) / 100;
             let part = Part {
                 count: usize::try_from(done).unwrap_or(0),
-                role: if waiting.trouble { Role::BarBad } else { Role::BarMoving },
+                role: if waiting.trouble {
+                    Role::BarBad
+                } else {
+                    Role::BarMoving
+                },
                 glyph: Glyph::Full,
             };
             let all = usize::try_from(span.0 / 100).unwrap_or(1).max(1);
@@ -153,7 +162,9 @@ impl Draw<'_> {
         } else {
             waiting.what.clone()
         };
-        let room = self.cols.saturating_sub(u16::try_from(lead.width()).unwrap_or(0) + 1);
+        let room = self
+            .cols
+            .saturating_sub(u16::try_from(lead.width()).unwrap_or(0) + 1);
         let mut wrapped = Line::wrapped(role, &words, 0, room).into_iter();
         let first = wrapped.next().map(|l| l.words()).unwrap_or_default();
         let mut lines = vec![lead.text(role, first)];
@@ -254,7 +265,9 @@ impl Draw<'_> {
         let mut line = Line::new().gap(indent);
         let mut used = 0;
         if named || self.stale(&m.target).is_some() {
-            let mut head = Line::new().gap(indent).text(Role::Dim, m.target.to_string());
+            let mut head = Line::new()
+                .gap(indent)
+                .text(Role::Dim, m.target.to_string());
             if let Some((role, words)) = self.stale(&m.target) {
                 head = head.gap(2).text(role, words);
             }
@@ -333,7 +346,10 @@ impl Draw<'_> {
         if let Some((_, at)) = live {
             let age = self.world.now.since(*at);
             if age > FRESH {
-                bits.push(Bit::Text(Role::StatusUnknown, format!(" {} old", say::short(age))));
+                bits.push(Bit::Text(
+                    Role::StatusUnknown,
+                    format!(" {} old", say::short(age)),
+                ));
             }
         }
         let cells = bits
@@ -365,7 +381,10 @@ impl Draw<'_> {
             StepStatus::ToDo | StepStatus::Done => None,
             StepStatus::Running => {
                 let arrow = self.desk.theme().glyph(Glyph::Arrow);
-                let words = format!("{verb} {arrow} {to}, runs {}", say::short(now.since(step.since)));
+                let words = format!(
+                    "{verb} {arrow} {to}, runs {}",
+                    say::short(now.since(step.since))
+                );
                 Some((Role::StatusMoving, words))
             }
             StepStatus::Failed { why, again } => {
@@ -390,7 +409,11 @@ impl Draw<'_> {
             Some(age) => format!("{} old", say::short(age)),
             None => "never read".to_owned(),
         };
-        let why = live.failing.as_ref().map(|w| format!(": {w}")).unwrap_or_default();
+        let why = live
+            .failing
+            .as_ref()
+            .map(|w| format!(": {w}"))
+            .unwrap_or_default();
         Some((Role::StatusUnknown, format!("{old}{why}")))
     }
 }
@@ -402,7 +425,9 @@ enum Bit {
 
 fn version_bit(seen: Option<&Artifact>, new: &Artifact) -> Bit {
     match seen {
-        Some(artifact) if artifact.is(new) => Bit::Text(Role::New, format!(" {}", artifact.version)),
+        Some(artifact) if artifact.is(new) => {
+            Bit::Text(Role::New, format!(" {}", artifact.version))
+        }
         Some(artifact) => Bit::Text(Role::Old, format!(" {}", artifact.version)),
         None => Bit::Text(Role::StatusUnknown, " ?".to_owned()),
     }
@@ -447,7 +472,11 @@ impl Count {
             returned: 0,
         };
         let back = draw.release.back.as_ref();
-        for (m, s) in batch.moves.iter().flat_map(|m| m.steps.iter().map(move |s| (m, s))) {
+        for (m, s) in batch
+            .moves
+            .iter()
+            .flat_map(|m| m.steps.iter().map(move |s| (m, s)))
+        {
             count.all += 1;
             let way_back = back.and_then(|b| {
                 let m = b.moves.iter().find(|x| x.target == m.target)?;

@@ -39,10 +39,16 @@ pub(super) fn paint(desk: &Desk, world: World<'_>, body: Rect, buffer: &mut Buff
     let theme = desk.theme();
     let Some(release) = desk.subject.and_then(|id| world.release(id)) else {
         let words = match desk.subject.and_then(|id| world.closed(id)) {
-            Some(summary) => format!("{} is closed: nothing looks at its metrics any more.", summary.id),
+            Some(summary) => format!(
+                "{} is closed: nothing looks at its metrics any more.",
+                summary.id
+            ),
             None => "No release is chosen: choose one on the releases screen.".to_owned(),
         };
-        Line::new().gap(1).text(Role::Dim, words).paint(buffer, body, theme);
+        Line::new()
+            .gap(1)
+            .text(Role::Dim, words)
+            .paint(buffer, body, theme);
         return;
     };
     let looks = looks(desk, world);
@@ -138,7 +144,10 @@ fn columns(desk: &Desk, area: Rect, buffer: &mut Buffer) {
 }
 
 /// The newest value that was read, and when.
-fn newest(look: &Looks, of: impl Fn(&crate::domain::live::Point) -> Option<f64>) -> Option<(f64, Timestamp)> {
+fn newest(
+    look: &Looks,
+    of: impl Fn(&crate::domain::live::Point) -> Option<f64>,
+) -> Option<(f64, Timestamp)> {
     look.points
         .iter()
         .rev()
@@ -234,7 +243,9 @@ fn detail(desk: &Desk, world: World<'_>, look: &Looks, area: Rect, buffer: &mut 
         .iter()
         .flat_map(|(role, text)| wrap(text, cols).into_iter().map(|l| (*role, l)))
         .collect();
-    let foot = u16::try_from(told.len()).unwrap_or(0).min(area.height.saturating_sub(1));
+    let foot = u16::try_from(told.len())
+        .unwrap_or(0)
+        .min(area.height.saturating_sub(1));
     let plot = Rect {
         x: area.x + 1,
         y: area.y + 1,
@@ -276,16 +287,17 @@ fn sentences(look: &Looks) -> Vec<(Role, String)> {
 
 fn chart(desk: &Desk, world: World<'_>, look: &Looks, area: Rect, buffer: &mut Buffer) {
     let seconds = |at: Timestamp| {
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds of an hour are exact")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds of an hour are exact"
+        )]
         let ms = at.0.saturating_sub(world.now.0) as f64;
         ms / 1000.0
     };
-    let points = |of: &dyn Fn(&crate::domain::live::Point) -> Option<f64>| -> Vec<(f64, Option<f64>)> {
-        look.points
-            .iter()
-            .map(|p| (seconds(p.at), of(p)))
-            .collect()
-    };
+    let points =
+        |of: &dyn Fn(&crate::domain::live::Point) -> Option<f64>| -> Vec<(f64, Option<f64>)> {
+            look.points.iter().map(|p| (seconds(p.at), of(p))).collect()
+        };
     let (old, new) = (points(&|p| p.baseline), points(&|p| p.canary));
     #[expect(clippy::cast_precision_loss, reason = "spans of hours are exact")]
     let span = desk.span.0 as f64 / 1000.0;
@@ -341,5 +353,9 @@ fn chart(desk: &Desk, world: World<'_>, look: &Looks, area: Rect, buffer: &mut B
 /// A value of the scale; a share of nothing is `0 %`.
 fn scale(unit: Unit, value: f64) -> String {
     let text = say::value(unit, value);
-    if width(&text) > 9 { String::new() } else { text }
+    if width(&text) > 9 {
+        String::new()
+    } else {
+        text
+    }
 }

@@ -42,7 +42,10 @@ pub(super) fn why(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -
         lines.push(
             Line::new()
                 .gap(4)
-                .text(Role::Dim, format!("window {}: ", say::window(opens, closes, now, zone)))
+                .text(
+                    Role::Dim,
+                    format!("window {}: ", say::window(opens, closes, now, zone)),
+                )
                 .text(role, words),
         );
     }
@@ -94,9 +97,10 @@ pub(super) fn why(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -
         let mut line = Line::new().gap(2);
         line = match &offer.refused {
             None => line.left(Role::Key, key, 11).text(Role::Text, offer.label),
-            Some(notice) => line
-                .left(Role::HintOff, key, 11)
-                .text(Role::HintOff, format!("{}: {}", offer.label, notice.headline)),
+            Some(notice) => line.left(Role::HintOff, key, 11).text(
+                Role::HintOff,
+                format!("{}: {}", offer.label, notice.headline),
+            ),
         };
         lines.push(line);
     }
@@ -196,10 +200,24 @@ pub(super) fn evidence(desk: &Desk, world: World<'_>, release: &Release, cols: u
             } else {
                 (Role::StatusBad, Glyph::Failed)
             };
-            let words = format!("{}, {} in a row", finding.words, say::count(finding.rounds as usize, "round"));
-            lines.push(Line::new().gap(2).sign(role, glyph).gap(1).text(role, words));
+            let words = format!(
+                "{}, {} in a row",
+                finding.words,
+                say::count(finding.rounds as usize, "round")
+            );
+            lines.push(
+                Line::new()
+                    .gap(2)
+                    .sign(role, glyph)
+                    .gap(1)
+                    .text(role, words),
+            );
         }
-        None => lines.push(Line::new().gap(2).text(Role::Dim, "no round of checks is open")),
+        None => lines.push(
+            Line::new()
+                .gap(2)
+                .text(Role::Dim, "no round of checks is open"),
+        ),
     }
     lines.push(Line::new());
     lines.push(heading("What was read of its targets"));

@@ -3,11 +3,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::domain::ReleaseId;
 use crate::domain::ladder::{Mark, Rung, Station, back_to, rungs};
 use crate::domain::plan::Kind;
 use crate::domain::release::{Phase, Release};
 use crate::domain::waiting::{Group, Waiting};
-use crate::domain::ReleaseId;
 
 use super::super::desk::Desk;
 use super::super::dialog::effect::{window, window_words};
@@ -242,7 +242,9 @@ fn empty(desk: &Desk, world: World<'_>, body: Rect, buffer: &mut Buffer) {
     };
     let wide = lines.iter().map(Line::width).max().unwrap_or(0);
     let wide = u16::try_from(wide).unwrap_or(u16::MAX).min(body.width);
-    let high = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(body.height);
+    let high = u16::try_from(lines.len())
+        .unwrap_or(u16::MAX)
+        .min(body.height);
     let area = Rect {
         x: body.x + (body.width - wide) / 2,
         y: body.y + (body.height - high) / 3,
@@ -425,10 +427,7 @@ pub(super) fn sentence(
     let now = world.now;
     let since = say::when(waiting.since, now, desk.zone);
     let on = super::trails::on_words(world, &waiting.on);
-    let mut words = format!(
-        "waits on {on} since {since} ({})",
-        now.since(waiting.since)
-    );
+    let mut words = format!("waits on {on} since {since} ({})", now.since(waiting.since));
     if let Some(until) = waiting.until {
         words.push_str(&format!(
             "; at {} it {}",

@@ -183,7 +183,8 @@ fn head(desk: &Desk, world: World<'_>, release: &Release, area: Rect, buffer: &m
         }
         if named {
             let role = if active { Role::TabActive } else { Role::Dim };
-            pen.text(role, tab.title()).skip(if area.width >= WIDE { 3 } else { 2 });
+            pen.text(role, tab.title())
+                .skip(if area.width >= WIDE { 3 } else { 2 });
         }
     }
 }
@@ -240,7 +241,10 @@ fn next(desk: &Desk, world: World<'_>, release: &Release, area: Rect, buffer: &m
             } else {
                 "now".to_owned()
             };
-            line = line.end(Role::Dim, format!("{}  {in_words} ", say::when(at, now, desk.zone)));
+            line = line.end(
+                Role::Dim,
+                format!("{}  {in_words} ", say::when(at, now, desk.zone)),
+            );
         }
         lines.push(line);
     }

@@ -124,7 +124,10 @@ pub(super) fn signs(release: &Release) -> Vec<(Role, Glyph)> {
     }
     if signs.len() > SIGNS {
         // the end of a long ladder is folded, where the release stands stays in sight
-        let at = signs.iter().position(|(_, g)| *g == Glyph::Here).unwrap_or(0);
+        let at = signs
+            .iter()
+            .position(|(_, g)| *g == Glyph::Here)
+            .unwrap_or(0);
         let first = at.saturating_sub(SIGNS - 2).min(signs.len() - SIGNS);
         signs = signs[first..first + SIGNS].to_vec();
         if first > 0 {
@@ -242,7 +245,11 @@ impl Shown<'_> {
         let end = self.end(release, area.width);
         let tail = end.width + 1 + 6 + if area.width >= 110 { 11 } else { 0 };
         let sentence = pen.room().saturating_sub(tail);
-        let what = if role == Role::StatusBad { role } else { Role::Text };
+        let what = if role == Role::StatusBad {
+            role
+        } else {
+            Role::Text
+        };
         pen.left(what, &waiting.what, sentence).skip(1);
         if area.width >= 110 {
             let (on_role, on) = on(group, &waiting);
@@ -319,7 +326,11 @@ impl Shown<'_> {
 
     fn sentence(&self, pen: &mut Pen<'_>, role: Role, waiting: &Waiting, cells: usize) {
         let word = cells.min(width(waiting.word) + 1);
-        let what = if role == Role::StatusBad { role } else { Role::Text };
+        let what = if role == Role::StatusBad {
+            role
+        } else {
+            Role::Text
+        };
         pen.left(role, waiting.word, word);
         pen.left(what, &waiting.what, cells - word);
     }

@@ -1,10 +1,10 @@
 //! What was done, when, and by which calls; and what this person was told.
 
+use crate::domain::Timestamp;
 use crate::domain::hold::HoldState;
 use crate::domain::ladder::{Station, rungs};
 use crate::domain::release::{Move, Release, StepStatus};
 use crate::domain::waiting::Whom;
-use crate::domain::Timestamp;
 
 use super::super::desk::Desk;
 use super::super::glyph::Glyph;
@@ -173,7 +173,10 @@ pub(super) fn calls(desk: &Desk, world: World<'_>, release: &Release, cols: u16)
         .iter()
         .enumerate()
         .map(|(n, b)| (format!("batch {}", n + 1), &b.moves));
-    let back = release.back.iter().map(|b| ("way back".to_owned(), &b.moves));
+    let back = release
+        .back
+        .iter()
+        .map(|b| ("way back".to_owned(), &b.moves));
     for (place, moves) in forward.chain(back) {
         for m in moves {
             for step in m.steps.iter().filter(|s| s.touched()) {
@@ -186,12 +189,17 @@ pub(super) fn calls(desk: &Desk, world: World<'_>, release: &Release, cols: u16)
     }
     lines.insert(
         0,
-        Line::new()
-            .gap(1)
-            .text(Role::Heading, format!("{} instances were called", lines.len())),
+        Line::new().gap(1).text(
+            Role::Heading,
+            format!("{} instances were called", lines.len()),
+        ),
     );
     lines.push(Line::new());
-    lines.push(Line::new().gap(1).text(Role::Heading, "The literal commands"));
+    lines.push(
+        Line::new()
+            .gap(1)
+            .text(Role::Heading, "The literal commands"),
+    );
     for name in release.targets() {
         let Some(target) = world.state.charter.targets.get(name) else {
             continue;
@@ -221,8 +229,13 @@ fn call(
         }
         StepStatus::Done => (Role::StatusGood, Glyph::Done, "ok".to_owned()),
         StepStatus::Failed { why, again } => {
-            let again = again.map_or_else(String::new, |at| format!(", again in {}", at.since(now)));
-            (Role::StatusBad, Glyph::Failed, format!("failed: {why}{again}"))
+            let again =
+                again.map_or_else(String::new, |at| format!(", again in {}", at.since(now)));
+            (
+                Role::StatusBad,
+                Glyph::Failed,
+                format!("failed: {why}{again}"),
+            )
         }
         StepStatus::Unknown { why } => (
             Role::StatusBad,
@@ -281,12 +294,22 @@ pub(super) fn notices(desk: &Desk, world: World<'_>, cols: u16) -> Vec<Line> {
         }
     }
     if !world.live.alerts.is_empty() {
-        lines.push(Line::new().gap(1).text(Role::Heading, "What everybody should know now"));
+        lines.push(
+            Line::new()
+                .gap(1)
+                .text(Role::Heading, "What everybody should know now"),
+        );
         for alert in &world.live.alerts {
             let (role, glyph, words) = worded(alert);
             let mut wrapped = Line::wrapped(role, &words, 0, cols.saturating_sub(4)).into_iter();
             let first = wrapped.next().map(|l| l.words()).unwrap_or_default();
-            lines.push(Line::new().gap(1).sign(role, glyph).gap(1).text(role, first));
+            lines.push(
+                Line::new()
+                    .gap(1)
+                    .sign(role, glyph)
+                    .gap(1)
+                    .text(role, first),
+            );
             lines.extend(wrapped.map(|l| Line::new().gap(3).text(role, l.words())));
         }
     }

@@ -45,7 +45,9 @@ pub(super) fn begin(desk: &mut Desk, world: World<'_>, action: Action) -> Vec<As
                 [one] => desk.comments.get(&one.id).cloned().unwrap_or_default(),
                 _ => String::new(),
             };
-            desk.overlay = Some(Overlay::Confirm(Confirm::new(action, seen, level, &comment)));
+            desk.overlay = Some(Overlay::Confirm(Confirm::new(
+                action, seen, level, &comment,
+            )));
             Vec::new()
         }
         None => Vec::new(),

@@ -1,0 +1,482 @@
+//! What can be typed: the commands, their options, their help.
+//!
+//! The same words are read on both sides of a socket: the client reads them to find mistakes and
+//! files at once, the engine's side reads them again to carry them out.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::domain::{Choice, Span};
+
+/// The control room for releases, in a terminal.
+///
+/// Without a command, this opens the room: the engine of the room must run (`holdpoint serve`).
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "holdpoint",
+    version,
+    max_term_width = 100,
+    propagate_version = true,
+    after_help = EXAMPLES,
+    after_long_help = EXAMPLES_LONG,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// The command; the room without one.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  holdpoint demo                          a room over a small fleet on this machine
+  holdpoint init my-room                  write a room of your own, with comments
+  holdpoint --room my-room check          say what is wrong with its files
+  holdpoint --room my-room serve          run its engine
+  holdpoint --room my-room                open it
+
+Exit codes: 0 done, 1 refused, 2 bad input, 3 unreachable, 4 waited in vain.";
+
+const EXAMPLES_LONG: &str = "\
+Examples:
+  holdpoint demo                          a room over a small fleet on this machine
+  holdpoint init my-room                  write a room of your own, with comments
+  holdpoint --room my-room check          say what is wrong with its files
+  holdpoint --room my-room serve          run its engine
+  holdpoint --room my-room                open it
+
+  export HOLDPOINT_ROOM=my-room
+  holdpoint release submit plan.yaml      take a plan in
+  holdpoint vote R-1 approve --as kim     vote as kim, with the token in keys/kim.token
+  holdpoint release start R-1
+  holdpoint release wait R-1 --until succeeded --timeout 2h
+
+Exit codes:
+  0  done: what was asked is durable (not: finished)
+  1  refused, or a wait that ended another way
+  2  bad input or usage
+  3  no engine can be reached
+  4  waited in vain";
+
+/// What every command takes.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Common {
+    /// The room's directory; without one, the standard directory of this user.
+    #[arg(long, global = true, value_name = "DIR", env = "HOLDPOINT_ROOM", value_hint = ValueHint::DirPath)]
+    pub room: Option<PathBuf>,
+    /// Act as this person, with the token in keys/NAME.token or HOLDPOINT_TOKEN.
+    #[arg(long = "as", global = true, value_name = "NAME")]
+    pub as_name: Option<String>,
+    /// Print JSON: one object, or one per line; errors go to stderr as JSON too.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Verb {
+    /// Open a room over a real small fleet of processes on this machine.
+    #[command(after_help = "\
+Examples:
+  holdpoint demo
+  holdpoint demo --headless --room /tmp/room     the same without a terminal; prints where the room is")]
+    Demo(DemoArgs),
+    /// Write a new room with comments, ready to be edited.
+    #[command(after_help = "\
+Examples:
+  holdpoint init my-room
+  holdpoint init                          into the standard directory
+
+Nothing is ever overwritten.")]
+    Init {
+        /// Where; without one, --room, HOLDPOINT_ROOM or the standard directory.
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: Option<PathBuf>,
+    },
+    /// Say what is wrong with a room, a plan, a keymap or a theme.
+    #[command(after_help = "\
+Examples:
+  holdpoint check                         the room
+  holdpoint check my-room                 another one
+  holdpoint check plan.yaml               a plan, against the room's people and catalog
+  holdpoint check keymap.toml theme.toml")]
+    Check {
+        /// Room directories and files; without any, the room.
+        #[arg(value_hint = ValueHint::AnyPath)]
+        paths: Vec<PathBuf>,
+        /// What the files are, where their content does not tell.
+        #[arg(long, value_enum)]
+        kind: Option<FileKind>,
+    },
+    /// Run the room's engine, without a terminal.
+    #[command(after_help = "\
+Examples:
+  holdpoint --room my-room serve
+  holdpoint --room my-room serve &        then open the room with `holdpoint --room my-room`
+
+It runs until it gets SIGINT or SIGTERM; what it has begun outside goes on and is taken up again.")]
+    Serve,
+    /// Submit, watch and control releases.
+    #[command(visible_alias = "releases")]
+    Release {
+        /// What to do.
+        #[command(subcommand)]
+        verb: ReleaseVerb,
+    },
+    /// Vote on a release.
+    #[command(after_help = "\
+Examples:
+  holdpoint vote R-7 approve
+  holdpoint vote R-7 object --comment \"the migration has no way back\"
+  holdpoint vote R-7 approve --digest 9f31c2aa     only if that is the plan
+
+approve  one of the votes that are needed
+reject   closes the release
+object   blocks it until you change your vote
+abstain  says that you have looked")]
+    Vote {
+        /// An id (R-7) or a unique name.
+        release: String,
+        /// What you say.
+        #[arg(value_enum)]
+        choice: ChoiceArg,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        comment: Option<String>,
+        /// The digest of the plan you have read, or its first eight digits; refused if it is another.
+        #[arg(long, value_name = "DIGEST")]
+        digest: Option<String>,
+    },
+    /// Read the ledger, and back it up.
+    Ledger {
+        /// What to do.
+        #[command(subcommand)]
+        verb: LedgerVerb,
+    },
+    /// Make a token for somebody, for --as and for pipelines.
+    #[command(after_help = "\
+Example:
+  holdpoint --room my-room token ci       writes keys/ci.token, prints the line for people.toml")]
+    Token {
+        /// Whose: the name in people.toml.
+        name: String,
+    },
+    /// Print the keys of the room.
+    #[command(after_help = "\
+Your own keymap.toml (in the configuration directory, ~/.config/holdpoint) is layered over the
+built-in one; `holdpoint check keymap.toml` says what is wrong with it.")]
+    Keys {
+        /// As a table in Markdown.
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Print a completion script.
+    #[command(after_help = "\
+Examples:
+  holdpoint completions bash > ~/.local/share/bash-completion/completions/holdpoint
+  holdpoint completions zsh > \"${fpath[1]}/_holdpoint\"
+  holdpoint completions fish > ~/.config/fish/completions/holdpoint.fish")]
+    Completions {
+        /// For which shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the JSON schema of what --json prints.
+    #[command(after_help = "\
+Examples:
+  holdpoint schema                        the names
+  holdpoint schema release")]
+    Schema {
+        /// Which; without one, all names.
+        name: Option<String>,
+    },
+}
+
+/// Options of the demo.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DemoArgs {
+    /// Without a terminal: print where the room is and run until SIGINT or SIGTERM.
+    #[arg(long)]
+    pub headless: bool,
+    /// Fixes plans, traffic and votes.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+/// What to do with releases.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ReleaseVerb {
+    /// Take a plan in.
+    #[command(after_help = "\
+Examples:
+  holdpoint release submit plan.yaml
+  holdpoint release submit - < plan.toml
+  holdpoint release submit plan.yaml --dry-run     say what would happen, submit nothing
+
+Prints the release's id. A plan with mistakes is not submitted; every mistake is shown.")]
+    Submit {
+        /// The plan, YAML or TOML; `-` reads it from stdin.
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Say what would happen, and submit nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// All releases: what each waits for, and on whom.
+    #[command(visible_alias = "ls")]
+    List {
+        /// Closed ones as well.
+        #[arg(long, short)]
+        all: bool,
+    },
+    /// One release: its ladder, what it waits for, what comes next.
+    Show {
+        /// An id (R-7) or a unique name.
+        release: String,
+    },
+    /// Start it, once it is approved.
+    Start {
+        /// An id (R-7) or a unique name.
+        release: String,
+    },
+    /// Hold it where it is, at once.
+    #[command(visible_alias = "hold")]
+    Pause {
+        /// An id (R-7) or a unique name.
+        release: String,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+    },
+    /// Let it go on after a pause.
+    Resume {
+        /// An id (R-7) or a unique name.
+        release: String,
+    },
+    /// Clear the manual hold it stands at.
+    Promote {
+        /// An id (R-7) or a unique name.
+        release: String,
+        /// The hold you have seen (`b1.after.2`); refused if it stands elsewhere by now.
+        #[arg(long, value_name = "HOLD")]
+        hold: Option<String>,
+    },
+    /// Repeat failed calls.
+    Retry {
+        /// An id (R-7) or a unique name.
+        release: String,
+        /// Only on this instance.
+        #[arg(long, value_name = "NAME")]
+        instance: Option<String>,
+    },
+    /// Bring back what ran before, at once.
+    #[command(visible_alias = "roll-back")]
+    Rollback {
+        /// An id (R-7) or a unique name.
+        release: String,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+    },
+    /// Take it back before anything moved.
+    Cancel {
+        /// An id (R-7) or a unique name.
+        release: String,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+    },
+    /// Leave the handover note of its observation period.
+    #[command(after_help = "\
+Example:
+  holdpoint release handover R-7 --note \"quiet; the p99 alert at 02:40 was the backup job\"")]
+    Handover {
+        /// An id (R-7) or a unique name.
+        release: String,
+        /// What the next shift must know.
+        #[arg(long, value_name = "TEXT")]
+        note: String,
+    },
+    /// Wait until it has come somewhere.
+    #[command(after_help = "\
+Examples:
+  holdpoint release wait R-7 --until approved --timeout 8h
+  holdpoint release wait R-7 --until succeeded --timeout 7200
+
+Exit code 0: it is there, or has been. 1: it cannot come there any more. 4: time is up.")]
+    Wait {
+        /// An id (R-7) or a unique name.
+        release: String,
+        /// Where.
+        #[arg(long, value_enum, value_name = "PHASE")]
+        until: Until,
+        /// How long at most: seconds, or 90s, 5m, 2h; without one, as long as it takes.
+        #[arg(long, value_name = "TIME", value_parser = timeout)]
+        timeout: Option<Span>,
+    },
+}
+
+/// What to do with the ledger.
+#[derive(Clone, Debug, Subcommand)]
+pub enum LedgerVerb {
+    /// Print its entries, oldest first.
+    #[command(after_help = "\
+Examples:
+  holdpoint ledger show --release R-7
+  holdpoint ledger show --from 12000 --follow
+  holdpoint ledger show --json | jq .event")]
+    Show {
+        /// The first entry, by its number.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        from: u64,
+        /// Only entries about this release.
+        #[arg(long, value_name = "ID")]
+        release: Option<String>,
+        /// Go on with new entries as they come.
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Write a copy of it, while the engine runs.
+    #[command(after_help = "\
+Example:
+  holdpoint ledger backup /backup/ledger-$(date +%F).db
+
+The copy is a ledger of its own that can be opened and verified. Nothing is overwritten.")]
+    Backup {
+        /// The new file.
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+}
+
+/// A vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ChoiceArg {
+    /// Yes.
+    Approve,
+    /// No: closes the release.
+    Reject,
+    /// Not like this: blocks it.
+    Object,
+    /// No opinion.
+    Abstain,
+}
+
+impl From<ChoiceArg> for Choice {
+    fn from(choice: ChoiceArg) -> Choice {
+        match choice {
+            ChoiceArg::Approve => Choice::Approve,
+            ChoiceArg::Reject => Choice::Reject,
+            ChoiceArg::Object => Choice::Object,
+            ChoiceArg::Abstain => Choice::Abstain,
+        }
+    }
+}
+
+/// Where to wait for a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Until {
+    /// Its votes are complete.
+    Approved,
+    /// It has begun to move.
+    Started,
+    /// It stands still because somebody or a trigger said so.
+    Paused,
+    /// It is fully exposed and watched.
+    Observing,
+    /// It is on its way back.
+    RollingBack,
+    /// It is over, in whatever way.
+    Closed,
+    /// It is over, and the new version runs.
+    Succeeded,
+    /// It is over, and what ran before runs again.
+    RolledBack,
+}
+
+impl Until {
+    /// The word as it is typed.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Until::Approved => "approved",
+            Until::Started => "started",
+            Until::Paused => "paused",
+            Until::Observing => "observing",
+            Until::RollingBack => "rolling-back",
+            Until::Closed => "closed",
+            Until::Succeeded => "succeeded",
+            Until::RolledBack => "rolled-back",
+        }
+    }
+}
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FileKind {
+    /// A plan.
+    Plan,
+    /// A keymap.
+    Keymap,
+    /// A theme.
+    Theme,
+}
+
+/// Seconds, or a span with units.
+fn timeout(text: &str) -> Result<Span, String> {
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Ok(Span::secs(u64::from(seconds)));
+    }
+    Span::parse(text).map_err(|_| format!("`{text}` is no time; write 90, 90s, 5m or 2h"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn timeouts_are_seconds_or_spans() {
+        assert_eq!(timeout("90"), Ok(Span::secs(90)));
+        assert_eq!(timeout("2h"), Ok(Span::mins(120)));
+        assert!(timeout("soon").is_err());
+    }
+
+    #[test]
+    fn a_misspelt_verb_names_the_nearest() {
+        let error = Cli::try_parse_from(["holdpoint", "release", "promte", "R-1"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("'promote'"), "{error}");
+    }
+
+    #[test]
+    fn every_command_of_the_contract_reads() {
+        for line in [
+            "release submit p.yaml --dry-run",
+            "release list --all --json",
+            "release show R-1",
+            "release pause R-1 --why because",
+            "release retry R-1 --instance i-1",
+            "release rollback R-1 --why because --as ada",
+            "release handover R-1 --note n",
+            "release wait R-1 --until rolled-back --timeout 10",
+            "vote R-1 object --comment no --digest 12345678",
+            "ledger show --from 3 --release R-1 --follow",
+            "ledger backup x.db",
+            "demo --headless --room d --seed 7",
+            "--room d check",
+        ] {
+            let words = ["holdpoint"].into_iter().chain(line.split(' '));
+            Cli::try_parse_from(words).unwrap_or_else(|e| panic!("{line}: {e}"));
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What the command line offers, one file per group of commands.
+
+pub mod args;
+mod check;
+mod client;
+mod closed;
+mod demo;
+pub mod exec;
+pub mod exit;
+pub mod fleet;
+mod house;
+mod init;
+pub mod keeper;
+mod keys;
+mod ladder;
+mod ledger;
+mod list;
+mod local;
+pub mod logs;
+pub mod out;
+mod release;
+mod run;
+pub mod runner;
+mod schema;
+mod serve;
+mod story;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod usage;
+pub mod view;
+mod vote;
+mod wait;
+
+pub use run::run;

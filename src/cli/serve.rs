@@ -1,0 +1,177 @@
+//! Running a room's engine: its files, its ledger, its targets, its socket.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tracing_appender::non_blocking::WorkerGuard;
+
+use super::exit::{Exit, Stop, Went};
+use super::house::House;
+use super::local::{say, tell};
+use super::logs;
+use super::out::Look;
+use crate::config::home;
+use crate::config::mistakes::Mistakes;
+use crate::config::room::{RoomFiles, TargetConfig};
+use crate::domain::{Notice, Span, TargetName};
+use crate::engine::clock::Clock;
+use crate::engine::{EngineHandle, Parts, Running, TargetPart, explain, start};
+use crate::ledger::Ledger;
+use crate::platform::Platform;
+use crate::platform::command::CommandTarget;
+use crate::platform::runner::Runner;
+use crate::session::room::Hall;
+use crate::session::socket::{Limits, Listening};
+
+/// A room whose engine runs in this process.
+pub struct Open {
+    /// What the socket leads to.
+    pub house: Arc<House<Hall>>,
+    running: Running,
+    close: oneshot::Sender<()>,
+    socket: JoinHandle<()>,
+    _log: WorkerGuard,
+}
+
+impl Open {
+    /// Opens the room in a directory: starts its engine and lets people in.
+    ///
+    /// # Errors
+    /// Everything that is wrong with its files; who holds its ledger; why its socket cannot be
+    /// opened.
+    pub async fn room(dir: &Path) -> Result<Open, Mistakes> {
+        let files = RoomFiles::load(dir)?;
+        let log = logs::start(dir).map_err(Mistakes::one)?;
+        let ledger = Ledger::open(&dir.join("ledger.db"))
+            .await
+            .map_err(|error| Mistakes::one(explain::ledger(&error)))?;
+        let listening = Listening::open(&dir.join("sock"))
+            .await
+            .map_err(|error| Mistakes::one(error.notice()))?;
+        let running = start(Parts {
+            ledger,
+            charter: Arc::new(files.charter),
+            targets: targets(dir, files.targets, files.settings.look)?,
+            clock: Clock::System,
+            look: files.settings.look,
+            hook: files.settings.hook,
+        })
+        .await
+        .map_err(Mistakes::one)?;
+        let house = Arc::new(House {
+            room: hall(&running.handle)?,
+            engine: running.handle.clone(),
+            identities: files.identities,
+        });
+        let (close, closed) = oneshot::channel::<()>();
+        let served = listening.serve(house.clone(), Limits::default(), async {
+            let _ = closed.await;
+        });
+        Ok(Open {
+            socket: tokio::spawn(served),
+            house,
+            running,
+            close,
+            _log: log,
+        })
+    }
+
+    /// The way to the engine.
+    pub fn engine(&self) -> &EngineHandle {
+        &self.running.handle
+    }
+
+    /// Shows everybody out and stops the engine; calls that run outside go on by themselves.
+    pub async fn close(self) {
+        let _ = self.close.send(());
+        let _ = self.socket.await;
+        self.running.stop().await;
+    }
+}
+
+/// The desks of a room, with the keymap and theme of the user who runs it.
+fn hall(engine: &EngineHandle) -> Result<Hall, Mistakes> {
+    let keymap = home::keymap().map_err(Mistakes::one)?;
+    let theme = home::theme().map_err(Mistakes::one)?;
+    let texts = |source: Option<crate::config::mistakes::Source>| source.map(|s| (s.name, s.text));
+    Ok(Hall::new(engine.clone(), texts(keymap), texts(theme)))
+}
+
+fn targets(
+    dir: &Path,
+    configs: std::collections::BTreeMap<TargetName, TargetConfig>,
+    every: Span,
+) -> Result<std::collections::BTreeMap<TargetName, TargetPart>, Mistakes> {
+    let runner = Runner::new(dir.join("effects")).map_err(|error| {
+        let failed = format!("the folder for effects cannot be used: {error}");
+        Mistakes::one(Notice::error("cannot-write", failed).at(dir.display().to_string()))
+    })?;
+    let mut parts = std::collections::BTreeMap::new();
+    for (name, config) in configs {
+        let target = CommandTarget::new(name.clone(), config.command, runner.clone());
+        // what could be wrong with it was found when the files were read
+        let target = target.map_err(|problems| {
+            let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            Mistakes::one(Notice::error("bad-target", words.join("; ")).at(name.to_string()))
+        })?;
+        let part = TargetPart {
+            platform: Platform::Command(target),
+            urls: config.urls,
+            metrics_path: config.metrics_path,
+            every,
+            stale: config.stale,
+        };
+        parts.insert(name, part);
+    }
+    Ok(parts)
+}
+
+/// `holdpoint serve`: runs until it is asked to end.
+///
+/// # Errors
+/// When the room cannot be opened.
+pub async fn serve(room: Option<&PathBuf>, look: Look) -> Went {
+    let dir = home::room(room).map_err(Stop::input)?;
+    let open = Open::room(&dir).await.map_err(stop)?;
+    if look.json {
+        say(&format!(
+            "{}\n",
+            serde_json::json!({"schema": "holdpoint.serve/1", "room": dir})
+        ));
+    } else {
+        say(&format!("serving {}\n", dir.display()));
+    }
+    asked_to_end().await;
+    open.close().await;
+    Ok(Exit::Done)
+}
+
+/// Bad files are bad input; a room that somebody else holds refuses.
+pub fn stop(mistakes: Mistakes) -> Stop {
+    match mistakes.notices.first().map(|n| n.code.as_str()) {
+        Some("ledger-held" | "engine-runs") => Stop::Failed(Exit::Refused, mistakes),
+        _ => Stop::bad(mistakes),
+    }
+}
+
+/// Waits for SIGINT or SIGTERM.
+pub async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let kinds = [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ];
+    let mut waits = tokio::task::JoinSet::new();
+    for kind in kinds {
+        match signal(kind) {
+            Ok(mut signal) => {
+                waits.spawn(async move { signal.recv().await });
+            }
+            Err(error) => tell(&format!("signals cannot be heard: {error}\n")),
+        }
+    }
+    waits.join_next().await;
+}

@@ -1,0 +1,254 @@
+//! Commands on a room in memory.
+
+use super::exit::Exit;
+use super::testing::{Memory, typed};
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+/// A room with one release: submitted by dev, approved by kim and bo.
+async fn approved() -> Memory {
+    let room = Memory::new();
+    let said = typed(&room, "dev", "release submit plans/payments-prod-eu.yaml").await;
+    assert_eq!(said.exit, Exit::Done, "{said:?}");
+    room.see("4.11.3");
+    for who in ["kim", "bo"] {
+        let said = typed(&room, who, "vote R-1 approve").await;
+        assert_eq!(said.exit, Exit::Done, "{said:?}");
+    }
+    room
+}
+
+#[tokio::test]
+async fn votes_count_or_are_refused_with_a_reason() {
+    let room = Memory::new();
+    let said = typed(&room, "dev", "release submit plans/payments-prod-eu.yaml").await;
+    assert_eq!(
+        (said.exit, said.out.as_str()),
+        (Exit::Done, "R-1\n"),
+        "{said:?}"
+    );
+    assert!(said.err.contains("approval"), "{said:?}");
+    let said = typed(&room, "dev", "vote R-1 approve").await;
+    assert_eq!(said.exit, Exit::Refused);
+    assert!(said.err.contains("may not vote on it"), "{said:?}");
+    let said = typed(&room, "ada", "release start payments-5.1.0").await;
+    assert_eq!(said.exit, Exit::Refused);
+    assert!(
+        said.err.contains("1 vote of operations missing"),
+        "{said:?}"
+    );
+    let line = "vote R-1 approve --json --comment 'read it'";
+    let said = typed(&room, "kim", line).await;
+    assert_eq!(said.exit, Exit::Done, "{said:?}");
+    let done = json(&said.out);
+    assert_eq!(done["schema"], "holdpoint.done/1");
+    assert_eq!(done["did"], "approved");
+    assert_eq!(done["phase"], "waiting");
+    let said = typed(&room, "bo", "vote R-1 approve --digest 9999999999").await;
+    assert_eq!(said.exit, Exit::Refused, "{said:?}");
+    let digest = done["digest"].as_str().unwrap();
+    let line = format!("vote R-1 approve --digest {}", &digest[..16]);
+    assert_eq!(typed(&room, "bo", &line).await.exit, Exit::Done);
+    let line = "release wait R-1 --until approved --timeout 5";
+    assert_eq!(typed(&room, "", line).await.exit, Exit::Done);
+}
+
+#[tokio::test]
+async fn a_release_is_started_paused_resumed_and_shown() {
+    let room = approved().await;
+    let ok = async |line: &str| {
+        let said = typed(&room, "ada", line).await;
+        assert_eq!(said.exit, Exit::Done, "{line}: {said:?}");
+        said.out
+    };
+    ok("release start R-1").await;
+    room.work();
+    let said = ok("release pause R-1 --why lunch").await;
+    assert_eq!(said, "R-1 paused; it waits for paused by ada: lunch\n");
+    let said = ok("release list").await;
+    assert!(
+        said.starts_with("NEEDS YOU 1\n R-1  payments 5.1.0 → prod-eu"),
+        "{said}"
+    );
+    ok("release resume R-1").await;
+    let said = typed(&room, "ada", "release promote R-1 --hold b9.before.1").await;
+    assert_eq!(said.exit, Exit::Refused);
+    assert!(said.err.contains("has moved on"), "{said:?}");
+    let release = json(&ok("release show R-1 --json").await);
+    assert_eq!(release["schema"], "holdpoint.release/1");
+    assert_eq!(release["phase"], "rolling");
+    let step = &release["batches"][0]["moves"][0]["instances"][0];
+    assert_eq!(step["status"], "done");
+    assert_eq!(release["approval"][0]["have"][0], "bo");
+    let said = ok("release show R-1").await;
+    for words in [
+        "✓ approval",
+        "▸ 10 %",
+        "▸ health",
+        "waits for",
+        "Done",
+        "Next",
+        "con: ada",
+    ] {
+        assert!(said.contains(words), "{words} is missing:\n{said}");
+    }
+}
+
+#[tokio::test]
+async fn what_goes_back_cannot_succeed_any_more() {
+    let room = approved().await;
+    assert_eq!(
+        typed(&room, "ada", "release start R-1").await.exit,
+        Exit::Done
+    );
+    room.work();
+    let line = "release rollback R-1 --why 'too slow'";
+    assert_eq!(typed(&room, "ada", line).await.exit, Exit::Done);
+    let said = typed(&room, "", "release wait R-1 --until succeeded --json").await;
+    assert_eq!(said.exit, Exit::Refused, "{said:?}");
+    assert_eq!(json(&said.out)["reached"], false);
+    room.work();
+    let said = typed(&room, "", "release wait R-1 --until rolled-back").await;
+    assert_eq!(said.exit, Exit::Done, "{said:?}");
+    let said = typed(&room, "", "release show R-1 --json").await;
+    assert_eq!(json(&said.out)["ending"], "rolled-back");
+    let said = typed(&room, "ada", "release pause R-1").await;
+    assert_eq!(said.exit, Exit::Refused, "{said:?}");
+}
+
+#[tokio::test]
+async fn waiting_in_vain_and_without_an_engine() {
+    let room = Memory::new();
+    typed(&room, "dev", "release submit plans/payments-prod-eu.yaml").await;
+    let line = "release wait R-1 --until started --timeout 50ms --json";
+    let said = typed(&room, "", line).await;
+    assert_eq!(said.exit, Exit::InVain, "{said:?}");
+    assert_eq!(json(&said.out)["timed_out"], true);
+    let said = typed(&room, "ada", "release cancel R-1 --why 'next week'").await;
+    assert_eq!(said.out, "R-1 cancelled\n");
+    let said = typed(&room, "", "release wait R-1 --until started").await;
+    assert_eq!(said.exit, Exit::Refused);
+    assert!(said.out.contains("next week"), "{said:?}");
+
+    typed(&room, "dev", "release submit plans/checkout-prod-us.toml").await;
+    let room = room.without_engine();
+    assert_eq!(typed(&room, "", "release list").await.exit, Exit::Done);
+    for line in [
+        "release start R-2",
+        "vote R-2 approve",
+        "release submit room/plans/search-staging.yaml",
+        "release wait R-2 --until started",
+    ] {
+        let said = typed(&room, "ada", line).await;
+        assert_eq!(said.exit, Exit::Unreachable, "{line}: {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_rehearsal_submits_nothing() {
+    let room = Memory::new();
+    let line = "release submit plans/mailer-emergency.yaml --dry-run --json";
+    let said = typed(&room, "ada", line).await;
+    assert_eq!(said.exit, Exit::Done, "{said:?}");
+    let view = json(&said.out);
+    assert_eq!(view["release"]["approval"][0]["group"], "operations");
+    assert!(
+        typed(&room, "ada", "release list")
+            .await
+            .out
+            .contains("no releases yet")
+    );
+    let said = typed(&room, "kim", line).await;
+    assert_eq!(said.exit, Exit::Refused);
+    assert_eq!(json(&said.err)["code"], "no-right");
+    let said = typed(&room, "", line).await;
+    assert_eq!(json(&said.err)["code"], "no-identity");
+}
+
+#[tokio::test]
+async fn a_bad_plan_is_bad_input_and_says_everything() {
+    let room = Memory::new();
+    let said = typed(
+        &room,
+        "ada",
+        "release submit configs/plans/no-such-names.yaml --json",
+    )
+    .await;
+    assert_eq!(said.exit, Exit::BadInput);
+    let codes: Vec<String> = said
+        .err
+        .lines()
+        .map(|l| json(l)["code"].to_string())
+        .collect();
+    assert!(codes.len() >= 2, "{said:?}");
+    assert!(said.err.contains("did you mean `payments`?"), "{said:?}");
+    let said = typed(&room, "ada", "release submit nowhere.yaml").await;
+    assert_eq!(said.exit, Exit::BadInput);
+}
+
+#[tokio::test]
+async fn usage_errors_and_foreign_commands() {
+    let room = Memory::new();
+    let said = typed(&room, "ada", "release promte R-1 --json").await;
+    assert_eq!(said.exit, Exit::BadInput);
+    let error = json(&said.err);
+    assert_eq!(error["code"], "usage");
+    assert_eq!(error["next_step"], "did you mean `promote`?");
+    let said = typed(&room, "ada", "release --help").await;
+    assert_eq!((said.exit, said.err.as_str()), (Exit::Done, ""));
+    let said = typed(&room, "ada", "init /tmp/x --json").await;
+    assert_eq!(json(&said.err)["code"], "not-here");
+    let said = typed(&room, "ada", "release list --as bo --json").await;
+    assert_eq!(said.exit, Exit::Refused);
+    assert_eq!(json(&said.err)["code"], "wrong-token");
+    let said = typed(&room, "ada", "release show paymants --json").await;
+    assert_eq!(json(&said.err)["code"], "unknown-release");
+}
+
+#[tokio::test]
+async fn the_ledger_reads_as_words_and_as_json() {
+    let room = Memory::new();
+    typed(&room, "dev", "release submit plans/payments-prod-eu.yaml").await;
+    let said = typed(&room, "", "ledger show --release R-1").await;
+    assert!(said.out.contains("submits \"Payments 5.1.0"), "{said:?}");
+    assert!(!said.out.contains("files are in force"), "{said:?}");
+    let said = typed(&room, "", "ledger show --json").await;
+    for line in said.out.lines() {
+        let entry = json(line);
+        assert_eq!(entry["schema"], "holdpoint.entry/1");
+        assert!(entry["event"]["what"].is_object(), "{entry}");
+    }
+    let said = typed(&room, "", "ledger show --from 999").await;
+    assert_eq!(said.exit, Exit::BadInput, "{said:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("copy.db");
+    let line = format!("ledger backup {}", file.display());
+    assert_eq!(typed(&room, "", &line).await.exit, Exit::Done);
+    assert!(file.is_file());
+    assert_eq!(
+        typed(&room, "", "ledger backup copy.db").await.exit,
+        Exit::BadInput
+    );
+}
+
+#[test]
+fn schemas_are_as_kept() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/schema");
+    let update = std::env::var_os("HOLDPOINT_UPDATE").is_some();
+    for (name, schema) in super::view::schemas() {
+        let file = folder.join(format!("{name}.json"));
+        let now = super::schema::pretty(&schema);
+        if update {
+            std::fs::write(&file, &now).unwrap();
+        }
+        let kept = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(
+            kept == now,
+            "{} is not what --json prints now; fields are only ever added. \
+             HOLDPOINT_UPDATE=1 writes it anew",
+            file.display()
+        );
+    }
+}

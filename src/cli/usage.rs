@@ -1,0 +1,60 @@
+//! What clap has to say of a command line, in the words and with the codes of the contract.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::exit::Exit;
+use super::view::{ErrorView, line};
+use crate::domain::Notice;
+use crate::domain::text::printable;
+
+/// Help that was asked for, or what is wrong with a command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// [`Exit::Done`] belongs to stdout, everything else to stderr.
+    pub exit: Exit,
+    /// The text, line end included.
+    pub text: String,
+}
+
+/// The words for an error of clap, which help and version are as well.
+pub fn of(error: &clap::Error, json: bool, colour: bool) -> Usage {
+    let rendered = error.render();
+    let text = match colour {
+        true => rendered.ansi().to_string(),
+        false => rendered.to_string(),
+    };
+    let exit = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
+        _ => Exit::BadInput,
+    };
+    match json && exit != Exit::Done {
+        true => Usage {
+            exit,
+            text: line(&ErrorView::from(&notice(error))),
+        },
+        false => Usage { exit, text },
+    }
+}
+
+fn notice(error: &clap::Error) -> Notice {
+    let plain = error.render().to_string();
+    let first = plain.lines().find(|line| !line.trim().is_empty());
+    let headline = first.unwrap_or_default().trim_start_matches("error: ");
+    let suggested = [
+        ContextKind::SuggestedSubcommand,
+        ContextKind::SuggestedValue,
+        ContextKind::SuggestedArg,
+    ];
+    let near = suggested
+        .into_iter()
+        .find_map(|kind| match error.get(kind)? {
+            ContextValue::String(word) => Some(word.clone()),
+            ContextValue::Strings(words) => words.first().cloned(),
+            _ => None,
+        });
+    let next = match near {
+        Some(word) => format!("did you mean `{}`?", printable(&word, 60)),
+        None => "`holdpoint --help` shows what there is".to_owned(),
+    };
+    Notice::error("usage", printable(headline, 300)).next(next)
+}

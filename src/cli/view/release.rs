@@ -1,0 +1,309 @@
+//! A release as JSON: its shapes. [`super::fold`] fills them.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A release, in full. What the ledger alone remembers of a closed release is empty here.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(title = "holdpoint.release/1")]
+pub struct ReleaseView {
+    /// `holdpoint.release/1`.
+    pub schema: &'static str,
+    /// `R-7`.
+    pub id: String,
+    /// The plan's unique name.
+    pub name: Option<String>,
+    /// The plan's title.
+    pub title: String,
+    /// Where it goes.
+    pub environment: String,
+    /// What it brings.
+    pub services: Vec<ServiceView>,
+    /// `waiting`, `rolling`, `observing`, `rolling-back` or `closed`.
+    pub phase: String,
+    /// Since when it is there.
+    pub since: String,
+    /// When it was submitted.
+    pub submitted: String,
+    /// How it ended, once it is closed: `succeeded`, `rolled-back`, `rejected`, `expired`,
+    /// `cancelled` or `superseded`.
+    pub ending: Option<String>,
+    /// Why it ended, in a sentence.
+    pub why: Option<String>,
+    /// The rest, while it is not closed.
+    #[serde(flatten)]
+    pub live: Option<LiveView>,
+}
+
+/// What is known of a release that is not closed.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct LiveView {
+    /// `standard`, `normal` or `emergency`.
+    pub kind: String,
+    /// The digest of the plan.
+    pub digest: String,
+    /// Who submitted it.
+    pub submitter: String,
+    /// Whether it stands still because somebody or a trigger said so.
+    pub paused: Option<PausedView>,
+    /// Who controls it.
+    pub con: Option<String>,
+    /// How much runs the new version, in percent; nothing before it was touched.
+    pub exposure: Option<u8>,
+    /// What it waits for.
+    pub waiting: WaitingView,
+    /// The votes that are needed, and who gave them.
+    pub approval: Vec<NeedView>,
+    /// All votes, the newest of each person.
+    pub votes: Vec<VoteView>,
+    /// The batches.
+    pub batches: Vec<BatchView>,
+    /// The observation period.
+    pub observe: HoldView,
+    /// The way back, once it goes back.
+    pub back: Option<BackView>,
+    /// The newest verdict of each metric.
+    pub verdicts: Vec<VerdictView>,
+    /// The triggers.
+    pub triggers: Vec<TriggerView>,
+    /// The handover note.
+    pub handover: Option<NoteView>,
+    /// What was done, oldest first.
+    pub log: Vec<LogView>,
+    /// The plan.
+    pub plan: serde_json::Value,
+}
+
+/// A release in a list.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(title = "holdpoint.release-line/1")]
+pub struct ReleaseLine {
+    /// `holdpoint.release-line/1`.
+    pub schema: &'static str,
+    /// `R-7`.
+    pub id: String,
+    /// The plan's unique name.
+    pub name: Option<String>,
+    /// The plan's title.
+    pub title: String,
+    /// Where it goes.
+    pub environment: String,
+    /// What it brings.
+    pub services: Vec<ServiceView>,
+    /// `waiting`, `rolling`, `observing`, `rolling-back` or `closed`.
+    pub phase: String,
+    /// How it ended, once it is closed.
+    pub ending: Option<String>,
+    /// Whose turn it is: `you`, `moving`, `observed`, `waiting` or `closed`.
+    pub turn: String,
+    /// How much runs the new version, in percent.
+    pub exposure: Option<u8>,
+    /// When it was submitted.
+    pub submitted: String,
+    /// What it waits for; nothing when it is closed.
+    pub waiting: Option<WaitingView>,
+}
+
+/// A service and what shall run.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ServiceView {
+    /// The service.
+    pub service: String,
+    /// The version.
+    pub version: String,
+    /// The digest of the artifact; empty for a closed release.
+    pub digest: String,
+}
+
+/// A pause.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct PausedView {
+    /// Who paused it.
+    pub by: String,
+    /// Since when.
+    pub since: String,
+    /// Why; may be empty.
+    pub why: String,
+}
+
+/// What a release waits for.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct WaitingView {
+    /// The hold; nothing between two holds.
+    pub hold: Option<String>,
+    /// In a word: `approval`, `bake`, `manual`, `paused` …
+    pub word: String,
+    /// In a sentence without its subject.
+    pub what: String,
+    /// On whom: `voters`, `control`, `clock`, `engine`, `release` or `instance`.
+    pub on: String,
+    /// Their names: groups, a release, an instance.
+    pub names: Vec<String>,
+    /// Since when.
+    pub since: String,
+    /// When the clock alone lets it pass.
+    pub due: Option<String>,
+    /// Its deadline.
+    pub until: Option<String>,
+    /// What happens at the deadline.
+    pub then: String,
+    /// Whether something is wrong.
+    pub trouble: bool,
+}
+
+/// Votes that a group owes.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct NeedView {
+    /// The group.
+    pub group: String,
+    /// How many votes.
+    pub needs: u32,
+    /// Whose votes count for it.
+    pub have: Vec<String>,
+}
+
+/// A vote.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct VoteView {
+    /// Whose.
+    pub who: String,
+    /// `approve`, `reject`, `object` or `abstain`.
+    pub choice: String,
+    /// For which groups it can count.
+    pub groups: Vec<String>,
+    /// When.
+    pub at: String,
+    /// The comment; may be empty.
+    pub comment: String,
+}
+
+/// A batch.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct BatchView {
+    /// Its name.
+    pub name: String,
+    /// How much of each target runs the new version afterwards, in percent.
+    pub exposure: u8,
+    /// When its first call was allowed.
+    pub began: Option<String>,
+    /// When its last hold was cleared.
+    pub done: Option<String>,
+    /// Holds before it.
+    pub before: Vec<HoldView>,
+    /// What moves.
+    pub moves: Vec<MoveView>,
+    /// Holds after it.
+    pub after: Vec<HoldView>,
+}
+
+/// A hold.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct HoldView {
+    /// Its name within the release.
+    pub id: String,
+    /// `approval`, `manual`, `dependency`, `window`, `health`, `bake`, `analysis` or `observe`.
+    pub kind: String,
+    /// `to-come`, `open` or `cleared`.
+    pub state: String,
+    /// Since when it is open.
+    pub since: Option<String>,
+    /// Its deadline, while it is open.
+    pub until: Option<String>,
+    /// What happens at the deadline.
+    pub then: String,
+    /// Whether its deadline is over.
+    pub overdue: bool,
+    /// When it was cleared.
+    pub cleared: Option<String>,
+    /// By whom or what.
+    pub by: Option<String>,
+}
+
+/// Instances of one target.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct MoveView {
+    /// The target.
+    pub target: String,
+    /// The instances.
+    pub instances: Vec<InstanceView>,
+}
+
+/// An instance in a move.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct InstanceView {
+    /// Its name.
+    pub instance: String,
+    /// The version it is brought to.
+    pub version: String,
+    /// The call it is at: `drain`, `deploy`, `undrain`, `rollback`; nothing when all are done.
+    pub call: Option<String>,
+    /// Which attempt at that call.
+    pub attempt: u32,
+    /// `to-do`, `running`, `done`, `failed` or `unknown`.
+    pub status: String,
+    /// Why it failed or is unknown.
+    pub why: Option<String>,
+    /// What was last seen there: `running`, `changing`, `down` or `unknown`.
+    pub seen: Option<String>,
+    /// The version that was last seen there.
+    pub runs: Option<String>,
+}
+
+/// The way back.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct BackView {
+    /// Since when.
+    pub since: String,
+    /// Who or what asked for it.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// What moves back.
+    pub moves: Vec<MoveView>,
+    /// Everything is back and seen running.
+    pub hold: HoldView,
+}
+
+/// What the judge says of a metric.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct VerdictView {
+    /// The metric.
+    pub metric: String,
+    /// `pass`, `fail`, `hold`, `undecided` or `no-data`.
+    pub call: String,
+    /// Looks in a row.
+    pub streak: u32,
+    /// What was seen.
+    pub words: String,
+}
+
+/// A trigger.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct TriggerView {
+    /// What it watches.
+    pub name: String,
+    /// `roll-back` or `pause`.
+    pub action: String,
+    /// Whether it has fired.
+    pub fired: bool,
+}
+
+/// A note that somebody left.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct NoteView {
+    /// Who.
+    pub by: String,
+    /// The note.
+    pub note: String,
+}
+
+/// A line of what was done.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct LogView {
+    /// When.
+    pub at: String,
+    /// Who.
+    pub who: String,
+    /// What.
+    pub text: String,
+}

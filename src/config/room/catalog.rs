@@ -1,0 +1,224 @@
+//! `catalog.toml`: services with their metrics, and environments.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::amount::{Limit, Quantile, Ratio};
+use super::{Checker, segment};
+use crate::domain::charter::{Confirm, Environment, Metric, Reading, Service};
+use crate::domain::text::printable;
+use crate::domain::words::nearest;
+use crate::domain::{EnvName, MetricName, ServiceName};
+
+/// How many requests both versions need before a look counts, where nothing is said.
+const MIN_REQUESTS: u64 = 50;
+
+/// The file as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CatalogFile {
+    pub service: BTreeMap<ServiceName, ServiceEntry>,
+    pub environment: BTreeMap<EnvName, EnvironmentEntry>,
+}
+
+/// A service as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceEntry {
+    owner: String,
+    #[serde(default = "middle")]
+    tier: u8,
+    #[serde(default)]
+    depends_on: Vec<ServiceName>,
+    #[serde(default)]
+    metric: BTreeMap<MetricName, MetricEntry>,
+}
+
+fn middle() -> u8 {
+    2
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MetricEntry {
+    ratio: Option<RatioEntry>,
+    quantile: Option<QuantileEntry>,
+    gauge: Option<String>,
+    fail_above: Option<Limit>,
+    fail_ratio: Option<Ratio>,
+    min_count: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RatioEntry {
+    bad: String,
+    total: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QuantileEntry {
+    histogram: String,
+    at: Quantile,
+}
+
+/// An environment as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnvironmentEntry {
+    #[serde(default)]
+    production: bool,
+    zone: Option<String>,
+    confirm: Option<Confirm>,
+}
+
+impl CatalogFile {
+    /// The services, checked.
+    pub fn services(&self, check: &mut Checker<'_>) -> BTreeMap<ServiceName, Service> {
+        let mut services = BTreeMap::new();
+        for (name, entry) in &self.service {
+            let at = |key: &str| format!("service.{}{key}", segment(name.as_str()));
+            check.plain_name(&at(""), "service", name.as_str());
+            for (n, other) in entry.depends_on.iter().enumerate() {
+                let path = at(&format!(".depends_on[{n}]"));
+                if other == name {
+                    check.add(
+                        &path,
+                        "depends-on-itself",
+                        format!("`{name}` cannot depend on itself"),
+                        "leave it out",
+                    );
+                } else if !self.service.contains_key(other) {
+                    check.unknown(
+                        &path,
+                        "service",
+                        other.as_str(),
+                        self.service.keys().map(ServiceName::as_str),
+                        &format!("add `[service.{other}]`, or write another"),
+                    );
+                }
+            }
+            let metrics = entry.metric.iter().filter_map(|(metric, written)| {
+                let path = at(&format!(".metric.{}", segment(metric.as_str())));
+                check.plain_name(&path, "metric", metric.as_str());
+                Some((metric.clone(), written.metric(check, &path)?))
+            });
+            let service = Service {
+                owner: Arc::from(printable(&entry.owner, 80)),
+                tier: entry.tier,
+                depends_on: entry.depends_on.iter().cloned().collect(),
+                metrics: metrics.collect(),
+            };
+            services.insert(name.clone(), service);
+        }
+        services
+    }
+
+    /// The environments, checked.
+    pub fn environments(&self, check: &mut Checker<'_>) -> BTreeMap<EnvName, Environment> {
+        let mut environments = BTreeMap::new();
+        for (name, entry) in &self.environment {
+            let path = format!("environment.{}", segment(name.as_str()));
+            check.plain_name(&path, "environment", name.as_str());
+            let zone = entry.zone.as_deref().unwrap_or("UTC");
+            if zone.parse::<chrono_tz::Tz>().is_err() {
+                let known = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+                let next = match nearest(zone, known) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "use an IANA name such as Europe/Berlin".to_owned(),
+                };
+                let shown = printable(zone, 60);
+                check.add(
+                    &format!("{path}.zone"),
+                    "unknown-zone",
+                    format!("there is no time zone `{shown}`"),
+                    next,
+                );
+            }
+            let usual = if entry.production {
+                Confirm::Typed
+            } else {
+                Confirm::Dialog
+            };
+            let environment = Environment {
+                production: entry.production,
+                zone: zone.into(),
+                confirm: entry.confirm.unwrap_or(usual),
+            };
+            environments.insert(name.clone(), environment);
+        }
+        environments
+    }
+}
+
+impl MetricEntry {
+    fn metric(&self, check: &mut Checker<'_>, path: &str) -> Option<Metric> {
+        let mut readings: Vec<Reading> = Vec::new();
+        if let Some(ratio) = &self.ratio {
+            check.selector(&format!("{path}.ratio.bad"), &ratio.bad);
+            check.selector(&format!("{path}.ratio.total"), &ratio.total);
+            readings.push(Reading::Ratio {
+                bad: ratio.bad.as_str().into(),
+                total: ratio.total.as_str().into(),
+            });
+        }
+        if let Some(quantile) = &self.quantile {
+            let at = format!("{path}.quantile.histogram");
+            check.selector(&at, &quantile.histogram);
+            if quantile
+                .histogram
+                .split('{')
+                .next()
+                .is_some_and(|name| name.ends_with("_bucket"))
+            {
+                check.add(
+                    &at,
+                    "histogram-bucket",
+                    "this names the buckets, not the histogram",
+                    "leave `_bucket` out",
+                );
+            }
+            readings.push(Reading::Quantile {
+                histogram: quantile.histogram.as_str().into(),
+                at: quantile.at.0,
+            });
+        }
+        if let Some(series) = &self.gauge {
+            check.selector(&format!("{path}.gauge"), series);
+            readings.push(Reading::Gauge {
+                series: series.as_str().into(),
+            });
+        }
+        if readings.len() != 1 {
+            check.add(
+                path,
+                "one-reading-per-metric",
+                "a metric is read in exactly one way",
+                "write one of ratio, quantile, gauge",
+            );
+            return None;
+        }
+        if self.fail_above.is_none() && self.fail_ratio.is_none() {
+            check.add(
+                path,
+                "no-limit",
+                "nothing says when this metric fails",
+                "write fail_above, fail_ratio, or both",
+            );
+        }
+        let reading = readings.pop()?;
+        let usual = match reading {
+            Reading::Ratio { .. } | Reading::Quantile { .. } => MIN_REQUESTS,
+            Reading::Gauge { .. } => 1,
+        };
+        Some(Metric {
+            reading,
+            fail_above: self.fail_above.map(|limit| limit.0),
+            fail_ratio: self.fail_ratio.map(|ratio| ratio.0),
+            min_count: self.min_count.unwrap_or(usual),
+        })
+    }
+}

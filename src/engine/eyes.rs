@@ -1,0 +1,175 @@
+//! The eyes: read every target again and again, each in a task of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::start::Targets;
+use super::{EngineHandle, TargetPart, explain};
+use crate::domain::live::TargetLive;
+use crate::domain::{Ask, Health, InstanceName, Sight, Span, TargetName, Timestamp};
+
+/// How often a target on which no release is open is read, for the screens.
+const IDLE: Span = Span::secs(15);
+
+/// Watches all targets until it is dropped.
+pub(super) async fn watch_all(
+    engine: EngineHandle,
+    targets: Targets,
+    ended: watch::Receiver<Option<TargetName>>,
+) {
+    let mut tasks = JoinSet::new();
+    for (name, part) in targets.iter() {
+        let eye = Eye {
+            engine: engine.clone(),
+            name: name.clone(),
+            part: part.clone(),
+            last: BTreeMap::new(),
+            failing: false,
+        };
+        tasks.spawn(eye.watch(ended.clone()));
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+struct Eye {
+    engine: EngineHandle,
+    name: TargetName,
+    part: TargetPart,
+    /// The newest good sight of each instance.
+    last: BTreeMap<InstanceName, (Sight, Timestamp)>,
+    failing: bool,
+}
+
+impl Eye {
+    async fn watch(mut self, mut ended: watch::Receiver<Option<TargetName>>) {
+        let mut state = self.engine.state();
+        loop {
+            self.look().await;
+            let busy = state.borrow_and_update().on.contains_key(&self.name);
+            let pause = if busy {
+                self.part.every
+            } else {
+                IDLE.max(self.part.every)
+            };
+            let next = tokio::time::Instant::now() + pause.std();
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep_until(next) => break,
+                    // a call has ended here: what it brought can be seen now
+                    news = ended.changed() => {
+                        if news.is_err() {
+                            return;
+                        }
+                        if ended.borrow_and_update().as_ref() == Some(&self.name) {
+                            break;
+                        }
+                    }
+                    // a release comes to an idle target
+                    news = state.changed(), if !busy => {
+                        if news.is_err() {
+                            return;
+                        }
+                        if state.borrow_and_update().on.contains_key(&self.name) {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads the target once, puts up what was seen, and tells the engine what is news.
+    async fn look(&mut self) {
+        let read = self.part.platform.observe().await;
+        let now = self.engine.clock().now();
+        let failing: Option<Arc<str>> = match &read {
+            Ok(_) => None,
+            Err(error) => Some(error.to_string().into()),
+        };
+        self.complain(failing.as_deref());
+        let sights = match read {
+            Ok(sights) => sights,
+            Err(error) => self.part.platform.unseen(&error),
+        };
+        let sights: Vec<Sight> = sights.into_iter().map(|s| self.settle(s, now)).collect();
+        let last = self.last.clone();
+        let name = self.name.clone();
+        self.engine.board().change(|live| {
+            let slot = live.targets.entry(name).or_default();
+            let read_at = if failing.is_none() {
+                Some(now)
+            } else {
+                slot.read_at
+            };
+            let instances = sights
+                .iter()
+                .map(|s| {
+                    let at = last.get(&s.instance).map_or(now, |(_, at)| *at);
+                    (s.instance.clone(), (s.clone(), at))
+                })
+                .collect();
+            *slot = Arc::new(TargetLive {
+                read_at,
+                failing,
+                instances,
+            });
+        });
+        self.tell(sights).await;
+    }
+
+    /// A sight that says nothing is replaced by the last good one until that is too old: one
+    /// answer that got lost is no news.
+    fn settle(&mut self, sight: Sight, now: Timestamp) -> Sight {
+        if sight.health != Health::Unknown {
+            self.last
+                .insert(sight.instance.clone(), (sight.clone(), now));
+            return sight;
+        }
+        match self.last.get(&sight.instance) {
+            Some((good, at)) if now.since(*at) < self.part.stale => good.clone(),
+            // what ran there is remembered, but nobody may rely on it
+            Some((good, _)) => Sight {
+                artifact: good.artifact.clone(),
+                ..sight
+            },
+            None => sight,
+        }
+    }
+
+    async fn tell(&self, sights: Vec<Sight>) {
+        let state = self.engine.state.borrow().clone();
+        if !state.on.contains_key(&self.name) {
+            return;
+        }
+        let news: Vec<Sight> = sights
+            .into_iter()
+            .filter(|s| {
+                state.seen(&self.name, &s.instance).is_none_or(|seen| {
+                    seen.sight.health != s.health || seen.sight.artifact != s.artifact
+                })
+            })
+            .collect();
+        if !news.is_empty() {
+            let target = self.name.clone();
+            self.engine
+                .tell(Ask::Seen {
+                    target,
+                    sights: news,
+                })
+                .await;
+        }
+    }
+
+    fn complain(&mut self, failing: Option<&str>) {
+        let board = self.engine.board();
+        match failing {
+            Some(why) => board.alert(explain::target_blind(self.name.as_str(), why)),
+            None if self.failing => board.calm("target-blind", Some(self.name.as_str())),
+            None => {}
+        }
+        self.failing = failing.is_some();
+    }
+}

@@ -1,0 +1,119 @@
+//! The hands: carry out calls, and find out after a crash what became of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::EngineHandle;
+use super::start::Targets;
+use crate::domain::{Actor, Ask, Door, Effect, Health, Outcome, Span, TargetName};
+use crate::platform::{Checked, Platform};
+
+/// The longest pause between two attempts to report an outcome that could not be written down.
+const REPORT_PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// Carries out calls, each in a task of its own: a platform that hangs stalls only itself.
+#[derive(Clone)]
+pub(super) struct Hands {
+    engine: EngineHandle,
+    targets: Targets,
+    /// Counts ended calls per target, so that the eyes look at once.
+    ended: Arc<watch::Sender<Option<TargetName>>>,
+}
+
+impl Hands {
+    pub fn new(engine: EngineHandle, targets: Targets) -> Hands {
+        Hands {
+            engine,
+            targets,
+            ended: Arc::new(watch::channel(None).0),
+        }
+    }
+
+    /// Tells of the newest target on which a call has ended.
+    pub fn ended(&self) -> watch::Receiver<Option<TargetName>> {
+        self.ended.subscribe()
+    }
+
+    /// Carries out a call that has just been written down as begun.
+    pub fn carry(&self, effect: Effect) {
+        let hands = self.clone();
+        tokio::spawn(async move {
+            let outcome = match hands.platform(&effect.target) {
+                Some(platform) => platform.perform(&effect).await,
+                None => no_target(&effect),
+            };
+            hands.report(effect, outcome).await;
+        });
+    }
+
+    /// Finds out what became of a call that an earlier engine began.
+    pub fn recover(&self, effect: Effect) {
+        let hands = self.clone();
+        tokio::spawn(async move {
+            let outcome = match hands.platform(&effect.target) {
+                Some(platform) => recovered(platform, &effect).await,
+                None => no_target(&effect),
+            };
+            hands.report(effect, outcome).await;
+        });
+    }
+
+    fn platform(&self, target: &TargetName) -> Option<&Platform> {
+        self.targets.get(target).map(|part| &part.platform)
+    }
+
+    /// Reports until the engine has it durably: an outcome must not get lost.
+    async fn report(&self, effect: Effect, outcome: Outcome) {
+        let mut pause = Duration::from_millis(200);
+        loop {
+            let ask = Ask::Ended {
+                effect: effect.id.clone(),
+                release: effect.release,
+                outcome: outcome.clone(),
+            };
+            match self.engine.ask(Actor::Engine, Door::Engine, ask).await {
+                Ok(_) => break,
+                Err(notice) if notice.code == "engine-gone" => return,
+                Err(_) => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(REPORT_PAUSE_MAX);
+                }
+            }
+        }
+        self.ended.send_replace(Some(effect.target));
+    }
+}
+
+async fn recovered(platform: &Platform, effect: &Effect) -> Outcome {
+    match platform.check(effect).await {
+        Checked::Ended(outcome) => outcome,
+        Checked::Running => platform.wait(effect).await,
+        // the effect is still wanted, it was written down, and it certainly never began
+        Checked::NeverStarted => platform.perform(effect).await,
+        Checked::Unknown { why } => by_sight(platform, effect, why).await,
+    }
+}
+
+/// When the call itself left no trace of its end, the instance may show it: if it runs exactly what
+/// the call was to bring, the call was carried out. Anything else is for a person.
+async fn by_sight(platform: &Platform, effect: &Effect, why: Arc<str>) -> Outcome {
+    let sights = platform.observe().await.unwrap_or_default();
+    let there = sights.iter().any(|sight| {
+        sight.instance == effect.instance
+            && sight.health == Health::Running
+            && sight.artifact.as_ref() == Some(&effect.artifact)
+    });
+    if there {
+        Outcome::Done { took: Span(0) }
+    } else {
+        Outcome::Unknown { why }
+    }
+}
+
+fn no_target(effect: &Effect) -> Outcome {
+    Outcome::Unknown {
+        why: format!("{} is not in room.toml any more", effect.target).into(),
+    }
+}

@@ -1,0 +1,406 @@
+//! The engine over real programs: a small shell script that keeps in files what is deployed where,
+//! and a ledger whose disk can fail.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use holdpoint::domain::plan::OnFailure;
+use holdpoint::domain::{
+    Actor, Ask, Choice, Control, Door, Notice, Plan, ReleaseId, Span, State, waiting,
+};
+use holdpoint::engine::clock::Clock;
+use holdpoint::engine::{Parts, Running, TargetPart, start};
+use holdpoint::ledger::memory::{Fault, Memory};
+use holdpoint::platform::Platform;
+use holdpoint::platform::command::{CommandConfig, CommandTarget, InstanceConfig, Timeouts};
+use holdpoint::platform::runner::Runner;
+use tempfile::TempDir;
+
+use crate::room::{charter, plan};
+use crate::until::until_async;
+
+/// What operates the instances: `deploy` waits while `gate` exists, fails while `broken` exists.
+const SCRIPT: &str = r#"#!/bin/sh
+cd "$(dirname "$0")"
+case "$1" in
+  deploy)
+    echo "$HOLDPOINT_EFFECT" >> calls
+    while [ -e gate ]; do sleep 0.02; done
+    if [ -e broken ]; then echo "no space left on device"; exit 7; fi
+    echo "$HOLDPOINT_VERSION $HOLDPOINT_DIGEST" > "on-$HOLDPOINT_INSTANCE.new"
+    mv "on-$HOLDPOINT_INSTANCE.new" "on-$HOLDPOINT_INSTANCE" ;;
+  status)
+    if [ -e garbage ]; then printf 'kernel panic\033[2J'; exit 0; fi
+    for f in on-*; do
+      read -r version digest < "$f"
+      state=running
+      [ -e "down-${f#on-}" ] && state=down
+      printf '{"instance":"%s","version":"%s","digest":"%s","state":"%s"}\n' "${f#on-}" "$version" "$digest" "$state"
+    done ;;
+esac
+"#;
+
+struct Stage {
+    dir: TempDir,
+    memory: Memory,
+    engine: Option<Running>,
+}
+
+impl Stage {
+    async fn new() -> Stage {
+        let dir = tempfile::tempdir().unwrap();
+        let script = dir.path().join("operate");
+        fs::write(&script, SCRIPT).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        for n in 1..=6 {
+            let old = crate::room::old();
+            let line = format!("{} {}\n", old.version, old.digest);
+            fs::write(dir.path().join(format!("on-i-{n}")), line).unwrap();
+        }
+        let mut stage = Stage {
+            dir,
+            memory: Memory::default(),
+            engine: None,
+        };
+        stage.start().await;
+        stage
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    async fn start(&mut self) {
+        let part = TargetPart {
+            platform: Platform::Command(target(self.dir.path())),
+            urls: BTreeMap::new(),
+            metrics_path: "/metrics".to_owned(),
+            every: Span(50),
+            stale: Span(400),
+        };
+        let parts = Parts {
+            ledger: self.memory.open().unwrap(),
+            charter: Arc::new(charter()),
+            targets: [("payments-eu".into(), part)].into(),
+            clock: Clock::System,
+            look: Span::secs(1),
+            hook: None,
+        };
+        self.engine = Some(start(parts).await.unwrap());
+    }
+
+    /// Stops the engine; what it began outside goes on, as after a crash.
+    async fn stop(&mut self) {
+        self.engine.take().unwrap().stop().await;
+    }
+
+    fn engine(&self) -> &holdpoint::engine::EngineHandle {
+        &self.engine.as_ref().unwrap().handle
+    }
+
+    async fn ask(&self, who: &str, ask: Ask) -> Result<(), Notice> {
+        let who = Actor::Person(who.into());
+        let done = self.engine().ask(who, Door::Socket { uid: 1 }, ask).await;
+        done.map(|_| ())
+    }
+
+    async fn control(&self, release: ReleaseId, control: Control) -> Result<(), Notice> {
+        self.ask("ada", Ask::Control { release, control }).await
+    }
+
+    /// Submits a plan and has it approved.
+    async fn approved(&self, plan: Plan) -> ReleaseId {
+        let submit = Ask::Submit {
+            plan: Arc::new(plan),
+        };
+        let who = Actor::Person("pipeline".into());
+        let done = self.engine().ask(who, Door::Engine, submit).await.unwrap();
+        let release = done.release.unwrap();
+        for who in ["kim", "bo"] {
+            self.ask(who, approve(release)).await.unwrap();
+        }
+        release
+    }
+
+    fn state(&self) -> Arc<State> {
+        self.engine().state().borrow().clone()
+    }
+
+    fn waits_for(&self, release: ReleaseId) -> String {
+        let state = self.state();
+        match (state.live.get(&release), state.closed.get(&release)) {
+            (Some(r), _) => {
+                let w = waiting::of(&state, r, state.now);
+                format!("{}: {}", w.word, w.what)
+            }
+            (None, Some(s)) => format!("closed: {}", s.ending.words()),
+            (None, None) => "unknown".to_owned(),
+        }
+    }
+
+    async fn until(&self, release: ReleaseId, what: &str) -> String {
+        let see = async || self.waits_for(release);
+        until_async(what, see, |seen| seen.starts_with(what)).await
+    }
+
+    fn calls(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.file("calls")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    async fn until_called(&self, times: usize) {
+        let see = async || self.calls();
+        until_async("calls", see, |calls| calls.len() >= times).await;
+    }
+}
+
+fn target(dir: &Path) -> CommandTarget {
+    let operate = |verb: &str| vec![dir.join("operate").display().to_string(), verb.to_owned()];
+    let config = CommandConfig {
+        instances: (1..=6)
+            .map(|n| InstanceConfig {
+                name: format!("i-{n}"),
+                host: None,
+                url: None,
+                env: BTreeMap::new(),
+            })
+            .collect(),
+        deploy: operate("deploy"),
+        rollback: operate("deploy"),
+        status: operate("status"),
+        drain: None,
+        undrain: None,
+        via: None,
+        dir: None,
+        env: BTreeMap::new(),
+        timeouts: Timeouts::default(),
+        parallel: 8,
+    };
+    let runner = Runner::with_program(dir.join("effects"), env!("CARGO_BIN_EXE_holdpoint"));
+    CommandTarget::new("payments-eu".into(), config, runner).unwrap()
+}
+
+fn approve(release: ReleaseId) -> Ask {
+    Ask::Vote {
+        release,
+        choice: Choice::Approve,
+        comment: "".into(),
+        digest: None,
+    }
+}
+
+/// Half, a person's word, then everything; a short observation.
+fn short_plan() -> Plan {
+    let mut short = plan();
+    short.triggers.clear();
+    short.batches.remove(0);
+    short.batches[0].after.clear();
+    short.observe.span = Span(100);
+    short
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_goes_all_the_way_and_every_call_is_made_once() {
+    let stage = Stage::new().await;
+    let id = stage.approved(short_plan()).await;
+    stage.control(id, Control::Start).await.unwrap();
+    stage.until(id, "manual").await;
+    assert!(stage.calls().is_empty(), "{:?}", stage.calls());
+    stage
+        .control(id, Control::Promote { seen: None })
+        .await
+        .unwrap();
+    stage.until(id, "closed: succeeded").await;
+    let mut calls = stage.calls();
+    assert_eq!(calls.len(), 6);
+    calls.sort();
+    calls.dedup();
+    assert_eq!(calls.len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_acknowledges_nothing_and_still_pauses() {
+    let stage = Stage::new().await;
+    let id = stage.approved(short_plan()).await;
+    fs::write(stage.file("gate"), "").unwrap();
+    stage.control(id, Control::Start).await.unwrap();
+    stage.until(id, "manual").await;
+    stage
+        .control(id, Control::Promote { seen: None })
+        .await
+        .unwrap();
+    stage.until_called(1).await;
+    stage.memory.fill();
+    let seq = stage.state().seq;
+    let refused = stage
+        .ask(
+            "pipeline",
+            Ask::Submit {
+                plan: Arc::new(plan()),
+            },
+        )
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, "name-taken", "{refused}");
+    let mut other = plan();
+    other.name = None;
+    let other = Ask::Submit {
+        plan: Arc::new(other),
+    };
+    let refused = stage.ask("pipeline", other.clone()).await.unwrap_err();
+    assert_eq!(refused.code, "disk-full", "{refused}");
+    assert_eq!(
+        stage.state().seq,
+        seq,
+        "something was shown that is not durable"
+    );
+    let live = stage.engine().live().borrow().clone();
+    assert!(live.ledger.broken.is_some(), "nobody is told");
+    // stopping gives up the ballast
+    stage
+        .control(id, Control::Pause { why: "disk".into() })
+        .await
+        .unwrap();
+    assert!(stage.waits_for(id).starts_with("paused"));
+    // what runs comes to its end, and nothing new begins
+    let called = stage.calls().len();
+    fs::remove_file(stage.file("gate")).unwrap();
+    stage.memory.free();
+    let see = async || stage.engine().live().borrow().ledger.broken.clone();
+    until_async("writing works again", see, Option::is_none).await;
+    stage.ask("pipeline", other).await.unwrap();
+    assert_eq!(stage.calls().len(), called);
+    stage.control(id, Control::Resume).await.unwrap();
+    stage.until(id, "closed: succeeded").await;
+    assert_eq!(stage.calls().len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_that_comes_back_finds_its_calls_and_makes_none_twice() {
+    let mut stage = Stage::new().await;
+    let id = stage.approved(short_plan()).await;
+    fs::write(stage.file("gate"), "").unwrap();
+    stage.control(id, Control::Start).await.unwrap();
+    stage.until(id, "manual").await;
+    stage
+        .control(id, Control::Promote { seen: None })
+        .await
+        .unwrap();
+    stage.until_called(2).await;
+    stage.stop().await;
+    stage.start().await;
+    fs::remove_file(stage.file("gate")).unwrap();
+    stage.until(id, "closed: succeeded").await;
+    let mut calls = stage.calls();
+    let all = calls.len();
+    calls.sort();
+    calls.dedup();
+    assert_eq!((all, calls.len()), (6, 6));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_that_end_in_doubt_are_found_out() {
+    let stage = Stage::new().await;
+    let id = stage.approved(short_plan()).await;
+    stage.memory.fail_next([Fault::StoredUnknown]);
+    stage
+        .control(id, Control::Pause { why: "".into() })
+        .await
+        .unwrap();
+    stage.memory.fail_next([Fault::LostUnknown]);
+    // lost, found out, and written again by itself
+    stage.control(id, Control::Resume).await.unwrap();
+    stage.control(id, Control::Start).await.unwrap();
+    stage.until(id, "manual").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failing_deploy_stops_with_its_output_and_goes_back_where_the_plan_says_so() {
+    let stage = Stage::new().await;
+    fs::write(stage.file("broken"), "").unwrap();
+    let mut goes_back = short_plan();
+    goes_back.on_failure = OnFailure::RollBack;
+    goes_back.batches[0].before.clear();
+    let id = stage.approved(goes_back).await;
+    stage.control(id, Control::Start).await.unwrap();
+    // the way back fails as well, on both instances that were touched, and waits for a person
+    let see = async || {
+        let state = stage.state();
+        (
+            stage.waits_for(id),
+            state.live[&id].in_flight().count(),
+            stage.calls().len(),
+        )
+    };
+    let failed =
+        |seen: &(String, usize, usize)| seen.0.starts_with("failed") && seen.1 == 0 && seen.2 == 4;
+    until_async("the way back fails", see, failed).await;
+    let log: Vec<String> = stage.state().live[&id]
+        .log
+        .iter()
+        .map(|l| l.text.to_string())
+        .collect();
+    assert!(
+        log.iter()
+            .any(|l| l.contains("exit 7") && l.contains("no space left")),
+        "{log:#?}"
+    );
+    fs::remove_file(stage.file("broken")).unwrap();
+    stage
+        .control(id, Control::Retry { instance: None })
+        .await
+        .unwrap();
+    stage.until(id, "closed: rolled back").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_platform_that_talks_nonsense_is_unknown_and_nothing_goes_on() {
+    let stage = Stage::new().await;
+    let id = stage.approved(short_plan()).await;
+    stage.control(id, Control::Start).await.unwrap();
+    stage.until(id, "manual").await;
+    fs::write(stage.file("garbage"), "").unwrap();
+    let see = async || {
+        let state = stage.state();
+        let seen = state.seen(&"payments-eu".into(), &"i-1".into());
+        seen.map(|s| s.sight.health)
+    };
+    until_async("unknown", see, |h| {
+        *h == Some(holdpoint::domain::Health::Unknown)
+    })
+    .await;
+    stage
+        .control(id, Control::Promote { seen: None })
+        .await
+        .unwrap();
+    stage.until(id, "moving").await;
+    assert!(
+        stage.calls().is_empty(),
+        "it acted on what it could not see"
+    );
+    let alerts = stage.engine().live().borrow().alerts.clone();
+    let told = alerts.iter().find(|n| n.code == "target-blind").unwrap();
+    assert!(!told.to_string().contains('\u{1b}'), "{told:?}");
+    fs::remove_file(stage.file("garbage")).unwrap();
+    stage.until(id, "closed: succeeded").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_goes_down_stops_its_batch() {
+    let stage = Stage::new().await;
+    let id = stage.approved(short_plan()).await;
+    stage.control(id, Control::Start).await.unwrap();
+    stage.until(id, "manual").await;
+    fs::write(stage.file("down-i-1"), "").unwrap();
+    stage
+        .control(id, Control::Promote { seen: None })
+        .await
+        .unwrap();
+    stage.until(id, "health: i-1 is down").await;
+    assert!(stage.calls().len() <= 2, "{:?}", stage.calls());
+    fs::remove_file(stage.file("down-i-1")).unwrap();
+    stage.until(id, "closed: succeeded").await;
+}
