@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod cli_configs;
+mod demonstration;
 mod engine;
+mod faults;
 mod fleet;
 mod guests;
 mod ledgers;
@@ -15,6 +17,7 @@ mod platform_scrape;
 mod room;
 mod server;
 mod sessions;
+mod shop;
 mod sockets;
 mod sshd;
 mod terminals;
