@@ -19,7 +19,7 @@ pub const BIN: &str = env!("CARGO_BIN_EXE_holdpoint");
 pub const SERVICES: [&str; 3] = ["web", "api", "jobs"];
 
 /// What operates the instances of a service: `deploy` writes down which effect it is called for,
-/// waits while `gate` exists, fails with what `broken` holds.
+/// waits while `gate` exists, fails with what `broken` holds, and ends only when `late` is gone.
 const SCRIPT: &str = r#"#!/bin/sh
 cd "$(dirname "$0")/$2"
 case "$1" in
@@ -28,7 +28,8 @@ case "$1" in
     while [ -e ../gate ]; do sleep 0.02; done
     if [ -e ../broken ]; then cat ../broken; exit 7; fi
     echo "$HOLDPOINT_VERSION $HOLDPOINT_DIGEST" > "on-$HOLDPOINT_INSTANCE.$$"
-    mv "on-$HOLDPOINT_INSTANCE.$$" "on-$HOLDPOINT_INSTANCE" ;;
+    mv "on-$HOLDPOINT_INSTANCE.$$" "on-$HOLDPOINT_INSTANCE"
+    while [ -e ../late ]; do sleep 0.02; done ;;
   status)
     for i in 1 2 3 4; do
       read -r version digest < "on-$2-$i"

@@ -191,6 +191,33 @@ fn a_rollout_stands_on_a_full_disk_and_goes_on_by_itself() {
     }
 }
 
+/// What an engine could not begin before it was killed, the next one begins though nothing is news:
+/// the new version was seen before the disk was full, and the call's end was written down on it.
+#[test]
+fn an_engine_that_comes_back_begins_what_the_full_disk_kept_from_beginning() {
+    let Some(disk) = Disk::mount(16) else { return };
+    let shop = Shop::new(&disk.path().join("room"));
+    let engine = shop.serve();
+    std::fs::write(shop.file("late"), "").unwrap();
+    let web = shop.approved("web", 1, "batches: [{ exposure: full }]\n");
+    let seen = |entries: &Vec<Value>| {
+        let new = |e: &&&Value| e["sight"]["artifact"]["version"] == "1.0.1";
+        events(entries, "instance-seen").iter().filter(new).count() == 2
+    };
+    until("the new version is seen", || ledger(&shop.room), seen);
+    let mut number = 10;
+    refused(&disk, &shop, &mut number);
+    std::fs::remove_file(shop.file("late")).unwrap();
+    let both = |entries: &Vec<Value>| events(entries, "effect-ended").len() == 2;
+    until("both calls end", || ledger(&shop.room), both);
+    engine.kill();
+    disk.free();
+    let engine = shop.serve();
+    assert_eq!(shop.ending(&web), "succeeded");
+    once(&shop.calls(), 4);
+    engine.kill();
+}
+
 /// Every call was made, each once.
 #[track_caller]
 fn once(calls: &[String], times: usize) {
