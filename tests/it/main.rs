@@ -12,6 +12,7 @@ mod cli;
 mod cli_configs;
 mod engine;
 mod fleet;
+mod frames;
 mod guests;
 mod house;
 mod ledgers;
