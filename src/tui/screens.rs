@@ -72,6 +72,8 @@ pub(super) struct Sheet {
     pub height: usize,
     /// The line that should show when nobody has scrolled.
     pub here: usize,
+    /// The cells that a line has.
+    pub cols: u16,
 }
 
 impl Sheet {
@@ -81,6 +83,7 @@ impl Sheet {
             lines,
             height: usize::from(height),
             here: 0,
+            cols: u16::MAX,
         }
     }
 
@@ -91,6 +94,7 @@ impl Sheet {
             lines,
             height: usize::from(height),
             here,
+            cols: u16::MAX,
         }
     }
 
@@ -109,7 +113,11 @@ impl Sheet {
     fn paint(&self, desk: &Desk, area: Rect, buffer: &mut Buffer) {
         let theme = desk.theme();
         let top = self.top(desk.place.top);
-        rich::paint(self.lines.iter().skip(top), buffer, area, theme);
+        let text = Rect {
+            width: area.width.min(self.cols),
+            ..area
+        };
+        rich::paint(self.lines.iter().skip(top), buffer, text, theme);
         let shown = usize::from(area.height);
         let more = self.lines.len().saturating_sub(top + shown);
         let edge = |y: u16| Rect {

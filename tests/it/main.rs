@@ -14,6 +14,7 @@ mod demonstration;
 mod engine;
 mod faults;
 mod fleet;
+mod frames;
 mod guests;
 mod house;
 mod ledgers;

@@ -14,7 +14,6 @@ use super::super::dialog::palette::matches;
 use super::super::glyph::Glyph;
 use super::super::layout;
 use super::super::rich::{self, Line};
-use super::super::say;
 use super::super::theme::Role;
 use super::super::widgets::Pen;
 use super::super::widgets::text::{fill, rule};
@@ -151,6 +150,9 @@ fn heading(desk: &Desk, world: World<'_>, ids: &[ReleaseId], area: Rect, buffer:
     if !desk.marks.is_empty() {
         line = line.text(Role::RowMarked, format!("   {} marked", desk.marks.len()));
     }
+    if !ids.is_empty() {
+        line = line.end(Role::Dim, "expires in ");
+    }
     line.paint(buffer, area, desk.theme());
 }
 
@@ -209,9 +211,9 @@ fn row(desk: &Desk, world: World<'_>, release: &Release, pen: &mut Pen<'_>) {
     let left = release
         .approval()
         .and_then(|h| h.open())
-        .map_or_else(String::new, |(_, until)| say::short(until.since(world.now)));
+        .map_or_else(String::new, |(_, until)| until.since(world.now).to_string());
     pen.left(Role::Strong, &release.id.to_string(), 6).skip(1);
-    let room = pen.room().saturating_sub(19);
+    let room = pen.room().saturating_sub(24);
     let name = if release.plan.kind == Kind::Emergency {
         format!("{} emergency", release.subject())
     } else {
@@ -227,5 +229,5 @@ fn row(desk: &Desk, world: World<'_>, release: &Release, pen: &mut Pen<'_>) {
     pen.left(Role::Text, &shown, room)
         .skip(1)
         .left(role, &state, 11)
-        .right(Role::Dim, &left, 5);
+        .right(Role::Dim, &left, 10);
 }

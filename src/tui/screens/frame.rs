@@ -375,6 +375,7 @@ fn newest(desk: &Desk, world: World<'_>) -> Option<(Role, Glyph, String)> {
 /// A notice on a line: its role, its sign, its words.
 pub(super) fn worded(notice: &Notice) -> (Role, Glyph, String) {
     let (role, glyph) = match notice.level {
+        _ if notice.code == "asks-you" => (Role::NoticeWarning, Glyph::Waits),
         Level::Error => (Role::NoticeError, Glyph::Failed),
         Level::Warning => (Role::NoticeWarning, Glyph::Alert),
         Level::Info => (Role::NoticeInfo, Glyph::Done),

@@ -17,6 +17,11 @@ use super::super::world::{FRESH, World};
 use super::releases::sign;
 use super::row::status;
 
+/// Most instances of a batch that is done and calm that are still shown one by one.
+const FEW: usize = 8;
+/// Most instances that are shown one by one.
+const MANY: usize = 24;
+
 /// The lines of a ladder, and the one where the release stands.
 pub(super) struct Ladder {
     /// The lines.
@@ -226,7 +231,8 @@ impl Draw<'_> {
             line = line.end(Role::Dim, format!("{at}  {}", say::short(took)));
         }
         let mut lines = vec![line];
-        if matches!(mark, Mark::Here | Mark::Failed | Mark::Back) || count.troubled(self) {
+        let calm = mark == Mark::Done && count.bad == 0;
+        if !calm || count.all <= FEW {
             for m in &batch.moves {
                 lines.extend(self.instances(m, batch.moves.len() > 1));
             }
@@ -273,7 +279,12 @@ impl Draw<'_> {
             }
             lines.push(head);
         }
-        for step in &m.steps {
+        // of many instances those that are well are only counted
+        let many = m.steps.len() > MANY;
+        let (well, shown): (Vec<&Step>, Vec<&Step>) =
+            m.steps.iter().partition(|s| many && self.well(m, s));
+        let more = well.len() + shown.len().saturating_sub(MANY);
+        for step in shown.into_iter().take(MANY) {
             let (pieces, cells) = self.instance(m, step);
             if used > 0 && used + cells + 3 > room {
                 lines.push(std::mem::take(&mut line));
@@ -295,7 +306,25 @@ impl Draw<'_> {
         if used > 0 {
             lines.push(line);
         }
+        if more > 0 {
+            let words = if well.len() == more {
+                format!("and {more} more, as they should be")
+            } else {
+                format!("and {more} more")
+            };
+            lines.push(Line::new().gap(indent).text(Role::Dim, words));
+        }
         lines
+    }
+
+    /// Whether an instance was not reached yet, or runs what it should.
+    fn well(self, m: &Move, step: &Step) -> bool {
+        step.status == StepStatus::ToDo && !step.touched()
+            || step.status == StepStatus::Done
+                && self
+                    .world
+                    .state
+                    .runs(&m.target, &step.instance, &m.artifact)
     }
 
     /// One instance: its health, its version, and what is wrong with it.
@@ -506,10 +535,6 @@ impl Count {
             }
         }
         count
-    }
-
-    fn troubled(&self, draw: Draw<'_>) -> bool {
-        self.bad > 0 && draw.release.phase != Phase::Waiting
     }
 
     fn parts(&self) -> Vec<Part> {

@@ -3,9 +3,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::domain::live::{Chart as Looks, Unit};
+use crate::domain::live::Chart as Looks;
 use crate::domain::release::Release;
-use crate::domain::{MetricName, Timestamp};
+use crate::domain::{MetricName, Span, Timestamp};
 
 use super::super::desk::Desk;
 use super::super::glyph::Glyph;
@@ -14,7 +14,7 @@ use super::super::rich::Line;
 use super::super::say;
 use super::super::theme::Role;
 use super::super::widgets::text::{fill, rule, wrap};
-use super::super::widgets::{Chart, Pen, Series, spark, width};
+use super::super::widgets::{Chart, Pen, Series, spark};
 use super::super::world::World;
 use super::releases;
 
@@ -74,10 +74,41 @@ pub(super) fn paint(desk: &Desk, world: World<'_>, body: Rect, buffer: &mut Buff
             height: 1,
             ..parts.list
         };
-        row(desk, world, look, first + n == at, line, buffer);
+        row(desk, look, first + n == at, line, buffer);
     }
     rule(buffer, parts.rule, theme);
-    detail(desk, world, &looks[at], parts.detail, buffer);
+    let others: Vec<&Looks> = (1..looks.len())
+        .map(|n| &looks[(at + n) % looks.len()])
+        .collect();
+    let (large, small) = beside(parts.detail, others.len());
+    detail(desk, world, &looks[at], large, buffer);
+    for (look, area) in others.into_iter().zip(small) {
+        detail(desk, world, look, area, buffer);
+    }
+}
+
+/// Where the chart of the metric under the cursor goes, and those of the others beside it, where
+/// there is room.
+fn beside(area: Rect, others: usize) -> (Rect, Vec<Rect>) {
+    const LEAST: u16 = 9;
+    if area.width < 130 || others == 0 || area.height < LEAST {
+        return (area, Vec::new());
+    }
+    let width = area.width * 3 / 5;
+    let large = Rect { width, ..area };
+    let count = u16::try_from(others)
+        .unwrap_or(u16::MAX)
+        .min(area.height / LEAST);
+    let height = (area.height / count.max(1)).min(14);
+    let small = (0..count)
+        .map(|n| Rect {
+            x: area.x + width + 2,
+            width: area.width - width - 2,
+            y: area.y + n * height,
+            height: height - u16::from(count > 1),
+        })
+        .collect();
+    (large, small)
 }
 
 fn nothing(desk: &Desk, world: World<'_>, release: &Release, body: Rect, buffer: &mut Buffer) {
@@ -154,7 +185,7 @@ fn newest(
         .find_map(|point| of(point).filter(|v| v.is_finite()).map(|v| (v, point.at)))
 }
 
-fn row(desk: &Desk, world: World<'_>, look: &Looks, on_it: bool, line: Rect, buffer: &mut Buffer) {
+fn row(desk: &Desk, look: &Looks, on_it: bool, line: Rect, buffer: &mut Buffer) {
     let theme = desk.theme();
     if on_it {
         fill(buffer, line, theme, Role::RowCursor);
@@ -186,11 +217,18 @@ fn row(desk: &Desk, world: World<'_>, look: &Looks, on_it: bool, line: Rect, buf
     pen.right(Role::Text, &times, 7).skip(2);
     if looks > 0 {
         let values: Vec<Option<f64>> = look.points.iter().map(|p| p.canary).collect();
-        let short = spark(&values, looks, None, theme);
+        let shown = &values[values.len().saturating_sub(looks)..];
+        let most = shown.iter().flatten().copied().fold(0.0, f64::max);
+        // from zero, with air above: what is steady is a low line, what rises is seen to rise
+        let top = look
+            .limit
+            .filter(|l| *l < most * 4.0)
+            .unwrap_or(0.0)
+            .max(most * 1.6);
+        let short = spark(&values, looks, Some(top), theme);
         pen.left(status.role(), &short, looks).skip(2);
         pen.text(Role::Text, &look.words);
     }
-    let _ = world;
 }
 
 /// `2.1x`.
@@ -200,6 +238,13 @@ fn times(ratio: f64) -> String {
     } else {
         format!("{ratio:.2}x")
     }
+}
+
+/// How much time a chart shows: as much as was chosen, but not much more than there are looks.
+fn shown_span(desk: &Desk, world: World<'_>, look: &Looks) -> Span {
+    let first = look.points.first().map_or(world.now, |p| p.at);
+    let seen = world.now.since(first);
+    desk.span.min(Span(seen.0 * 21 / 20).max(Span::mins(1)))
 }
 
 /// The chart of the metric under the cursor, and what it says.
@@ -225,7 +270,7 @@ fn detail(desk: &Desk, world: World<'_>, look: &Looks, area: Rect, buffer: &mut 
             None => format!("{name}: nothing read"),
             Some((value, at)) => {
                 let age = world.now.since(at);
-                let old = if age > super::super::world::FRESH.max(crate::domain::Span::secs(45)) {
+                let old = if age > super::super::world::FRESH.max(Span::secs(45)) {
                     format!(", {} old", say::short(age))
                 } else {
                     String::new()
@@ -235,7 +280,8 @@ fn detail(desk: &Desk, world: World<'_>, look: &Looks, area: Rect, buffer: &mut 
         };
         line = line.gap(3).text(role, words);
     }
-    line = line.end(Role::Dim, format!("last {} ", desk.span));
+    let span = Span::secs(shown_span(desk, world, look).0 / 1000);
+    line = line.end(Role::Dim, format!("last {span} "));
     line.paint(buffer, head, theme);
     let words = sentences(look);
     let cols = usize::from(area.width.saturating_sub(2)).max(1);
@@ -300,7 +346,7 @@ fn chart(desk: &Desk, world: World<'_>, look: &Looks, area: Rect, buffer: &mut B
         };
     let (old, new) = (points(&|p| p.baseline), points(&|p| p.canary));
     #[expect(clippy::cast_precision_loss, reason = "spans of hours are exact")]
-    let span = desk.span.0 as f64 / 1000.0;
+    let span = shown_span(desk, world, look).0 as f64 / 1000.0;
     let series = [
         Series {
             points: &old,
@@ -344,18 +390,8 @@ fn chart(desk: &Desk, world: World<'_>, look: &Looks, area: Rect, buffer: &mut B
         top: None,
         limit: look.limit,
         markers: &began,
-        value: &|v| scale(unit, v),
+        value: &|v| say::scale(unit, v),
         moment: &moment,
     }
     .paint(buffer, area, desk.theme());
-}
-
-/// A value of the scale; a share of nothing is `0 %`.
-fn scale(unit: Unit, value: f64) -> String {
-    let text = say::value(unit, value);
-    if width(&text) > 9 {
-        String::new()
-    } else {
-        text
-    }
 }

@@ -5,6 +5,7 @@ use crate::domain::hold::HoldState;
 use crate::domain::ladder::{Mark, Station, rungs};
 use crate::domain::release::Release;
 use crate::domain::wake::armed;
+use crate::domain::{Health, TargetName, waiting};
 
 use super::super::desk::Desk;
 use super::super::dialog::effect::{window, window_words};
@@ -174,7 +175,45 @@ fn fact(label: &str, text: &str) -> Line {
     reason = "one paragraph for each kind of evidence"
 )]
 pub(super) fn evidence(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
-    let now = world.now;
+    let mut lines = verdicts(release, cols);
+    lines.push(Line::new());
+    lines.push(heading("Checks"));
+    match &release.finding {
+        Some(finding) => {
+            let (role, glyph) = if finding.pass {
+                (Role::StatusGood, Glyph::Done)
+            } else {
+                (Role::StatusBad, Glyph::Failed)
+            };
+            let rounds = say::count(finding.rounds as usize, "round");
+            let words = format!("{}, {rounds} in a row", finding.words);
+            lines.push(
+                Line::new()
+                    .gap(2)
+                    .sign(role, glyph)
+                    .gap(1)
+                    .text(role, words),
+            );
+        }
+        None => {
+            let words = "no round of checks is open";
+            lines.push(Line::new().gap(2).text(Role::Dim, words));
+        }
+    }
+    lines.push(Line::new());
+    lines.push(heading("What was read of its targets"));
+    for name in release.targets() {
+        lines.extend(reading(desk, world, name));
+    }
+    if let Some((who, note)) = &release.handover {
+        lines.push(Line::new());
+        lines.push(heading(format!("Handover note by {}", world.person(who))));
+        lines.extend(Line::wrapped(Role::Text, note, 2, cols));
+    }
+    lines
+}
+
+fn verdicts(release: &Release, cols: u16) -> Vec<Line> {
     let mut lines = vec![heading("Verdicts")];
     if release.verdicts.is_empty() {
         lines.push(Line::new().gap(2).text(Role::Dim, "no look was taken yet"));
@@ -195,84 +234,45 @@ pub(super) fn evidence(desk: &Desk, world: World<'_>, release: &Release, cols: u
         let inputs = format!("rests on numbers with the digest {}", verdict.inputs);
         lines.extend(Line::wrapped(Role::Dim, &inputs, 14, cols));
     }
-    lines.push(Line::new());
-    lines.push(heading("Checks"));
-    match &release.finding {
-        Some(finding) => {
-            let (role, glyph) = if finding.pass {
-                (Role::StatusGood, Glyph::Done)
-            } else {
-                (Role::StatusBad, Glyph::Failed)
-            };
-            let words = format!(
-                "{}, {} in a row",
-                finding.words,
-                say::count(finding.rounds as usize, "round")
-            );
-            lines.push(
-                Line::new()
-                    .gap(2)
-                    .sign(role, glyph)
-                    .gap(1)
-                    .text(role, words),
-            );
-        }
-        None => lines.push(
-            Line::new()
-                .gap(2)
-                .text(Role::Dim, "no round of checks is open"),
-        ),
-    }
-    lines.push(Line::new());
-    lines.push(heading("What was read of its targets"));
-    for name in release.targets() {
-        let live = world.live.targets.get(name);
-        let age = world.age(name);
-        let (role, words) = match (age, live.and_then(|l| l.failing.as_ref())) {
-            (Some(age), None) => (Role::Text, format!("read {} ago", say::fine(age))),
-            (Some(age), Some(why)) => (Role::StatusBad, format!("read {age} ago, now {why}")),
-            (None, Some(why)) => (Role::StatusBad, format!("never read: {why}")),
-            (None, None) => (Role::StatusUnknown, "never read".to_owned()),
+    lines
+}
+
+/// What was read of a target, and when; and what the ledger says of its instances.
+fn reading(desk: &Desk, world: World<'_>, name: &TargetName) -> Vec<Line> {
+    let live = world.live.targets.get(name);
+    let (role, words) = match (world.age(name), live.and_then(|l| l.failing.as_ref())) {
+        (Some(age), None) => (Role::Text, format!("read {} ago", say::fine(age))),
+        (Some(age), Some(why)) => (Role::StatusBad, format!("read {age} ago, now {why}")),
+        (None, Some(why)) => (Role::StatusBad, format!("never read: {why}")),
+        (None, None) => (Role::StatusUnknown, "never read".to_owned()),
+    };
+    let mut lines = vec![
+        Line::new()
+            .gap(2)
+            .text(Role::Strong, name.to_string())
+            .gap(2)
+            .text(role, words),
+    ];
+    let recorded = world.state.targets.get(name);
+    for (instance, seen) in recorded.iter().flat_map(|all| all.iter()) {
+        let version = seen.sight.artifact.as_ref().map_or("?", |a| &*a.version);
+        let (role, health) = match seen.sight.health {
+            Health::Running => (Role::Text, "runs"),
+            other => (Role::StatusBad, waiting::health_words(other)),
         };
+        let mut words = format!(
+            " {version} {health} since {}",
+            say::when(seen.since, world.now, desk.zone)
+        );
+        if !seen.sight.detail.is_empty() {
+            words.push_str(&format!(": {}", seen.sight.detail));
+        }
         lines.push(
             Line::new()
-                .gap(2)
-                .text(Role::Strong, name.to_string())
-                .gap(2)
+                .gap(4)
+                .text(Role::Text, instance.to_string())
                 .text(role, words),
         );
-        let Some(seen) = world.state.targets.get(name) else {
-            continue;
-        };
-        for (instance, seen) in seen.iter() {
-            let version = seen
-                .sight
-                .artifact
-                .as_ref()
-                .map_or("?", |a| &*a.version)
-                .to_owned();
-            let health = match seen.sight.health {
-                crate::domain::Health::Running => "runs",
-                other => crate::domain::waiting::health_words(other),
-            };
-            lines.push(Line::new().gap(4).text(
-                Role::Dim,
-                format!(
-                    "{instance} {version} {health} since {}{}",
-                    say::when(seen.since, now, desk.zone),
-                    if seen.sight.detail.is_empty() {
-                        String::new()
-                    } else {
-                        format!(": {}", seen.sight.detail)
-                    }
-                ),
-            ));
-        }
-    }
-    if let Some((who, note)) = &release.handover {
-        lines.push(Line::new());
-        lines.push(heading(format!("Handover note by {}", world.person(who))));
-        lines.extend(Line::wrapped(Role::Text, note, 2, cols));
     }
     lines
 }

@@ -21,8 +21,8 @@ use super::super::theme::Role;
 use super::super::widgets::text::{fill, rule};
 use super::super::widgets::{Pen, width};
 use super::super::world::World;
-use super::closed;
 use super::row::{Columns, Shown, status};
+use super::{closed, rollout};
 
 /// Releases whose words the columns are measured by.
 const MEASURED: usize = 400;
@@ -109,8 +109,8 @@ fn words(world: World<'_>, id: ReleaseId) -> String {
 }
 
 pub(super) fn paint(desk: &Desk, world: World<'_>, body: Rect, buffer: &mut Buffer) {
-    let parts = layout::releases(body);
     let rows = desk.rows(world, body.width);
+    let parts = layout::releases(body, rows.len());
     if rows.is_empty() {
         empty(desk, world, body, buffer);
         return;
@@ -272,13 +272,22 @@ fn detail(desk: &Desk, world: World<'_>, id: ReleaseId, area: Rect) -> Vec<Line>
         lines.push(head(desk, world, release, area.width));
     }
     if height >= 3 {
-        let rows = if height >= 6 { height - 4 } else { 1 };
+        let rows = match height {
+            0..6 => 1,
+            6..15 => height - 4,
+            _ => 6,
+        };
         lines.extend(folded(desk, release, area.width, rows));
     }
     if height >= 9 {
         lines.push(Line::new());
     }
     lines.extend(sentence(desk, world, release, &waiting));
+    let left = height.saturating_sub(lines.len() + 1);
+    if left >= 4 {
+        lines.push(Line::new());
+        lines.extend(rollout::trail(desk, world, release, area.width, left));
+    }
     lines.truncate(height);
     lines
 }

@@ -17,14 +17,17 @@ use super::super::widgets::{Pen, width};
 use super::super::world::World;
 use super::{Sheet, closed, filtered, ladder, pages, releases, tab_action, trails};
 
+/// The widest lines of a ladder or a page.
+const WIDEST: u16 = 124;
+
 /// The parts of the screen.
 struct Parts {
     head: Rect,
     sheet: Rect,
     /// Between the ladder and what was done.
     rule: Rect,
-    done: Rect,
-    next: Rect,
+    /// What was done, and what comes next.
+    trail: Rect,
 }
 
 fn parts(body: Rect, tab: Tab) -> Parts {
@@ -34,11 +37,8 @@ fn parts(body: Rect, tab: Tab) -> Parts {
         _ => 3,
     };
     let rest = body.height - head;
-    // side by side, or one above the other
-    let beside = body.width >= WIDE;
     let foot = match (tab, rest) {
-        (Tab::Ladder, 14..22) if beside => 5,
-        (Tab::Ladder, 14..22) => 6,
+        (Tab::Ladder, 14..22) => 5,
         (Tab::Ladder, 22..34) => 8,
         (Tab::Ladder, 34..) => 12,
         _ => 0,
@@ -47,42 +47,18 @@ fn parts(body: Rect, tab: Tab) -> Parts {
     let at = |y: u16, height: u16| Rect {
         y: body.y + y,
         height,
+        // a column of air at the right
+        width: body.width.saturating_sub(1),
         ..body
-    };
-    let foot_area = at(head + rest - foot, foot);
-    let (done, next) = if beside {
-        let half = foot_area.width * 3 / 5;
-        (
-            Rect {
-                width: half.saturating_sub(1),
-                ..foot_area
-            },
-            Rect {
-                x: foot_area.x + half,
-                width: foot_area.width - half,
-                ..foot_area
-            },
-        )
-    } else {
-        let next = foot / 2;
-        (
-            Rect {
-                y: foot_area.y + next,
-                height: foot - next,
-                ..foot_area
-            },
-            Rect {
-                height: next,
-                ..foot_area
-            },
-        )
     };
     Parts {
         head: at(0, head),
         sheet: at(head, rest - foot - line),
-        rule: at(head + rest - foot - line, line),
-        done,
-        next,
+        rule: Rect {
+            width: body.width,
+            ..at(head + rest - foot - line, line)
+        },
+        trail: at(head + rest - foot, foot),
     }
 }
 
@@ -96,14 +72,16 @@ pub(super) fn sheet(desk: &Desk, world: World<'_>, body: Rect) -> Option<Sheet> 
         let lines = closed::lines(desk, summary, body.width);
         return Some(Sheet::from_top(lines, area.height));
     };
-    let cols = area.width;
-    Some(match tab {
+    // what stands at the end of a line must not be far from its beginning
+    let cols = area.width.min(WIDEST);
+    let mut sheet = match tab {
         Tab::Ladder => {
             let ladder = ladder::ladder(desk, world, release, cols);
             Sheet {
                 lines: ladder.lines,
                 height: usize::from(area.height),
                 here: ladder.here,
+                cols,
             }
         }
         Tab::Why => Sheet::from_top(
@@ -130,7 +108,9 @@ pub(super) fn sheet(desk: &Desk, world: World<'_>, body: Rect) -> Option<Sheet> 
             filtered(desk, trails::calls(desk, world, release, cols)),
             area.height,
         ),
-    })
+    };
+    sheet.cols = cols;
+    Some(sheet)
 }
 
 pub(super) fn paint(desk: &Desk, world: World<'_>, body: Rect, buffer: &mut Buffer) {
@@ -152,8 +132,13 @@ pub(super) fn paint(desk: &Desk, world: World<'_>, body: Rect, buffer: &mut Buff
     };
     head(desk, world, release, parts.head, buffer);
     rule(buffer, parts.rule, theme);
-    done(desk, release, parts.done, buffer);
-    next(desk, world, release, parts.next, buffer);
+    let rows = usize::from(parts.trail.height);
+    let trail = if rows > 0 && parts.trail.width < WIDE {
+        stacked(desk, world, release, rows)
+    } else {
+        trail(desk, world, release, parts.trail.width, rows)
+    };
+    rich::paint(&trail, buffer, parts.trail, theme);
 }
 
 fn head(desk: &Desk, world: World<'_>, release: &Release, area: Rect, buffer: &mut Buffer) {
@@ -203,10 +188,9 @@ fn heading(text: &'static str) -> Line {
     Line::new().gap(1).text(Role::Heading, text)
 }
 
-/// What was done, the newest last.
-fn done(desk: &Desk, release: &Release, area: Rect, buffer: &mut Buffer) {
-    let rows = usize::from(area.height.saturating_sub(1));
-    let skip = release.log.len().saturating_sub(rows);
+/// What was done, the newest last, in so many lines with the heading.
+fn done(desk: &Desk, release: &Release, rows: usize) -> Vec<Line> {
+    let skip = release.log.len().saturating_sub(rows.saturating_sub(1));
     let mut lines = vec![heading("Done")];
     for entry in &release.log[skip..] {
         lines.push(
@@ -218,11 +202,11 @@ fn done(desk: &Desk, release: &Release, area: Rect, buffer: &mut Buffer) {
                 .end(Role::Dim, entry.who.to_string()),
         );
     }
-    rich::paint(&lines, buffer, area, desk.theme());
+    lines
 }
 
 /// What the engine will do by itself, and when.
-fn next(desk: &Desk, world: World<'_>, release: &Release, area: Rect, buffer: &mut Buffer) {
+fn next(desk: &Desk, world: World<'_>, release: &Release) -> Vec<Line> {
     let mut lines = vec![heading("Next")];
     let now = world.now;
     if release.paused.is_some() {
@@ -241,12 +225,53 @@ fn next(desk: &Desk, world: World<'_>, release: &Release, area: Rect, buffer: &m
             } else {
                 "now".to_owned()
             };
-            line = line.end(
-                Role::Dim,
-                format!("{}  {in_words} ", say::when(at, now, desk.zone)),
-            );
+            let when = say::when(at, now, desk.zone);
+            line = line.end(Role::Dim, format!("{when}  {in_words}"));
         }
         lines.push(line);
     }
-    rich::paint(&lines, buffer, area, desk.theme());
+    lines
+}
+
+/// Done and Next side by side, in so many lines; where that is too narrow, Next alone.
+pub(super) fn trail(
+    desk: &Desk,
+    world: World<'_>,
+    release: &Release,
+    cols: u16,
+    rows: usize,
+) -> Vec<Line> {
+    let next = next(desk, world, release);
+    if cols < WIDE {
+        return next.into_iter().take(rows).collect();
+    }
+    let (left, right) = columns(cols);
+    let mut done = done(desk, release, rows).into_iter();
+    let mut next = next.into_iter();
+    (0..rows)
+        .map_while(|_| match (done.next(), next.next()) {
+            (None, None) => None,
+            (a, b) => Some(
+                a.unwrap_or_default()
+                    .beside(b.unwrap_or_default(), left, right),
+            ),
+        })
+        .collect()
+}
+
+/// Next above Done, where there is no room side by side: what comes matters more than what was.
+fn stacked(desk: &Desk, world: World<'_>, release: &Release, rows: usize) -> Vec<Line> {
+    let mut lines: Vec<Line> = next(desk, world, release)
+        .into_iter()
+        .take(rows.div_ceil(2))
+        .collect();
+    let left = rows.saturating_sub(lines.len());
+    lines.extend(done(desk, release, left));
+    lines
+}
+
+/// Where Done ends and Next begins.
+const fn columns(cols: u16) -> (u16, u16) {
+    let left = cols * 3 / 5;
+    (left.saturating_sub(2), left)
 }

@@ -7,7 +7,7 @@ use crate::domain::ladder::{Mark, Station, rungs};
 use crate::domain::plan::Kind;
 use crate::domain::release::{Phase, Release, Summary};
 use crate::domain::waiting::{Group, Waiting, Whom};
-use crate::domain::{Call, ReleaseId};
+use crate::domain::{Call, ReleaseId, Span};
 
 use super::super::desk::Desk;
 use super::super::glyph::Glyph;
@@ -82,7 +82,7 @@ fn subject(release: &Release) -> (&str, String) {
 /// How a release is painted, by who has to act and whether anything is wrong.
 pub(super) fn status(release: &Release, waiting: &Waiting) -> Role {
     let person = matches!(waiting.on, Whom::Voters(_) | Whom::Control);
-    if release.phase == Phase::RollingBack || (waiting.trouble && !person) {
+    if release.phase == Phase::RollingBack || waiting.trouble && !person {
         Role::StatusBad
     } else if person {
         Role::StatusPerson
@@ -151,8 +151,8 @@ fn pulse(world: World<'_>, release: &Release) -> Option<(Vec<(Role, &'static str
         .map(|call| {
             let (status, _) = say::verdict(*call);
             let level = match call {
-                Call::Pass => "▁",
-                Call::Undecided => "▂",
+                Call::Pass => "▂",
+                Call::Undecided => "·",
                 Call::Hold => "▅",
                 Call::Fail => "█",
                 Call::NoData => "?",
@@ -165,8 +165,8 @@ fn pulse(world: World<'_>, release: &Release) -> Option<(Vec<(Role, &'static str
 
 const fn ascii(level: &str) -> &'static str {
     match level.as_bytes() {
-        b"\xe2\x96\x81" => "_",
-        b"\xe2\x96\x82" => ".",
+        b"\xe2\x96\x82" => "_",
+        b"\xc2\xb7" => ".",
         b"\xe2\x96\x85" => "=",
         b"\xe2\x96\x88" => "#",
         _ => "?",
@@ -241,7 +241,10 @@ impl Shown<'_> {
         pen.left(role, waiting.word, 10).skip(1);
         // the end of the line is written first, so that the sentence gets what is left
         let end = self.end(release, area.width);
-        let tail = end.width + 1 + 6 + if area.width >= 110 { 11 } else { 0 };
+        let until = until(&waiting, self.world, self.desk);
+        let until_width = if area.width >= UNTIL { 19 } else { 0 };
+        let on_width = if area.width >= 110 { 11 } else { 0 };
+        let tail = end.width + 1 + 6 + on_width + until_width;
         let sentence = pen.room().saturating_sub(tail);
         let what = if role == Role::StatusBad {
             role
@@ -255,6 +258,9 @@ impl Shown<'_> {
         }
         let since = say::short(self.world.now.since(waiting.since));
         pen.right(Role::Dim, &since, 5).skip(1);
+        if until_width > 0 {
+            pen.skip(1).left(until.0, &until.1, until_width - 2).skip(1);
+        }
         for (role, text) in end.pieces {
             pen.text(role, &text);
         }
@@ -412,6 +418,28 @@ impl Shown<'_> {
 struct End {
     pieces: Vec<(Role, String)>,
     width: usize,
+}
+
+/// From this many columns on, a row says until when it waits, and what happens then.
+const UNTIL: u16 = 140;
+
+/// `03:10 holds on`.
+fn until(waiting: &Waiting, world: World<'_>, desk: &Desk) -> (Role, String) {
+    match waiting.until {
+        Some(at) => {
+            let role = if at.since(world.now) < Span::mins(5) {
+                Role::StatusPerson
+            } else {
+                Role::Dim
+            };
+            let at = say::when(at, world.now, desk.zone);
+            (role, format!("{at} {}", waiting.then))
+        }
+        None if waiting.trouble && !waiting.then.is_empty() => {
+            (Role::StatusBad, "overdue".to_owned())
+        }
+        None => (Role::Dim, String::new()),
+    }
 }
 
 /// On whom a release waits, for a list.

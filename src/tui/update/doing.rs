@@ -45,9 +45,9 @@ pub(super) fn begin(desk: &mut Desk, world: World<'_>, action: Action) -> Vec<As
                 [one] => desk.comments.get(&one.id).cloned().unwrap_or_default(),
                 _ => String::new(),
             };
-            desk.overlay = Some(Overlay::Confirm(Confirm::new(
+            desk.overlay = Some(Overlay::Confirm(Box::new(Confirm::new(
                 action, seen, level, &comment,
-            )));
+            ))));
             Vec::new()
         }
         None => Vec::new(),
@@ -81,11 +81,11 @@ fn comment(desk: &mut Desk, world: World<'_>) {
     };
     let mut draft = Draft::line(500);
     draft.paste(desk.comments.get(&id).map_or("", String::as_str));
-    desk.overlay = Some(Overlay::Comment(id, draft));
+    desk.overlay = Some(Overlay::Comment(id, Box::new(draft)));
 }
 
 /// The person said yes in the dialog.
-pub(super) fn confirmed(desk: &mut Desk, world: World<'_>, mut confirm: Confirm) -> Vec<Ask> {
+pub(super) fn confirmed(desk: &mut Desk, world: World<'_>, mut confirm: Box<Confirm>) -> Vec<Ask> {
     if confirm.missing().is_some() {
         // nothing is lost: the dialog stays and says what is missing
         confirm.on_text = false;

@@ -6,7 +6,7 @@ use crate::domain::{Notice, ReleaseId, Span};
 
 use super::super::action::Action;
 use super::super::desk::{Ask, Desk, Place, Screen, Tab};
-use super::super::dialog::{Overlay, Palette};
+use super::super::dialog::Overlay;
 use super::super::layout;
 use super::super::order::{Row, Spot};
 use super::super::screens;
@@ -40,9 +40,9 @@ pub(super) fn go(desk: &mut Desk, world: World<'_>, action: Action) -> Vec<Ask> 
         Action::Filter => {
             let mut draft = Draft::line(80);
             draft.paste(desk.filter());
-            desk.overlay = Some(Overlay::Filter(draft));
+            desk.overlay = Some(Overlay::Filter(Box::new(draft)));
         }
-        Action::Palette => desk.overlay = Some(Overlay::Palette(Palette::default())),
+        Action::Palette => desk.overlay = Some(Overlay::Palette(Box::default())),
         Action::Why => side(desk, world, Tab::Why),
         Action::Changes => side(desk, world, Tab::Changes),
         Action::Evidence => side(desk, world, Tab::Evidence),
@@ -270,7 +270,7 @@ fn step_rows(desk: &mut Desk, world: World<'_>, action: Action) {
     let Some(at) = desk.spot_row(&rows) else {
         return;
     };
-    let height = desk.rows_height();
+    let height = desk.rows_height(rows.len());
     // steps count rows that a cursor can stand on, pages count lines
     let target = match action {
         Action::NextRow | Action::PreviousRow => {
@@ -322,7 +322,7 @@ pub(super) fn wheel(desk: &mut Desk, world: World<'_>, down: bool) {
     match desk.place.screen {
         Screen::Releases => {
             let rows = desk.rows(world, desk.size.width);
-            let height = desk.rows_height();
+            let height = desk.rows_height(rows.len());
             desk.rows.wheel(down, rows.len(), height);
             // the cursor stays in sight, on a row where it can stand
             let at = desk.rows.cursor(rows.len()).unwrap_or(0);
@@ -355,9 +355,9 @@ impl Desk {
     }
 
     /// The lines that the list of the releases screen has.
-    pub(in crate::tui) fn rows_height(&self) -> usize {
+    pub(in crate::tui) fn rows_height(&self, rows: usize) -> usize {
         let body = layout::frame(self.area()).body;
-        usize::from(layout::releases(body).list.height)
+        usize::from(layout::releases(body, rows).list.height)
     }
 
     /// The line on which the cursor of the releases screen stands.
@@ -368,7 +368,7 @@ impl Desk {
 
     /// Puts the cursor of the releases screen on a line.
     pub(in crate::tui) fn put(&mut self, rows: &[Row], line: usize) {
-        let height = self.rows_height();
+        let height = self.rows_height(rows.len());
         self.rows.to(line, rows.len(), height);
         if let Some(spot) = rows.get(line).and_then(|row| row.spot()) {
             self.spot = Some(spot);

@@ -33,9 +33,9 @@ fn press(desk: &mut Desk, world: World<'_>, at: Position) -> Vec<Ask> {
     }
     match desk.place.screen {
         Screen::Releases => {
-            let list = layout::releases(frame.body).list;
+            let rows = desk.rows(world, desk.size.width);
+            let list = layout::releases(frame.body, rows.len()).list;
             if list.contains(at) {
-                let rows = desk.rows(world, desk.size.width);
                 let view = desk.rows.view(rows.len(), usize::from(list.height));
                 let mut line = view.start + usize::from(at.y - list.y);
                 if matches!(rows.get(line), Some(super::super::order::Row::Second(_))) {
