@@ -19,9 +19,12 @@ pub struct Usage {
 /// The words for an error of clap, which help and version are as well.
 pub fn of(error: &clap::Error, json: bool, colour: bool) -> Usage {
     let rendered = error.render();
-    let text = match colour {
+    let plain = rendered.to_string();
+    // what was typed is repeated, and may hold what moves a cursor
+    let hostile = |c: char| c.is_control() && c != '\n';
+    let text = match colour && !plain.contains(hostile) {
         true => rendered.ansi().to_string(),
-        false => rendered.to_string(),
+        false => plain.replace(hostile, "\u{fffd}"),
     };
     let exit = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
@@ -57,4 +60,23 @@ fn notice(error: &clap::Error) -> Notice {
         None => "`holdpoint --help` shows what there is".to_owned(),
     };
     Notice::error("usage", printable(headline, 300)).next(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::Cli;
+
+    #[test]
+    fn what_was_typed_never_reaches_the_terminal_raw() {
+        let words = ["holdpoint", "vote", "R-1", "\u{1b}[2J"];
+        let error = Cli::try_parse_from(words).unwrap_err();
+        for (json, colour) in [(false, false), (false, true), (true, false)] {
+            let usage = of(&error, json, colour);
+            assert_eq!(usage.exit, Exit::BadInput);
+            assert!(!usage.text.contains('\u{1b}'), "{:?}", usage.text);
+        }
+    }
 }
