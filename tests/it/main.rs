@@ -10,7 +10,9 @@
 
 mod cli;
 mod cli_configs;
+mod demonstration;
 mod engine;
+mod faults;
 mod fleet;
 mod guests;
 mod house;
@@ -24,6 +26,7 @@ mod readme;
 mod room;
 mod server;
 mod sessions;
+mod shop;
 mod sockets;
 mod sshd;
 mod terminals;

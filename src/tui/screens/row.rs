@@ -82,9 +82,7 @@ fn subject(release: &Release) -> (&str, String) {
 /// How a release is painted, by who has to act and whether anything is wrong.
 pub(super) fn status(release: &Release, waiting: &Waiting) -> Role {
     let person = matches!(waiting.on, Whom::Voters(_) | Whom::Control);
-    if release.phase == Phase::RollingBack {
-        Role::StatusBad
-    } else if waiting.trouble && !person {
+    if release.phase == Phase::RollingBack || (waiting.trouble && !person) {
         Role::StatusBad
     } else if person {
         Role::StatusPerson
