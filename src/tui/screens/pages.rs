@@ -169,6 +169,10 @@ fn fact(label: &str, text: &str) -> Line {
 }
 
 /// What verdicts and checks rest on.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one paragraph for each kind of evidence"
+)]
 pub(super) fn evidence(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
     let now = world.now;
     let mut lines = vec![heading("Verdicts")];

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use holdpoint::cli::fleet::place::{Place, Served};
+use holdpoint::cli::fleet::profile::{self, Profile};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -166,6 +167,13 @@ fn steps(number: u32, patience: &str) -> String {
 /// Returns the release and the instance.
 fn stopped(demo: &Demo, number: u32, patience: &str) -> (String, Served) {
     let room = demo.path();
+    // slow to start, so that there is time to notice before the batch is over
+    let slow = Profile {
+        start_ms: 4000,
+        ..Profile::default()
+    };
+    let profiles = [(format!("2.{number}.0"), slow)].into();
+    profile::write(&room.join("fleet"), &profiles).unwrap();
     let id = demo.approved(&steps(number, patience));
     let show = || done(room, &["release", "show", &id]);
     until("the manual hold", show, |r| {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -87,6 +88,19 @@ fn refused(disk: &Disk, shop: &Shop, number: &mut u32) -> u32 {
     };
     let full = |seen: &(Option<i32>, String)| *seen == (Some(1), "disk-full".to_owned());
     until("a plan is refused because the disk is full", see, full);
+    // what a failed write took up of the log may still hold smaller ones: until none fits, though
+    // the engine tries once a second
+    let mut last = (0, Instant::now());
+    let see = || {
+        disk.fill();
+        let entries = ledger(&shop.room).len();
+        if entries != last.0 {
+            last = (entries, Instant::now());
+        }
+        last.1.elapsed()
+    };
+    let quiet = |span: &Duration| *span > Duration::from_millis(2500);
+    until("nothing is written any more", see, quiet);
     taken
 }
 
