@@ -19,6 +19,7 @@ mod guests;
 mod house;
 mod ledgers;
 mod located;
+mod machine;
 mod platform_command;
 mod platform_health;
 mod platform_runner;

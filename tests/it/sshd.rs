@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use tempfile::TempDir;
 
+use crate::machine::left_out;
 use crate::until::until;
 
 pub struct Sshd {
@@ -16,16 +17,16 @@ pub struct Sshd {
 }
 
 impl Sshd {
-    /// `None` when there is no sshd and `HOLDPOINT_SKIP` says that this is known.
+    /// `None` when it was left out by name.
     pub fn start() -> Option<Sshd> {
-        let Some(program) = program() else {
-            let skipped = std::env::var("HOLDPOINT_SKIP").unwrap_or_default();
-            assert!(
-                skipped.split(',').any(|word| word.trim() == "ssh"),
-                "there is no sshd (package openssh-server); HOLDPOINT_SKIP=ssh leaves this test out"
-            );
+        if left_out("ssh") {
             return None;
-        };
+        }
+        let program = program().unwrap_or_else(|| {
+            panic!(
+                "there is no sshd (package openssh-server); HOLDPOINT_SKIP=ssh leaves this test out"
+            )
+        });
         let dir = tempfile::tempdir().unwrap();
         for name in ["host_key", "user_key", "stranger_key"] {
             let mut keygen = Command::new("ssh-keygen");

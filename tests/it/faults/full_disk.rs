@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::machine::left_out;
 use crate::shop::{Shop, events, ledger};
 use crate::until::until;
 
@@ -18,9 +19,7 @@ struct Disk(TempDir);
 impl Disk {
     /// `None` when the environment says that no tmpfs can be had here.
     fn mount(mebibytes: u32) -> Option<Disk> {
-        let skip = std::env::var("HOLDPOINT_SKIP").unwrap_or_default();
-        if skip.split([',', ' ']).any(|name| name == "tmpfs") {
-            println!("left out: HOLDPOINT_SKIP names tmpfs, so that no full disk was tried");
+        if left_out("tmpfs") {
             return None;
         }
         let dir = tempfile::tempdir().unwrap();

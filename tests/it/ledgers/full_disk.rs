@@ -8,6 +8,8 @@ use std::process::Command;
 use holdpoint::ledger::{Ballast, Ledger, LedgerError, Reader, Urgency};
 use tempfile::TempDir;
 
+use crate::machine::left_out;
+
 use super::{add, all, event, events};
 
 /// A tmpfs, gone with the value.
@@ -16,9 +18,7 @@ struct Disk(TempDir);
 impl Disk {
     /// `None` when the environment says that no tmpfs can be had here.
     fn mount(mebibytes: u32) -> Option<Disk> {
-        let skip = std::env::var("HOLDPOINT_SKIP").unwrap_or_default();
-        if skip.split([',', ' ']).any(|name| name == "tmpfs") {
-            println!("left out: HOLDPOINT_SKIP names tmpfs, so that no full disk was tried");
+        if left_out("tmpfs") {
             return None;
         }
         let dir = tempfile::tempdir().unwrap();
