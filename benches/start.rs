@@ -3,10 +3,10 @@
 //!
 //! `cargo bench --bench start` prints the figures; `-- EVENTS` takes another number of events.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a benchmark stops where it fails")]
 
 #[path = "../tests/it/room/mod.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with the tests, which use more of it")]
 mod room;
 
 use std::time::Instant;

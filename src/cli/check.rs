@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::FileKind;
 use super::exit::{Exit, Stop};
-use super::out::{Look, shown};
+use super::out::{Look, all_shown};
 use super::view::{CheckView, ErrorView, line};
 use crate::config::home;
 use crate::config::mistakes::{Mistakes, Source};
@@ -144,9 +144,7 @@ impl Found {
                 err: String::new(),
             });
         }
-        let err: String = errors
-            .map(|notice| shown(&self.mistakes, notice, look))
-            .collect();
+        let err = all_shown(&self.mistakes, look);
         let files = match self.files.as_slice() {
             [one] => one.clone(),
             many => format!("{} files", many.len()),

@@ -3,6 +3,9 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
 
 use super::args::{Cli, LedgerVerb, ReleaseVerb, Verb};
 use super::closed::Closed;
@@ -10,7 +13,7 @@ use super::exec::{Order, exec};
 use super::exit::{Exit, Stop, Went};
 use super::house::identify;
 use super::keeper::no_engine;
-use super::local::{order, say, tell};
+use super::local::{Printed, order, say, tell};
 use super::out::{Chunk, Look, Out};
 use crate::config::room::RoomFiles;
 use crate::config::{home, tokens};
@@ -111,10 +114,16 @@ async fn far(client: Client, order: Order, look: Look) -> Went {
         cols: u32::from(look.cols),
     };
     let client = client.env(|name| std::env::var(name).ok());
-    let (mut out, mut err) = (tokio::io::stdout(), tokio::io::stderr());
-    let ran = client
-        .exec(command, &mut out, &mut err, interrupted())
-        .await;
+    let broken = Arc::new(Notify::new());
+    let (mut out, mut err) = (Printed::stdout(&broken), Printed::stderr(&broken));
+    // without this, what follows a ledger would go on for ever behind a reader that has left
+    let enough = async {
+        tokio::select! {
+            () = interrupted() => {}
+            () = broken.notified() => {}
+        }
+    };
+    let ran = client.exec(command, &mut out, &mut err, enough).await;
     match ran {
         Ok(code) => Ok(Exit::Other(code)),
         Err(error) => Err(stop(&error)),
@@ -144,10 +153,13 @@ async fn near(room: &Path, token: Option<&str>, order: &Order, look: Look) -> We
     let print = async {
         while let Some(chunk) = chunks.recv().await {
             match chunk {
-                Chunk::Out(text) => say(&text),
+                Chunk::Out(text) if !say(&text) => break,
+                Chunk::Out(_) => {}
                 Chunk::Err(text) => tell(&text),
             }
         }
+        // closing it ends the command, if nobody reads what it says
+        drop(chunks);
     };
     let (exit, ()) = tokio::join!(run, print);
     Ok(exit)

@@ -52,20 +52,7 @@ impl Keeper for Closed {
     }
 
     async fn entries(&self, from: u64, most: usize) -> Result<Vec<Line>, Notice> {
-        let mut lines = Vec::new();
-        let read = self.reader.read(from).await;
-        let mut entries = read.map_err(|e| explain::ledger(&e))?;
-        while lines.len() < most {
-            let chunk = entries.next().await.map_err(|e| explain::ledger(&e))?;
-            let Some(chunk) = chunk else { break };
-            lines.extend(chunk.iter().map(|entry| Line {
-                seq: entry.seq,
-                hash: entry.hash.to_string(),
-                bytes: entry.bytes.to_vec(),
-            }));
-        }
-        lines.truncate(most);
-        Ok(lines)
+        lines(&self.reader, from, most).await
     }
 
     async fn backup(&self, file: PathBuf) -> Result<(u64, String), Notice> {
@@ -73,4 +60,26 @@ impl Keeper for Closed {
         let backup = backup.map_err(|e| explain::ledger(&e))?;
         Ok((backup.head.seq, backup.head.hash.to_string()))
     }
+}
+
+/// Entries of a ledger from a number on, at most `most`.
+///
+/// # Errors
+/// When the ledger cannot be read, or is damaged.
+pub async fn lines(ledger: &Reader, from: u64, most: usize) -> Result<Vec<Line>, Notice> {
+    let failed = |error| explain::ledger(&error);
+    let mut lines = Vec::new();
+    let mut entries = ledger.read(from).await.map_err(failed)?;
+    while lines.len() < most {
+        let Some(chunk) = entries.next().await.map_err(failed)? else {
+            break;
+        };
+        let left = most - lines.len();
+        lines.extend(chunk.iter().take(left).map(|entry| Line {
+            seq: entry.seq,
+            hash: entry.hash.to_string(),
+            bytes: entry.bytes.to_vec(),
+        }));
+    }
+    Ok(lines)
 }

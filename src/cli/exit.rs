@@ -30,10 +30,7 @@ impl Exit {
             Exit::BadInput => 2,
             Exit::Unreachable => 3,
             Exit::InVain => 4,
-            Exit::Other(code) => match u8::try_from(code) {
-                Ok(code) => code,
-                Err(_) => 1,
-            },
+            Exit::Other(code) => u8::try_from(code).unwrap_or(1),
         }
     }
 }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::closed::lines;
 use super::exec::{Order, exec};
 use super::keeper::{Keeper, Line, Settled};
 use super::out::{Chunk, Look, Out};
 use crate::config::tokens::Identities;
 use crate::domain::{Actor, Ask, Door, Notice, State};
-use crate::engine::{EngineHandle, explain};
+use crate::engine::EngineHandle;
 use crate::session::socket::{Console, ExecRequest, Host};
 use crate::session::{Identity, Room};
 use crate::tui::{Caps, Depth};
@@ -115,21 +116,7 @@ impl Keeper for EngineHandle {
     }
 
     async fn entries(&self, from: u64, most: usize) -> Result<Vec<Line>, Notice> {
-        let failed = |error| explain::ledger(&error);
-        let mut found = Vec::new();
-        let mut entries = self.ledger().read(from).await.map_err(failed)?;
-        while let Some(chunk) = entries.next().await.map_err(failed)? {
-            let room = most.saturating_sub(found.len());
-            found.extend(chunk.iter().take(room).map(|entry| Line {
-                seq: entry.seq,
-                hash: entry.hash.to_string(),
-                bytes: entry.bytes.to_vec(),
-            }));
-            if found.len() == most {
-                break;
-            }
-        }
-        Ok(found)
+        lines(self.ledger(), from, most).await
     }
 
     async fn backup(&self, file: PathBuf) -> Result<(u64, String), Notice> {

@@ -118,6 +118,7 @@ fn closed_cells(summary: &Summary, now: Timestamp) -> [String; 7] {
 /// Columns as wide as their widest cell; the sentence gives way when the line is too long.
 fn lay_out(rows: &[Row], width: usize) -> String {
     const SENTENCE: usize = 4;
+    const READABLE: usize = 30;
     let mut widths = [0; 7];
     for row in rows {
         if let Row::Cells(cells) = row {
@@ -126,10 +127,14 @@ fn lay_out(rows: &[Row], width: usize) -> String {
             }
         }
     }
-    let all: usize = widths.iter().sum::<usize>() + 2 * widths.len() + 1;
-    if all > width {
-        widths[SENTENCE] = widths[SENTENCE].saturating_sub(all - width).max(10);
+    let all = |widths: &[usize; 7]| widths.iter().sum::<usize>() + 2 * widths.len() + 1;
+    let too_wide = all(&widths).saturating_sub(width);
+    if widths[SENTENCE].saturating_sub(too_wide) < READABLE {
+        // on whom, the sentence says as well
+        widths[SENTENCE + 1] = 0;
     }
+    let too_wide = all(&widths).saturating_sub(width);
+    widths[SENTENCE] = widths[SENTENCE].saturating_sub(too_wide).max(10);
     let mut text = String::new();
     for row in rows {
         let line = match row {
@@ -137,6 +142,9 @@ fn lay_out(rows: &[Row], width: usize) -> String {
             Row::Cells(cells) => {
                 let mut line = String::from(" ");
                 for (n, (cell, most)) in cells.iter().zip(widths).enumerate() {
+                    if most == 0 {
+                        continue;
+                    }
                     // figures stand to the right
                     line.push_str(&fit(cell, most, n == 2));
                     line.push_str("  ");

@@ -3,11 +3,17 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::AsyncWrite;
+use tokio::sync::Notify;
 
 use super::args::{Cli, LedgerVerb, ReleaseVerb, Verb};
 use super::exec::Order;
 use super::exit::{Exit, Stop};
-use super::out::{Look, shown};
+use super::out::{Look, all_shown};
 use super::view::{TokenView, line};
 use super::{check, init, keys, schema};
 use crate::config::mistakes::Mistakes;
@@ -43,16 +49,71 @@ fn unicode() -> bool {
     Caps::from_env(|name| held.get(name).map(String::as_str)).unicode
 }
 
-/// Writes to stdout. A reader that has gone away is no error of ours.
-pub fn say(text: &str) {
+/// Writes to stdout; whether somebody still reads it. That nobody does is no error of ours.
+pub fn say(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .is_ok()
 }
 
 /// Writes to stderr.
 pub fn tell(text: &str) {
     let mut err = std::io::stderr().lock();
     let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
+/// Stdout or stderr for what comes over a socket. Writing blocks: a client has nothing else to do.
+#[derive(Debug)]
+pub struct Printed<W> {
+    to: W,
+    broken: Arc<Notify>,
+}
+
+impl Printed<std::io::Stdout> {
+    /// Stdout; `broken` hears when nobody reads it any more.
+    pub fn stdout(broken: &Arc<Notify>) -> Self {
+        Printed {
+            to: std::io::stdout(),
+            broken: broken.clone(),
+        }
+    }
+}
+
+impl Printed<std::io::Stderr> {
+    /// Stderr; `broken` hears when nobody reads it any more.
+    pub fn stderr(broken: &Arc<Notify>) -> Self {
+        Printed {
+            to: std::io::stderr(),
+            broken: broken.clone(),
+        }
+    }
+}
+
+impl<W: Write + Unpin> AsyncWrite for Printed<W> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        let written = self.to.write(bytes);
+        if written.is_err() {
+            self.broken.notify_one();
+        }
+        Poll::Ready(written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let flushed = self.to.flush();
+        if flushed.is_err() {
+            self.broken.notify_one();
+        }
+        Poll::Ready(flushed)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.poll_flush(context)
+    }
 }
 
 /// Ends a command: says what went wrong, if anything did.
@@ -69,9 +130,7 @@ pub fn finish(went: Result<Exit, Stop>, look: Look) -> Exit {
 
 /// Shows what is wrong, without ending.
 pub fn complain(mistakes: &Mistakes, look: Look) {
-    for notice in &mistakes.notices {
-        tell(&shown(mistakes, notice, look));
-    }
+    tell(&all_shown(mistakes, look));
 }
 
 /// Carries out a command that needs no engine; `None` when it does need one.

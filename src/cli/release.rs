@@ -13,7 +13,7 @@ use crate::domain::refusal::short;
 use crate::domain::words::nearest;
 use crate::domain::{
     Ask, Command, Control, Draft, HoldId, InstanceName, Notice, ReleaseId, State, Timestamp,
-    waiting,
+    waiting::{self, Waiting},
 };
 
 /// Carries out one of them.
@@ -201,6 +201,15 @@ async fn control<R: Keeper>(
     done(release, settled, did, errand).await
 }
 
+/// What a release waits for, in a sentence without its subject.
+pub fn sentence(waits: &Waiting) -> String {
+    // `start: start Payments 5` would say it twice
+    match waits.word {
+        "start" | "paused" | "moving" | "rolls back" => waits.what.clone(),
+        word => format!("{word}: {}", waits.what),
+    }
+}
+
 /// Asks in the caller's name.
 ///
 /// # Errors
@@ -231,7 +240,7 @@ pub async fn done<R: Keeper>(
     let (digest, at, waits) = match (state.live.get(&id), state.closed.get(&id)) {
         (Some(release), _) => {
             let waits = waiting::of(&state, release, now());
-            let words = format!("{}: {}", waits.word, waits.what);
+            let words = sentence(&waits);
             (
                 Some(release.digest.to_string()),
                 phase(release.phase),

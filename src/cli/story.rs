@@ -1,11 +1,11 @@
 //! An event in a line of words, for the ledger.
 
-use crate::domain::Health;
-use crate::domain::effect::Outcome;
+use super::view::time;
 use crate::domain::event::What;
 use crate::domain::log::instance_of;
 use crate::domain::refusal::short;
 use crate::domain::waiting::health_words;
+use crate::domain::{Choice, EffectId, GroupName, Health, Outcome, Sight, TargetName};
 
 /// What happened, in a line.
 pub fn words(what: &What) -> String {
@@ -16,7 +16,6 @@ pub fn words(what: &What) -> String {
             charter.targets.len(),
             short(digest)
         ),
-        What::WritingResumed { .. } => "the ledger can be written again".to_owned(),
         What::Submitted { plan, digest, .. } => {
             format!("submits \"{}\", plan {}", plan.title, short(digest))
         }
@@ -26,16 +25,7 @@ pub fn words(what: &What) -> String {
             groups,
             comment,
             ..
-        } => {
-            let groups: Vec<&str> = groups.iter().map(|g| g.as_str()).collect();
-            let what = format!(
-                "votes to {} plan {} for {}",
-                choice.word(),
-                short(digest),
-                groups.join(", ")
-            );
-            because(&what, comment)
-        }
+        } => voted(digest, *choice, groups, comment),
         What::HoldOpened { hold, .. } => format!("stands at {hold}"),
         What::HoldCleared { hold, by, .. } => format!("{hold} cleared: {by}"),
         What::HoldWarned { hold, .. } => format!("the deadline of {hold} comes near"),
@@ -51,21 +41,7 @@ pub fn words(what: &What) -> String {
             outcome,
             again,
             ..
-        } => {
-            let later = if again.is_some() {
-                ", tries again by itself"
-            } else {
-                ""
-            };
-            let name = instance_of(effect.as_str());
-            match outcome {
-                Outcome::Done { took } => format!("{name} done in {took}"),
-                Outcome::Failed { why, output } => {
-                    because(&format!("{name} failed, {why}{later}"), output)
-                }
-                Outcome::Unknown { why } => format!("{name} unknown: {why}"),
-            }
-        }
+        } => ended(effect, outcome, again.is_some()),
         What::StepRetried {
             target, instance, ..
         } => format!("{target} {instance} is tried again"),
@@ -82,21 +58,48 @@ pub fn words(what: &What) -> String {
             verdict.words
         ),
         What::Found { hold, finding, .. } => format!("{hold}: {}", finding.words),
-        What::InstanceSeen { target, sight } => {
-            let runs = match (&sight.artifact, sight.health) {
-                (Some(artifact), Health::Running) => format!("runs {}", artifact.version),
-                (Some(artifact), health) => {
-                    format!("{} with {}", health_words(health), artifact.version)
-                }
-                (None, Health::Running) => "runs, nobody knows what".to_owned(),
-                (None, health) => health_words(health).to_owned(),
-            };
-            format!("{target} {} {runs}", sight.instance)
+        What::WritingResumed { since } => {
+            format!(
+                "the ledger can be written again; it could not since {}",
+                time(*since)
+            )
         }
+        What::InstanceSeen { target, sight } => seen(target, sight),
         What::ObservationBegan { .. } => "is fully exposed and observed".to_owned(),
         What::HandedOver { note, .. } => format!("hands over: {note}"),
         What::Closed { ending, why, .. } => because(ending.words(), why),
     }
+}
+
+fn voted(digest: &str, choice: Choice, groups: &[GroupName], comment: &str) -> String {
+    let groups: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+    let what = format!(
+        "votes to {} plan {} for {}",
+        choice.word(),
+        short(digest),
+        groups.join(", ")
+    );
+    because(&what, comment)
+}
+
+fn ended(effect: &EffectId, outcome: &Outcome, again: bool) -> String {
+    let later = if again { ", tries again by itself" } else { "" };
+    let name = instance_of(effect.as_str());
+    match outcome {
+        Outcome::Done { took } => format!("{name} done in {took}"),
+        Outcome::Failed { why, output } => because(&format!("{name} failed, {why}{later}"), output),
+        Outcome::Unknown { why } => format!("{name} unknown: {why}"),
+    }
+}
+
+fn seen(target: &TargetName, sight: &Sight) -> String {
+    let runs = match (&sight.artifact, sight.health) {
+        (Some(artifact), Health::Running) => format!("runs {}", artifact.version),
+        (Some(artifact), health) => format!("{} with {}", health_words(health), artifact.version),
+        (None, Health::Running) => "runs, nobody knows what".to_owned(),
+        (None, health) => health_words(health).to_owned(),
+    };
+    format!("{target} {} {runs}", sight.instance)
 }
 
 fn because(what: &str, why: &str) -> String {

@@ -7,8 +7,21 @@ fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
 }
 
+/// A room with one release: submitted by dev, approved by kim and bo.
+async fn approved() -> Memory {
+    let room = Memory::new();
+    let said = typed(&room, "dev", "release submit plans/payments-prod-eu.yaml").await;
+    assert_eq!(said.exit, Exit::Done, "{said:?}");
+    room.see("4.11.3");
+    for who in ["kim", "bo"] {
+        let said = typed(&room, who, "vote R-1 approve").await;
+        assert_eq!(said.exit, Exit::Done, "{said:?}");
+    }
+    room
+}
+
 #[tokio::test]
-async fn a_release_goes_its_way_through_commands() {
+async fn votes_count_or_are_refused_with_a_reason() {
     let room = Memory::new();
     let said = typed(&room, "dev", "release submit plans/payments-prod-eu.yaml").await;
     assert_eq!(
@@ -17,20 +30,17 @@ async fn a_release_goes_its_way_through_commands() {
         "{said:?}"
     );
     assert!(said.err.contains("approval"), "{said:?}");
-    room.see("4.11.3");
-
     let said = typed(&room, "dev", "vote R-1 approve").await;
     assert_eq!(said.exit, Exit::Refused);
     assert!(said.err.contains("may not vote on it"), "{said:?}");
-
-    let said = typed(&room, "ada", "release start payments-4.12.0").await;
+    let said = typed(&room, "ada", "release start payments-5.1.0").await;
     assert_eq!(said.exit, Exit::Refused);
     assert!(
         said.err.contains("1 vote of operations missing"),
         "{said:?}"
     );
-
-    let said = typed(&room, "kim", "vote R-1 approve --json --comment 'read it'").await;
+    let line = "vote R-1 approve --json --comment 'read it'";
+    let said = typed(&room, "kim", line).await;
     assert_eq!(said.exit, Exit::Done, "{said:?}");
     let done = json(&said.out);
     assert_eq!(done["schema"], "holdpoint.done/1");
@@ -41,65 +51,61 @@ async fn a_release_goes_its_way_through_commands() {
     let digest = done["digest"].as_str().unwrap();
     let line = format!("vote R-1 approve --digest {}", &digest[..16]);
     assert_eq!(typed(&room, "bo", &line).await.exit, Exit::Done);
+    let line = "release wait R-1 --until approved --timeout 5";
+    assert_eq!(typed(&room, "", line).await.exit, Exit::Done);
+}
 
-    let said = typed(&room, "", "release wait R-1 --until approved --timeout 5").await;
-    assert_eq!(said.exit, Exit::Done, "{said:?}");
-    assert_eq!(
-        typed(&room, "ada", "release start R-1").await.exit,
-        Exit::Done
-    );
-    room.work();
-    let said = typed(&room, "ada", "release pause R-1 --why lunch").await;
-    assert_eq!(
-        said.out.lines().next(),
-        Some("R-1 paused; it waits for paused: paused by ada: lunch")
-    );
-    let said = typed(&room, "ada", "release list").await;
-    assert!(
+#[tokio::test]
+async fn a_release_is_started_paused_resumed_and_shown() {
+    let room = approved().await;
+    let ok = async |line: &str| {
+        let said = typed(&room, "ada", line).await;
+        assert_eq!(said.exit, Exit::Done, "{line}: {said:?}");
         said.out
-            .starts_with("NEEDS YOU 1\n R-1  payments 4.12.0 → prod-eu"),
-        "{said:?}"
+    };
+    ok("release start R-1").await;
+    room.work();
+    let said = ok("release pause R-1 --why lunch").await;
+    assert_eq!(said, "R-1 paused; it waits for paused by ada: lunch\n");
+    let said = ok("release list").await;
+    assert!(
+        said.starts_with("NEEDS YOU 1\n R-1  payments 5.1.0 → prod-eu"),
+        "{said}"
     );
-    assert_eq!(
-        typed(&room, "ada", "release resume R-1").await.exit,
-        Exit::Done
-    );
+    ok("release resume R-1").await;
     let said = typed(&room, "ada", "release promote R-1 --hold b9.before.1").await;
     assert_eq!(said.exit, Exit::Refused);
     assert!(said.err.contains("has moved on"), "{said:?}");
-
-    let said = typed(&room, "", "release show R-1 --json").await;
-    let release = json(&said.out);
+    let release = json(&ok("release show R-1 --json").await);
     assert_eq!(release["schema"], "holdpoint.release/1");
     assert_eq!(release["phase"], "rolling");
-    assert_eq!(
-        release["batches"][0]["moves"][0]["instances"][0]["status"],
-        "done"
-    );
+    let step = &release["batches"][0]["moves"][0]["instances"][0];
+    assert_eq!(step["status"], "done");
     assert_eq!(release["approval"][0]["have"][0], "bo");
-    let said = typed(&room, "", "release show R-1").await;
+    let said = ok("release show R-1").await;
     for words in [
         "✓ approval",
-        "▸ 10 %",
-        "✓ moved",
+        "✓ 10 %",
+        "▸ health",
         "waits for",
         "Done",
         "Next",
         "con: ada",
     ] {
-        assert!(
-            said.out.contains(words),
-            "{words} is missing:\n{}",
-            said.out
-        );
+        assert!(said.contains(words), "{words} is missing:\n{said}");
     }
+}
 
+#[tokio::test]
+async fn what_goes_back_cannot_succeed_any_more() {
+    let room = approved().await;
     assert_eq!(
-        typed(&room, "ada", "release rollback R-1 --why 'too slow'")
-            .await
-            .exit,
+        typed(&room, "ada", "release start R-1").await.exit,
         Exit::Done
     );
+    room.work();
+    let line = "release rollback R-1 --why 'too slow'";
+    assert_eq!(typed(&room, "ada", line).await.exit, Exit::Done);
     let said = typed(&room, "", "release wait R-1 --until succeeded --json").await;
     assert_eq!(said.exit, Exit::Refused, "{said:?}");
     assert_eq!(json(&said.out)["reached"], false);
@@ -132,7 +138,7 @@ async fn waiting_in_vain_and_without_an_engine() {
     for line in [
         "release start R-2",
         "vote R-2 approve",
-        "release submit plans/search-staging.yaml",
+        "release submit room/plans/search-staging.yaml",
         "release wait R-2 --until started",
     ] {
         let said = typed(&room, "ada", line).await;
@@ -206,7 +212,7 @@ async fn the_ledger_reads_as_words_and_as_json() {
     let room = Memory::new();
     typed(&room, "dev", "release submit plans/payments-prod-eu.yaml").await;
     let said = typed(&room, "", "ledger show --release R-1").await;
-    assert!(said.out.contains("submits \"Payments 4.12.0"), "{said:?}");
+    assert!(said.out.contains("submits \"Payments 5.1.0"), "{said:?}");
     assert!(!said.out.contains("files are in force"), "{said:?}");
     let said = typed(&room, "", "ledger show --json").await;
     for line in said.out.lines() {

@@ -8,7 +8,7 @@ use super::args::Until;
 use super::exec::Errand;
 use super::exit::{Exit, Stop, Went};
 use super::keeper::{Keeper, no_engine};
-use super::release::{find, now};
+use super::release::{self, find, now};
 use super::view::{WaitView, phase};
 use crate::domain::release::{Ending, Release, Summary};
 use crate::domain::{Phase, ReleaseId, Span, State, waiting};
@@ -123,7 +123,7 @@ fn sentence(state: &State, id: ReleaseId) -> String {
             let waits = waiting::of(state, release, now());
             match &release.back {
                 Some(back) => format!("{id} goes back: {}; {}", back.why, waits.what),
-                None => format!("{id} waits for {}: {}", waits.word, waits.what),
+                None => format!("{id} waits for {}", release::sentence(&waits)),
             }
         }
         (None, Some(summary)) => {

@@ -18,6 +18,7 @@ pub fn line(release: &Release, event: &Event) -> Option<LogLine> {
     })
 }
 
+#[expect(clippy::too_many_lines, reason = "one short arm for each event")]
 fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
     let sample = if event.door == Door::Sample {
         " (sample)"

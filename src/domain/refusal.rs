@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::command::{Actor, Choice};
-use super::compile::Problem;
 use super::ids::{EnvName, GroupName, PersonName, ReleaseId};
 use super::notice::Notice;
+use super::problems::Problem;
 
 /// Why something may not be done now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +111,7 @@ impl Refusal {
     }
 
     /// The words of the refusal: headline and next step.
+    #[expect(clippy::too_many_lines, reason = "one short arm for each refusal")]
     fn words(&self) -> (String, String) {
         let pair = |a: String, b: &str| (a, b.to_owned());
         match self {

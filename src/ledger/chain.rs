@@ -210,7 +210,8 @@ impl Chunk {
 mod tests {
     use super::*;
 
-    /// Computed by a few lines of Python's hashlib from the text above, so that the layout cannot drift.
+    /// Computed by a few lines of Python's hashlib from the text above, so that the layout cannot
+    /// drift.
     #[test]
     fn the_layout_is_the_documented_one() {
         let one = Head::default().follow(b"hello");

@@ -1,8 +1,8 @@
 //! Events on their way out of a ledger.
 //!
 //! Three threads share the work, so that a start that replays a million events waits for the
-//! slowest of them only: SQLite's thread packs the next chunk, a second one recomputes the hashes of the
-//! last, and the caller uses the one before.
+//! slowest of them only: SQLite's thread packs the next chunk, a second one recomputes the hashes
+//! of the last, and the caller uses the one before.
 
 use std::path::{Path, PathBuf};
 

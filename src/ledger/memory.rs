@@ -24,8 +24,8 @@ pub enum Fault {
     LostUnknown,
 }
 
-/// The disk under a ledger in memory. Clones are the same disk, so that a test can keep one, let the ledger be
-/// dropped as in a crash, and open it again.
+/// The disk under a ledger in memory. Clones are the same disk, so that a test can keep one, let
+/// the ledger be dropped as in a crash, and open it again.
 #[derive(Clone, Debug, Default)]
 pub struct Memory(Arc<Mutex<Disk>>);
 

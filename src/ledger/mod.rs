@@ -2,13 +2,13 @@
 //! serialised again.
 //!
 //! What an event means is not known here. A [`Ledger`] appends batches, each whole or not at all
-//! and durable when [`Ledger::append`] returns; a [`Reader`] gives back what was written and verifies on the
-//! way that nothing of it was changed, dropped or reordered. How events are bound together stands
-//! in [`chain`], how they lie in a file in [`sqlite`].
+//! and durable when [`Ledger::append`] returns; a [`Reader`] gives back what was written and
+//! verifies on the way that nothing of it was changed, dropped or reordered. How events are bound
+//! together stands in [`chain`], how they lie in a file in `sqlite`.
 //!
-//! Beside a ledger file stand `.lock` (who writes), `.ballast` (space kept back for stopping) and `.snapshot`
-//! (a state, so that starting need not read everything); none of them is part of the record.
-//! Live measurements are no record either: [`telemetry`] keeps them in a file of their own.
+//! Beside a ledger file stand `.lock` (who writes), `.ballast` (space kept back for stopping) and
+//! `.snapshot` (a state, so that starting need not read everything); none of them is part of the
+//! record. Live measurements are no record either: [`telemetry`] keeps them in a file of their own.
 
 pub mod ballast;
 pub mod chain;
@@ -72,7 +72,8 @@ impl Ledger {
     /// Opens the ledger file at `path` for writing, and creates it when there is none.
     ///
     /// # Errors
-    /// [`LedgerError::Held`] when another process has it open so; see [`LedgerError`] for the others.
+    /// [`LedgerError::Held`] when another process has it open so; see [`LedgerError`] for the
+    /// others.
     pub async fn open(path: &Path) -> Result<Ledger, LedgerError> {
         let (writer, head) = sqlite::Writer::open(path).await?;
         Ok(Ledger {
@@ -83,8 +84,8 @@ impl Ledger {
         })
     }
 
-    /// An empty ledger in memory, for tests and trials. [`Memory::open`] gives one that can be opened again,
-    /// and whose disk can fail.
+    /// An empty ledger in memory, for tests and trials. [`Memory::open`] gives one that can be
+    /// opened again, and whose disk can fail.
     pub fn memory() -> Ledger {
         Ledger::over(memory::Writer::default())
     }
@@ -111,11 +112,11 @@ impl Ledger {
         })
     }
 
-    /// Appends `batch` after event `expected`: all of it or nothing, durable on return. Gives the new
-    /// head; an empty batch changes nothing.
+    /// Appends `batch` after event `expected`: all of it or nothing, durable on return. Gives the
+    /// new head; an empty batch changes nothing.
     ///
-    /// When the future is dropped before it is done, the batch may or may not be stored; the next append finds
-    /// out first, and says [`LedgerError::Conflict`] if it was.
+    /// When the future is dropped before it is done, the batch may or may not be stored; the next
+    /// append finds out first, and says [`LedgerError::Conflict`] if it was.
     ///
     /// # Errors
     /// After [`LedgerError::Uncertain`] the caller has to take its state from the ledger anew.
@@ -160,8 +161,8 @@ impl Ledger {
         Ok(self.head)
     }
 
-    /// Keeps `state`, which stands for everything up to `head`, in place of the snapshot before. The future
-    /// does not hold on to the ledger: it may run beside appends.
+    /// Keeps `state`, which stands for everything up to `head`, in place of the snapshot before.
+    /// The future does not hold on to the ledger: it may run beside appends.
     pub fn put_snapshot(
         &self,
         head: Head,
@@ -179,8 +180,8 @@ impl Ledger {
         }
     }
 
-    /// Lays the ballast down again if it is gone and there is space for it; cheap enough to be called
-    /// every now and then.
+    /// Lays the ballast down again if it is gone and there is space for it; cheap enough to be
+    /// called every now and then.
     pub fn restore_ballast(&mut self) -> Ballast {
         match &mut self.store {
             Store::Memory(writer) => writer.restore_ballast(),
@@ -227,8 +228,8 @@ async fn blocking<T: Send + 'static>(
         .map_err(io::Error::other)?
 }
 
-/// Reads a ledger, whether or not an engine writes to it meanwhile. It writes nothing, save the two helper
-/// files that SQLite keeps beside an open database. Cheap to clone.
+/// Reads a ledger, whether or not an engine writes to it meanwhile. It writes nothing, save the two
+/// helper files that SQLite keeps beside an open database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Reader(Source);
 
@@ -260,9 +261,9 @@ impl Reader {
         }
     }
 
-    /// Reads events from `from` (0 and 1 both mean the first) up to where the ledger ends now, in chunks, each
-    /// verified before it is handed over: it follows from event `from - 1` as that stands in the ledger,
-    /// so a read from the beginning verifies everything.
+    /// Reads events from `from` (0 and 1 both mean the first) up to where the ledger ends now, in
+    /// chunks, each verified before it is handed over: it follows from event `from - 1` as that
+    /// stands in the ledger, so a read from the beginning verifies everything.
     ///
     /// # Errors
     /// When reading cannot begin; what is found on the way, [`Entries::next`] tells.
@@ -294,8 +295,9 @@ impl Reader {
         Ok(Some((head, state)))
     }
 
-    /// Copies the ledger, as it stands at one moment, to a new file, and verifies the copy before it
-    /// appears under its name. Appends go on meanwhile. To restore it, put it in the ledger's place.
+    /// Copies the ledger, as it stands at one moment, to a new file, and verifies the copy before
+    /// it appears under its name. Appends go on meanwhile. To restore it, put it in the ledger's
+    /// place.
     ///
     /// # Errors
     /// [`LedgerError::Exists`] when there is a file of that name; it is left as it is.

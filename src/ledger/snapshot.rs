@@ -1,7 +1,7 @@
 //! The newest state, kept beside the ledger so that a start need not replay everything.
 //!
-//! It is a file of its own (`<ledger>.snapshot`) and not part of the ledger: it can be thrown away at
-//! any time, it must not make appends wait, and a backup does not need it. Its layout:
+//! It is a file of its own (`<ledger>.snapshot`) and not part of the ledger: it can be thrown away
+//! at any time, it must not make appends wait, and a backup does not need it. Its layout:
 //!
 //! ```text
 //!   magic      8 bytes   `hpstate` and the version, 0x01
@@ -11,8 +11,8 @@
 //!   state
 //! ```
 //!
-//! The checksum finds accidents. That the state is the right one for its head, nothing here can tell: an
-//! auditor replays the events.
+//! The checksum finds accidents. That the state is the right one for its head, nothing here can
+//! tell: an auditor replays the events.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -31,7 +31,8 @@ use super::memory::Memory;
 const MAGIC: [u8; 8] = *b"hpstate\x01";
 const FRONT: usize = 80;
 
-/// Snapshots are written one after the other; the holder of the ledger is the only one who writes any.
+/// Snapshots are written one after the other; the holder of the ledger is the only one who writes
+/// any.
 pub(super) type Turn = Arc<Mutex<()>>;
 
 /// Where one ledger's snapshot is kept.

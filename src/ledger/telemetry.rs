@@ -1,8 +1,8 @@
 //! Measurements: replica counts, samples, what charts are drawn from.
 //!
-//! They are no record. They lie in a file of their own, without a flush per write, and only so many of
-//! them; losing them costs a chart its past and nothing else. A file that is damaged is
-//! moved aside and begun anew, because no measurement is worth a stopped engine.
+//! They are no record. They lie in a file of their own, without a flush per write, and only so many
+//! of them; losing them costs a chart its past and nothing else. A file that is damaged is moved
+//! aside and begun anew, because no measurement is worth a stopped engine.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,7 +32,8 @@ PRAGMA application_id = 0x6870746d;
 COMMIT;
 ";
 
-/// `?2` is a JSON array with `[release, at, offset, length]` for each sample; `?1` holds their bytes.
+/// `?2` is a JSON array with `[release, at, offset, length]` for each sample; `?1` holds their
+/// bytes.
 const PUT: &str = "
 INSERT INTO sample (release, at, bytes)
 SELECT value ->> 0, value ->> 1, ifnull(substr(?1, (value ->> 2) + 1, value ->> 3), x'')
@@ -236,7 +237,8 @@ impl Telemetry {
     }
 
     async fn store(&mut self, samples: &[Sample]) -> Result<(), Trouble> {
-        // taken out meanwhile: should this fail or be dropped, the counts are read from the file again
+        // taken out meanwhile: should this fail or be dropped, the counts are read from the file
+        // again
         let mut open = match self.open.take() {
             Some(open) => open,
             None => Open::at(&self.path).await?,

@@ -227,6 +227,8 @@ actions! {
         Go Read [Global] ["show-approvals" "cab"];
     Help "help" "keys" "Shows the keys that work here and what they do."
         Go Read [Global] ["keys"];
+    Notices "notices" "notices" "Shows what you were told, the newest last."
+        Go Read [Global] ["messages" "alerts"];
     NextTab "next-tab" "next tab" "Shows the next tab of this screen."
         Go Read [Global] [];
     PreviousTab "previous-tab" "tab before" "Shows the tab before."

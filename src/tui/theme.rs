@@ -150,6 +150,16 @@ impl Theme {
         self.styles[role as usize]
     }
 
+    /// How the letters of a role look over a ground that is painted already: the screen's own
+    /// ground would punch holes into a row that is highlighted, or into a dialog.
+    pub const fn ink(&self, role: Role) -> Style {
+        let mut style = self.style(role);
+        if matches!(role, Role::Text) {
+            style.bg = None;
+        }
+        style
+    }
+
     /// A sign in what this terminal can show.
     pub const fn glyph(&self, glyph: Glyph) -> &'static str {
         glyph.text(self.unicode)

@@ -1,6 +1,8 @@
 //! The ledger as the engine and an auditor meet it: one contract over every kind of store, then
 //! what only a file can suffer.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod contract;
 mod faults;
 mod files;

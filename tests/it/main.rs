@@ -1,19 +1,29 @@
 //! Integration tests: one binary, real processes.
-// clippy takes only the test functions themselves for tests, not what they call
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy takes only the test functions themselves for tests, not what they call"
+)]
+#![expect(
+    unsafe_code,
+    reason = "what happens in a child before it runs its program has no safe form"
+)]
 
+mod cli;
 mod cli_configs;
 mod demonstration;
 mod engine;
 mod faults;
 mod fleet;
+mod frames;
 mod guests;
+mod house;
 mod ledgers;
 mod located;
 mod platform_command;
 mod platform_health;
 mod platform_runner;
 mod platform_scrape;
+mod readme;
 mod room;
 mod server;
 mod sessions;

@@ -209,13 +209,15 @@ pub fn plan(
 ) -> Result<Plan, serde_json::Error> {
     let version = slot.version(n);
     let name = format!("{}-{version}", slot.service);
-    let pick = |what: &str| {
-        let at = chance(seed, &format!("{name} {what}"), CHANGES.len() as u64);
-        CHANGES[usize::try_from(at).unwrap_or(0)]
+    // three that differ: steps of 3 through a list of 10 meet none twice
+    let from = chance(seed, &format!("{name} changes"), CHANGES.len() as u64);
+    let pick = |n: u64| {
+        let at = usize::try_from(from + 3 * n).unwrap_or(0);
+        CHANGES[at % CHANGES.len()]
     };
     let title = match story {
-        Story::Emergency => format!("Fix: {}", pick("first")),
-        _ => pick("first").to_owned(),
+        Story::Emergency => format!("Fix: {}", pick(0)),
+        _ => pick(0).to_owned(),
     };
     let ticket = 1000 + chance(seed, &format!("{name} ticket"), 9000);
     let mut plan = json!({
@@ -228,7 +230,7 @@ pub fn plan(
             "version": version,
             "digest": artifact_digest(slot, &version),
         }],
-        "changes": [pick("first"), pick("second"), pick("third")],
+        "changes": [pick(0), pick(1), pick(2)],
         "tickets": [format!("OPS-{ticket}")],
         "runbook": format!("https://wiki.shop.example/{}/release", slot.service),
         "start": if story == Story::NeedsVote { "manual" } else { "auto" },

@@ -1,8 +1,10 @@
 //! What `--json` prints. Fields are only ever added; a change of meaning is a new schema number.
 
+mod fold;
 mod release;
 
-pub use release::{ReleaseLine, ReleaseView, phase};
+pub use fold::phase;
+pub use release::{ReleaseLine, ReleaseView};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::{JsonSchema, Schema};

@@ -100,7 +100,10 @@ impl<'r> At<'r> {
     fn fraction<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         let number = match self.scalar().map(|s| s.kind) {
             // the nearest fraction is what the writer of a large number means
-            #[expect(clippy::cast_precision_loss)]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a number written with a fraction is read as one"
+            )]
             Some(Kind::Whole(Some(number))) => number as f64,
             Some(Kind::Fraction(number)) if number.is_finite() => number,
             Some(Kind::Fraction(_)) => return Err(self.expected("a finite number")),

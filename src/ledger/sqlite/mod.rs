@@ -9,8 +9,8 @@
 //! an append is durable when its statement returns, and readers never wait for the writer.
 //!
 //! Every statement costs a hop to SQLite's thread and back, so the hot paths are one statement
-//! each: a batch goes in as one packed blob that the statement cuts up, and thousands of events come out
-//! as one packed row.
+//! each: a batch goes in as one packed blob that the statement cuts up, and thousands of events
+//! come out as one packed row.
 
 mod reader;
 mod writer;

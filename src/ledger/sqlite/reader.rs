@@ -94,8 +94,8 @@ impl File {
     }
 }
 
-/// A walk over a range of a ledger file. Each step is a statement of its own, so that a slow reader never
-/// keeps SQLite from recycling its log.
+/// A walk over a range of a ledger file. Each step is a statement of its own, so that a slow reader
+/// never keeps SQLite from recycling its log.
 #[derive(Debug)]
 pub(in crate::ledger) struct Walk {
     path: PathBuf,
@@ -261,8 +261,8 @@ async fn hash_at(
     .transpose()
 }
 
-/// Opens the file to read. Where SQLite's helper files cannot be made beside it (a read-only medium, a full
-/// disk) and there is no log to read with it, the file is taken as it stands.
+/// Opens the file to read. Where SQLite's helper files cannot be made beside it (a read-only
+/// medium, a full disk) and there is no log to read with it, the file is taken as it stands.
 async fn connect(path: &Path) -> Result<SqliteConnection, LedgerError> {
     match path.try_exists() {
         Ok(true) => {}

@@ -14,9 +14,10 @@ use crate::ledger::chain::{Chunk, Head};
 use crate::ledger::error::{Class, LedgerError, class};
 use crate::ledger::holder::Lock;
 
-/// Cuts a packed batch into rows, in one statement, which is one transaction. `?4` is a JSON array with one number
-/// an event: its offset in `?3` times 2^32, plus its length. Nothing goes in unless the ledger ends with the
-/// hash that the batch was chained to. Cut from no bytes at all, SQLite makes of an empty event a null.
+/// Cuts a packed batch into rows, in one statement, which is one transaction. `?4` is a JSON array
+/// with one number an event: its offset in `?3` times 2^32, plus its length. Nothing goes in unless
+/// the ledger ends with the hash that the batch was chained to. Cut from no bytes at all, SQLite
+/// makes of an empty event a null.
 const APPEND: &str = "
 INSERT INTO event (seq, hash, bytes)
 SELECT ?1 + key,
@@ -38,7 +39,7 @@ pub(in crate::ledger) struct Writer {
     /// Whether commits may copy what the WAL holds into the file; see [`Writer::spare_space`].
     checkpoints: bool,
     ballast: BallastFile,
-    /// Dropped last: the next holder finds the connection closed.
+    /// Dropped after the connection was told to close.
     _lock: Lock,
 }
 
@@ -126,8 +127,9 @@ impl Writer {
         Ok(self.conn.insert(conn))
     }
 
-    /// While the ballast is gone, nothing is copied from the WAL into the file: the file would grow by
-    /// all that waits in the WAL, and so eat the space that was freed for appends that stop something.
+    /// While the ballast is gone, nothing is copied from the WAL into the file: the file would grow
+    /// by all that waits in the WAL, and so eat the space that was freed for appends that stop
+    /// something.
     async fn spare_space(&mut self) -> Result<(), LedgerError> {
         let wanted = *self.ballast.state() != Ballast::Spent;
         if wanted != self.checkpoints {
@@ -277,4 +279,72 @@ async fn connect(path: &Path) -> Result<SqliteConnection, LedgerError> {
 
 fn nothing_left(path: &Path) -> bool {
     available(path).is_ok_and(|bytes| bytes < NOTHING_LEFT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The state after a commit that failed in its flush, told apart by reading the file anew.
+    #[tokio::test]
+    async fn a_doubtful_append_is_looked_up_in_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.db");
+        let (mut writer, head) = Writer::open(&path).await.unwrap();
+        let batch = Chunk::link(head, &[b"one".to_vec(), b"two".to_vec()]);
+        assert!(!writer.kept(&batch, false).await.unwrap());
+        writer.insert(&batch).await.unwrap();
+        assert!(writer.kept(&batch, false).await.unwrap());
+        assert_eq!(writer.head().await.unwrap(), batch.after());
+
+        let other = Chunk::link(batch.after(), &[b"three".to_vec()]);
+        let foreign = Chunk::link(batch.after(), &[b"foreign".to_vec()]);
+        writer.insert(&foreign).await.unwrap();
+        let error = writer.kept(&other, false).await.unwrap_err();
+        assert!(matches!(error, LedgerError::Conflict { .. }), "{error}");
+    }
+
+    /// The worst that can come out of an append: SQLite's thread is gone.
+    #[tokio::test]
+    async fn an_append_without_an_answer_is_settled() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.db");
+        let (mut writer, head) = Writer::open(&path).await.unwrap();
+        let batch = Chunk::link(head, &[b"one".to_vec()]);
+        let lost = writer.settle(&batch, sqlx::Error::WorkerCrashed).await;
+        let error = lost.unwrap_err();
+        assert!(matches!(error, LedgerError::Sqlite { .. }), "{error}");
+        writer.insert(&batch).await.unwrap();
+        let stored = writer.settle(&batch, sqlx::Error::WorkerCrashed).await;
+        assert!(stored.is_ok(), "{stored:?}");
+
+        // and where the file cannot be read any more, nobody claims to know
+        std::fs::rename(&path, dir.path().join("elsewhere")).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        let error = writer
+            .settle(&batch, sqlx::Error::WorkerCrashed)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, LedgerError::Uncertain { expected: 0, .. }),
+            "{error}"
+        );
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::rename(dir.path().join("elsewhere"), &path).unwrap();
+        assert_eq!(writer.head().await.unwrap(), batch.after());
+    }
+
+    #[tokio::test]
+    async fn the_file_is_written_with_a_flush_for_each_append() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, _) = Writer::open(&dir.path().join("ledger.db")).await.unwrap();
+        let row = sqlx::query(
+            "SELECT synchronous, journal_mode FROM pragma_synchronous, pragma_journal_mode",
+        )
+        .fetch_one(writer.conn().await.unwrap())
+        .await
+        .unwrap();
+        assert_eq!(row.get::<i64, _>(0), 2, "synchronous is not FULL");
+        assert_eq!(row.get::<String, _>(1), "wal");
+    }
 }

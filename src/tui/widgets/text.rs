@@ -129,7 +129,7 @@ impl<'a> Pen<'a> {
         let cells = cells.min(self.room());
         if cells > 0 {
             let text = clip(text, cells, self.theme.glyph(Glyph::More));
-            let style = self.theme.style(role);
+            let style = self.theme.ink(role);
             (self.x, _) = self.buffer.set_stringn(self.x, self.y, &text, cells, style);
         }
         self
@@ -175,7 +175,7 @@ impl<'a> Pen<'a> {
         if cells <= self.room() {
             let at = self.end - u16::try_from(cells).unwrap_or(0);
             self.buffer
-                .set_stringn(at, self.y, text, cells, self.theme.style(role));
+                .set_stringn(at, self.y, text, cells, self.theme.ink(role));
             self.end = at;
         }
         self
@@ -278,7 +278,9 @@ mod tests {
             prop_assert!(width(&clip(&text, cells, "…")) <= cells);
             if cells >= 2 {
                 for line in wrap(&text, cells) {
-                    prop_assert!(width(line) <= cells, "{line:?}");
+                    // a letter with many marks can be wider than any line, and is not cut
+                    let alone = line.trim().graphemes(true).count() <= 1;
+                    prop_assert!(width(line) <= cells || alone, "{line:?}");
                 }
             }
         }

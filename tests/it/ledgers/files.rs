@@ -18,9 +18,9 @@ async fn written(count: u64) -> (TempDir, PathBuf) {
     (dir, path)
 }
 
-/// What an auditor is told of a ledger of 10,000 events after somebody did `sql` to it.
+/// What an auditor is told of a ledger of 5,000 events after somebody did `sql` to it.
 async fn found_after(sql: &'static str) -> (u64, Damage) {
-    let (_dir, path) = written(10_000).await;
+    let (_dir, path) = written(5_000).await;
     tamper(&path, sql).await;
     let error = match Reader::open(&path).await {
         Ok(reader) => read(&reader, 0).await.expect_err(sql),
@@ -37,16 +37,16 @@ async fn every_change_is_found_and_its_event_named() {
     use Damage::{Altered, Missing};
     for (sql, expected) in [
         (
-            "UPDATE event SET bytes = CAST(replace(CAST(bytes AS TEXT), 'event', 'tneve') AS BLOB) WHERE seq = 5000",
-            (5000, Altered),
+            "UPDATE event SET bytes = CAST(replace(CAST(bytes AS TEXT), 'event', 'tneve') AS BLOB) WHERE seq = 4500",
+            (4500, Altered),
         ),
         (
             "UPDATE event SET bytes = CAST(bytes || x'00' AS BLOB) WHERE seq = 1",
             (1, Altered),
         ),
         (
-            "UPDATE event SET bytes = x'' WHERE seq = 10000",
-            (10_000, Altered),
+            "UPDATE event SET bytes = x'' WHERE seq = 5000",
+            (5000, Altered),
         ),
         (
             "UPDATE event SET hash = zeroblob(32) WHERE seq = 4096",
@@ -54,9 +54,9 @@ async fn every_change_is_found_and_its_event_named() {
         ),
         ("DELETE FROM event WHERE seq = 1", (1, Missing)),
         ("DELETE FROM event WHERE seq = 4097", (4097, Missing)),
-        ("DELETE FROM event WHERE seq = 9999", (9999, Missing)),
+        ("DELETE FROM event WHERE seq = 4999", (4999, Missing)),
         (
-            "DELETE FROM event WHERE seq BETWEEN 3000 AND 9000",
+            "DELETE FROM event WHERE seq BETWEEN 3000 AND 4900",
             (3000, Missing),
         ),
         // two whole rows change places
@@ -70,17 +70,17 @@ async fn every_change_is_found_and_its_event_named() {
         (
             "UPDATE event SET bytes = (SELECT bytes FROM event e WHERE e.seq = event.seq + 1), \
                               hash = (SELECT hash FROM event e WHERE e.seq = event.seq + 1) \
-             WHERE seq = 5999",
-            (5999, Altered),
+             WHERE seq = 2999",
+            (2999, Altered),
         ),
         // an event is put in between that follows from nothing
         (
-            "INSERT INTO event VALUES (10001, zeroblob(32), x'00')",
-            (10_001, Altered),
+            "INSERT INTO event VALUES (5001, zeroblob(32), x'00')",
+            (5001, Altered),
         ),
         (
-            "INSERT INTO event VALUES (10003, zeroblob(32), x'00')",
-            (10_002, Missing),
+            "INSERT INTO event VALUES (5003, zeroblob(32), x'00')",
+            (5002, Missing),
         ),
     ] {
         assert_eq!(found_after(sql).await, expected, "{sql}");
@@ -209,10 +209,11 @@ async fn a_file_locked_by_another_program_leaves_the_ledger_usable() {
         .execute(&mut conn)
         .await
         .unwrap();
-    for urgency in [Urgency::Normal, Urgency::Stopping] {
-        let error = ledger.append(2, events(2..3), urgency).await.unwrap_err();
-        assert!(error.to_string().contains("locked"), "{error}");
-    }
+    let error = ledger
+        .append(2, events(2..3), Urgency::Stopping)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("locked"), "{error}");
     assert_eq!(ledger.ballast(), holdpoint::ledger::Ballast::Ready);
     assert_eq!(all(&ledger.reader()).await, events(0..2));
     sqlx::raw_sql("ROLLBACK").execute(&mut conn).await.unwrap();

@@ -157,6 +157,27 @@ async fn stopping_works_on_a_full_disk_and_nothing_is_half_written() {
 }
 
 #[tokio::test]
+async fn the_ballast_lasts_for_hundreds_of_stops() {
+    let Some(disk) = Disk::mount(10) else { return };
+    let mut ledger = Ledger::open(&disk.ledger()).await.unwrap();
+    let at = append_until_full(&mut ledger).await;
+    disk.fill();
+    let error = loop {
+        if let Err(error) = append(&mut ledger, Urgency::Stopping).await {
+            break error;
+        }
+    };
+    assert!(matches!(error, LedgerError::Full { .. }), "{error}");
+    let end = ledger.head().seq;
+    assert!(end - at >= 200, "it lasted for {} only", end - at);
+    // with not one byte left, all of it can be read: beside the engine, and after it
+    assert_eq!(all(&ledger.reader()).await, events(0..end));
+    ledger.close().await.unwrap();
+    let reader = Reader::open(&disk.ledger()).await.unwrap();
+    assert_eq!(all(&reader).await, events(0..end));
+}
+
+#[tokio::test]
 async fn a_batch_larger_than_the_space_left_leaves_no_trace() {
     let Some(disk) = Disk::mount(10) else { return };
     let mut ledger = Ledger::open(&disk.ledger()).await.unwrap();

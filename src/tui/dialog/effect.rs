@@ -1,0 +1,444 @@
+//! What an action will do, told before it is done: taken from `decide` run dry, so that the words
+//! of a dialog and what happens cannot differ.
+
+use std::collections::BTreeMap;
+
+use crate::domain::effect::Verb;
+use crate::domain::event::What;
+use crate::domain::hold::HoldKind;
+use crate::domain::ladder::{Mark, Station, next_batch, rungs};
+use crate::domain::release::{Move, StepStatus};
+use crate::domain::{Actor, Command, Draft, Release, Span, TargetName, Timestamp, waiting};
+
+use super::super::action::Action;
+use super::super::offer::{self, Asker};
+use super::super::rich::Line;
+use super::super::say;
+use super::super::theme::Role;
+use super::super::world::{FRESH, World};
+
+/// The column where the facts of a dialog begin.
+const FACTS: u16 = 10;
+/// Most calls that a dialog spells out.
+const CALLS: usize = 4;
+
+/// The lines of a dialog about one release, at most `cols` wide.
+pub fn lines(
+    world: World<'_>,
+    asker: &Asker,
+    action: Action,
+    seen: &Release,
+    zone: chrono_tz::Tz,
+    cols: u16,
+) -> Vec<Line> {
+    let release = world.release(seen.id).unwrap_or(seen);
+    let mut out = Facts {
+        lines: Vec::new(),
+        cols,
+    };
+    if offer::choice(action).is_some() {
+        out.vote(world, action, release, zone);
+        return out.lines;
+    }
+    match action {
+        Action::RollBack => out.back(world, release),
+        Action::Retry => out.retry(world, release),
+        Action::Cancel => out.fact("effect", "it is closed as cancelled; nothing was moved"),
+        Action::HandOver => out.fact("effect", "who watches next reads this note"),
+        _ => out.forward(world, asker, action, release, zone),
+    }
+    if action != Action::Cancel && action != Action::HandOver {
+        out.window(world, release);
+        out.fresh(world, release);
+    }
+    out.lines
+}
+
+struct Facts {
+    lines: Vec<Line>,
+    cols: u16,
+}
+
+impl Facts {
+    fn fact(&mut self, label: &'static str, text: &str) {
+        self.shown(label, Role::Text, text);
+    }
+
+    fn shown(&mut self, label: &'static str, role: Role, text: &str) {
+        for (n, mut line) in Line::wrapped(role, text, 0, self.cols.saturating_sub(FACTS))
+            .into_iter()
+            .enumerate()
+        {
+            let label = if n == 0 { label } else { "" };
+            let words = line.words();
+            line = Line::new().left(Role::Dim, label, FACTS).text(role, words);
+            self.lines.push(line);
+        }
+    }
+
+    /// What starts, resumes or promotes: from the events that it leads to.
+    fn forward(
+        &mut self,
+        world: World<'_>,
+        asker: &Asker,
+        action: Action,
+        release: &Release,
+        zone: chrono_tz::Tz,
+    ) {
+        let Some(ask) = offer::ask(action, release, "") else {
+            return;
+        };
+        let mut draft = Draft::new(world.state.clone());
+        let command = Command {
+            at: world.now,
+            who: asker.who.clone(),
+            door: asker.door.clone(),
+            ask,
+        };
+        if let Err(refusal) = draft.run(&command) {
+            self.shown("refused", Role::StatusBad, &refusal.notice().headline);
+            return;
+        }
+        let Some(after) = draft.state.live.get(&release.id) else {
+            return;
+        };
+        let began = draft.events.iter().find_map(|e| match e.what {
+            What::BatchBegan { batch, .. } => after.batches.get(batch).map(|b| (batch, b)),
+            _ => None,
+        });
+        match (began, release.moving().filter(|_| action == Action::Resume)) {
+            (Some((n, batch)), _) => {
+                let from = release.exposed().unwrap_or(0);
+                self.shown(
+                    "next",
+                    Role::Strong,
+                    &format!("batch {}: {from} → {}", n + 1, batch.exposure),
+                );
+                self.scope(world, &batch.moves, "go");
+                self.clears(world, action, release);
+                self.then(after, world.now, zone);
+                self.calls(world, &batch.moves);
+            }
+            (None, Some((_, moves))) => {
+                let left: usize = moves
+                    .iter()
+                    .flat_map(|m| &m.steps)
+                    .filter(|s| s.status != StepStatus::Done)
+                    .count();
+                let text = match left {
+                    0 => "it goes on where it stood".to_owned(),
+                    n => format!("{} to move in this batch", say::count(n, "instance")),
+                };
+                self.shown("next", Role::Strong, &text);
+                self.clears(world, action, release);
+                self.then(after, world.now, zone);
+                if left > 0 {
+                    self.calls(world, moves);
+                }
+            }
+            (None, None) => {
+                let waiting = waiting::of(&draft.state, after, world.now);
+                let text = format!("{}: {}", waiting.word, waiting.what);
+                self.shown("next", Role::Strong, &text);
+                self.clears(world, action, release);
+                self.then(after, world.now, zone);
+                if let Some((_, batch)) = next_batch(after) {
+                    self.calls(world, &batch.moves);
+                }
+            }
+        }
+    }
+
+    /// `6 of 20 instances of payments-eu go to 4.12.0`, for each target.
+    fn scope(&mut self, world: World<'_>, moves: &[Move], verb: &str) {
+        for (n, m) in moves.iter().enumerate() {
+            let all = world
+                .state
+                .charter
+                .targets
+                .get(&m.target)
+                .map_or(m.steps.len(), |t| t.instances.len());
+            let text = format!(
+                "{} of {} of {} {verb} to {}",
+                m.steps.len(),
+                say::count(all, "instance"),
+                m.target,
+                m.artifact.version
+            );
+            self.fact(if n == 0 { "scope" } else { "" }, &text);
+        }
+    }
+
+    fn clears(&mut self, world: World<'_>, action: Action, release: &Release) {
+        if action == Action::Resume {
+            if let Some(paused) = &release.paused {
+                let since = world.now.since(paused.since);
+                let text = format!("the pause by {}, {since} ago", paused.by);
+                self.fact("lifts", &text);
+            }
+        } else if let Some(hold) = release.hold()
+            && let Some((since, _)) = hold.open()
+        {
+            let text = format!(
+                "the {} hold, open for {}",
+                say::hold_name(hold),
+                world.now.since(since)
+            );
+            self.fact("clears", &text);
+        }
+    }
+
+    /// The stations after the next one.
+    fn then(&mut self, after: &Release, now: Timestamp, zone: chrono_tz::Tz) {
+        let names: Vec<String> = rungs(after)
+            .into_iter()
+            .filter(|r| r.mark == Mark::ToCome)
+            .take(4)
+            .map(|r| match r.station {
+                Station::Hold(hold) => match &hold.kind {
+                    HoldKind::Bake { span } => format!("bake {span}"),
+                    HoldKind::Observe { span, .. } => format!("observed for {span}"),
+                    HoldKind::Window { opens, closes } => {
+                        format!("window {}", say::window(*opens, *closes, now, zone))
+                    }
+                    _ => say::hold_name(hold).to_owned(),
+                },
+                Station::Batch(n, batch) => format!("batch {}: {}", n + 1, batch.exposure),
+            })
+            .collect();
+        let text = if names.is_empty() {
+            "it closes as succeeded".to_owned()
+        } else {
+            names.join(", ")
+        };
+        self.fact("then", &text);
+    }
+
+    /// The literal commands, each target's once.
+    fn calls(&mut self, world: World<'_>, moves: &[Move]) {
+        let mut calls: Vec<(String, String)> = Vec::new();
+        for m in moves {
+            let Some(target) = world.state.charter.targets.get(&m.target) else {
+                continue;
+            };
+            let steps = m.steps.iter().filter(|s| s.status != StepStatus::Done);
+            let names: Vec<&str> = steps.map(|s| s.instance.as_str()).collect();
+            let on = match names.as_slice() {
+                [] => continue,
+                [one] => (*one).to_owned(),
+                [first, .., last] => format!("{first} … {last}"),
+            };
+            for verb in &m.sequence {
+                if let Some(argv) = target.calls.get(verb) {
+                    calls.push((say::argv(argv), on.clone()));
+                }
+            }
+        }
+        self.call_lines(calls);
+    }
+
+    fn call_lines(&mut self, calls: Vec<(String, String)>) {
+        let more = calls.len().saturating_sub(CALLS);
+        for (n, (argv, on)) in calls.into_iter().take(CALLS).enumerate() {
+            self.fact(
+                if n == 0 { "call" } else { "" },
+                &format!("{argv}   on {on}"),
+            );
+        }
+        if more > 0 {
+            self.shown(
+                "",
+                Role::Dim,
+                &format!("and {}", say::count(more, "more call")),
+            );
+        }
+    }
+
+    fn back(&mut self, world: World<'_>, release: &Release) {
+        let mut by_target: BTreeMap<&TargetName, (Vec<&str>, Vec<&str>, u32)> = BTreeMap::new();
+        for (target, step, _) in release.touched() {
+            let parallel = world
+                .state
+                .charter
+                .targets
+                .get(target)
+                .map_or(1, |t| t.parallel);
+            let entry = by_target.entry(target).or_default();
+            entry.0.push(step.instance.as_str());
+            if let Some(was) = release.was(target, &step.instance) {
+                entry.1.push(&was.version);
+            }
+            entry.2 = parallel;
+        }
+        let mut calls = Vec::new();
+        for (n, (target, (instances, mut versions, parallel))) in by_target.into_iter().enumerate()
+        {
+            versions.sort_unstable();
+            versions.dedup();
+            let text = format!(
+                "{} of {target} go back to {}, {parallel} at a time",
+                say::count(instances.len(), "instance"),
+                versions.join(" and ")
+            );
+            self.shown(if n == 0 { "effect" } else { "" }, Role::Strong, &text);
+            if let Some(config) = world.state.charter.targets.get(target)
+                && let Some(argv) = config.calls.get(&Verb::Rollback)
+            {
+                let on = match instances.as_slice() {
+                    [one] => (*one).to_owned(),
+                    [first, .., last] => format!("{first} … {last}"),
+                    [] => continue,
+                };
+                calls.push((say::argv(argv), on));
+            }
+        }
+        self.fact("skips", "nothing: going back needs no hold to be cleared");
+        let running = release.in_flight().count();
+        if running > 0 {
+            let text = format!("{} still running end first", say::count(running, "call"));
+            self.fact("waits", &text);
+        }
+        self.fact("then", "it closes as rolled back");
+        self.call_lines(calls);
+    }
+
+    fn retry(&mut self, world: World<'_>, release: &Release) {
+        let mut calls = Vec::new();
+        let moves = release.moving().map(|(_, moves)| moves).unwrap_or_default();
+        for m in moves {
+            for s in &m.steps {
+                let why = match &s.status {
+                    StepStatus::Failed { why, .. } => format!("failed, {why}"),
+                    StepStatus::Unknown { why } => format!("nobody can tell: {why}"),
+                    _ => continue,
+                };
+                let verb = s.verb(&m.sequence);
+                let text = format!(
+                    "{} of {} once more (attempt {}); it {why}",
+                    verb.map_or("call", Verb::word),
+                    s.instance,
+                    s.attempt + 1
+                );
+                self.shown(
+                    if calls.is_empty() { "effect" } else { "" },
+                    Role::Strong,
+                    &text,
+                );
+                let config = world.state.charter.targets.get(&m.target);
+                if let Some(argv) = verb.and_then(|v| config?.calls.get(&v)) {
+                    calls.push((say::argv(argv), s.instance.to_string()));
+                }
+            }
+        }
+        self.call_lines(calls);
+    }
+
+    fn vote(&mut self, world: World<'_>, action: Action, release: &Release, zone: chrono_tz::Tz) {
+        let plan = &release.plan;
+        let digest = crate::domain::refusal::short(&release.digest);
+        let environment = &plan.environment;
+        self.shown(
+            "on",
+            Role::Strong,
+            &format!("{} → {environment}, plan {digest}", release.subject()),
+        );
+        self.fact("title", &plan.title);
+        let hold = release.approval();
+        if let Some(HoldKind::Approval {
+            needs,
+            distinct_people,
+        }) = hold.map(|h| &h.kind)
+        {
+            let tally = crate::domain::approval::tally(release, needs, *distinct_people);
+            let missing = tally.missing_words();
+            let text = if missing.is_empty() {
+                "no vote is missing"
+            } else {
+                &missing
+            };
+            self.fact("now", text);
+        }
+        let effect = match action {
+            Action::Approve => "your vote counts as yes on exactly this plan",
+            Action::Reject => "the release is closed as rejected, for good",
+            Action::Object => "it blocks until you change your vote",
+            _ => "you have no opinion; nothing else changes",
+        };
+        self.fact("effect", effect);
+        if let Some((_, until)) = hold.and_then(|h| h.open()) {
+            let text = format!(
+                "{}, in {}",
+                say::when(until, world.now, zone),
+                until.since(world.now)
+            );
+            self.fact("expires", &text);
+        }
+    }
+
+    fn window(&mut self, world: World<'_>, release: &Release) {
+        if let Some((opens, closes)) = window(release) {
+            let (role, text) = window_words(opens, closes, world.now);
+            self.shown("window", role, &text);
+        }
+    }
+
+    /// How old what is known of its targets is.
+    fn fresh(&mut self, world: World<'_>, release: &Release) {
+        let targets = release.targets();
+        let oldest: Option<(Option<Span>, &TargetName)> = targets
+            .into_iter()
+            .map(|t| (world.age(t), t))
+            .max_by_key(|(age, _)| age.map_or(u64::MAX, |a| a.0));
+        match oldest {
+            Some((Some(age), _)) if age <= FRESH => {
+                self.fact("fresh", &format!("read {} ago", say::fine(age)));
+            }
+            Some((Some(age), target)) => {
+                let text = format!("{target} was read {age} ago: it does not answer");
+                self.shown("stale", Role::StatusBad, &text);
+            }
+            Some((None, target)) => {
+                self.shown(
+                    "stale",
+                    Role::StatusBad,
+                    &format!("{target} was never read"),
+                );
+            }
+            None => {}
+        }
+    }
+}
+
+/// The window of the batch that a release is in or before, or of its last one.
+pub fn window(release: &Release) -> Option<(Timestamp, Timestamp)> {
+    let batch = release
+        .batch()
+        .map(|(_, b)| b)
+        .or_else(|| release.batches.last())?;
+    batch.before.iter().find_map(|h| match h.kind {
+        HoldKind::Window { opens, closes } => Some((opens, closes)),
+        _ => None,
+    })
+}
+
+/// How a window stands: `closes in 1 h 18 m`.
+pub fn window_words(opens: Timestamp, closes: Timestamp, now: Timestamp) -> (Role, String) {
+    if now < opens {
+        (Role::Text, format!("opens in {}", opens.since(now)))
+    } else if now < closes {
+        let left = closes.since(now);
+        let role = if left < Span::mins(15) {
+            Role::StatusPerson
+        } else {
+            Role::Text
+        };
+        (role, format!("closes in {left}"))
+    } else {
+        (Role::StatusBad, format!("closed {} ago", now.since(closes)))
+    }
+}
+
+/// Whether somebody without a name asks: no key may do anything then.
+pub const fn nobody(asker: &Asker) -> bool {
+    matches!(asker.who, Actor::Nobody)
+}

@@ -1,0 +1,575 @@
+//! The ladder of one release, line by line: holds and batches in the order in which it walks,
+//! with bars, instances and their age.
+
+use crate::domain::hold::{Hold, HoldKind, HoldState};
+use crate::domain::ladder::{Mark, Station, rungs};
+use crate::domain::release::{Batch, Move, Phase, Release, Step, StepStatus};
+use crate::domain::waiting::{Waiting, health_words};
+use crate::domain::{Artifact, Call, Health, TargetName};
+
+use super::super::desk::Desk;
+use super::super::glyph::Glyph;
+use super::super::rich::Line;
+use super::super::say;
+use super::super::theme::Role;
+use super::super::widgets::{Part, width};
+use super::super::world::{FRESH, World};
+use super::releases::sign;
+use super::row::status;
+
+/// Most instances of a batch that is done and calm that are still shown one by one.
+const FEW: usize = 8;
+/// Most instances that are shown one by one.
+const MANY: usize = 24;
+
+/// The lines of a ladder, and the one where the release stands.
+pub(super) struct Ladder {
+    /// The lines.
+    pub lines: Vec<Line>,
+    /// Where the release stands.
+    pub here: usize,
+}
+
+/// How the ladder is drawn.
+#[derive(Clone, Copy)]
+struct Draw<'a> {
+    desk: &'a Desk,
+    world: World<'a>,
+    release: &'a Release,
+    cols: u16,
+}
+
+/// The ladder of a release, `cols` wide.
+pub(super) fn ladder(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Ladder {
+    let draw = Draw {
+        desk,
+        world,
+        release,
+        cols,
+    };
+    let waiting = world.waiting(release);
+    let mut lines = Vec::new();
+    let mut here = 0;
+    let mut marked = false;
+    for rung in rungs(release) {
+        let stands = matches!(rung.mark, Mark::Here | Mark::Failed | Mark::Back);
+        if stands && (!marked || rung.mark == Mark::Back) {
+            here = lines.len();
+            marked = true;
+        }
+        match rung.station {
+            Station::Hold(hold) => lines.extend(draw.hold(hold, rung.mark, &waiting)),
+            Station::Batch(n, batch) => lines.extend(draw.batch(n, batch, rung.mark, &waiting)),
+        }
+    }
+    if release.phase == Phase::Observing {
+        here = lines.len().saturating_sub(1);
+    }
+    Ladder { lines, here }
+}
+
+impl Draw<'_> {
+    /// The column where the words of a hold begin.
+    fn words_at(self) -> u16 {
+        if self.cols >= 76 { 16 } else { 13 }
+    }
+
+    fn bar_width(self) -> u16 {
+        match self.cols {
+            0..60 => 8,
+            60..100 => 12,
+            _ => 20,
+        }
+    }
+
+    fn hold(self, hold: &Hold, mark: Mark, waiting: &Waiting) -> Vec<Line> {
+        let (role, glyph) = sign(mark);
+        let now = self.world.now;
+        let zone = self.desk.zone;
+        let (role, glyph) = match mark {
+            // where it stands, the colour says on whom
+            Mark::Here => (status(self.release, waiting), Glyph::Here),
+            _ => (role, glyph),
+        };
+        let faint = matches!(mark, Mark::ToCome | Mark::NotReached);
+        let name = if faint { Role::Dim } else { role };
+        let lead = Line::new()
+            .gap(4)
+            .sign(role, glyph)
+            .gap(1)
+            .text(
+                if mark == Mark::Done { Role::Text } else { name },
+                say::hold_name(hold),
+            )
+            .to(self.words_at());
+        match &hold.state {
+            HoldState::Cleared { at, by } => {
+                let line = lead.text(Role::Text, cleared_words(hold, by, self));
+                vec![line.end(Role::Dim, say::when(*at, now, zone))]
+            }
+            HoldState::Open { since, until, .. } => {
+                if self.release.phase == Phase::RollingBack {
+                    let words = format!("not passed; {}", say::asks(hold, now, zone));
+                    return vec![lead.text(Role::Dim, words)];
+                }
+                let mut lines = self.open(hold, lead, waiting);
+                let mut words = format!("since {}", say::when(*since, now, zone));
+                if waiting.until.is_some() {
+                    let at = say::when(*until, now, zone);
+                    words.push_str(&format!(
+                        "; at {at}, in {}, it {}",
+                        until.since(now),
+                        waiting.then
+                    ));
+                } else {
+                    let at = say::when(*until, now, zone);
+                    words.push_str(&format!("; its deadline was {at}: it {}", waiting.then));
+                }
+                lines.push(Line::new().gap(self.words_at()).text(Role::Dim, words));
+                lines
+            }
+            HoldState::ToCome => {
+                let words = if mark == Mark::NotReached {
+                    "not reached".to_owned()
+                } else {
+                    say::asks(hold, now, zone)
+                };
+                vec![lead.text(Role::Dim, words)]
+            }
+        }
+    }
+
+    /// The lines of the hold where the release stands: what it waits for, and its evidence.
+    fn open(self, hold: &Hold, lead: Line, waiting: &Waiting) -> Vec<Line> {
+        let role = status(self.release, waiting);
+        let paused = self.release.paused.is_some();
+        let mut lead = lead;
+        if let (
+            HoldKind::Bake { span } | HoldKind::Observe { span, .. },
+            HoldState::Open { since, .. },
+        ) = (&hold.kind, &hold.state)
+        {
+            let done = self.world.now.since(*since).0.min(span.0) / 100;
+            let part = Part {
+                count: usize::try_from(done).unwrap_or(0),
+                role: if waiting.trouble {
+                    Role::BarBad
+                } else {
+                    Role::BarMoving
+                },
+                glyph: Glyph::Full,
+            };
+            let all = usize::try_from(span.0 / 100).unwrap_or(1).max(1);
+            lead = lead.bar(self.bar_width(), all, vec![part]).gap(1);
+        }
+        let words = if paused {
+            format!("{}: {}", waiting.word, waiting.what)
+        } else {
+            waiting.what.clone()
+        };
+        let room = self
+            .cols
+            .saturating_sub(u16::try_from(lead.width()).unwrap_or(0) + 1);
+        let mut wrapped = Line::wrapped(role, &words, 0, room).into_iter();
+        let first = wrapped.next().map(|l| l.words()).unwrap_or_default();
+        let mut lines = vec![lead.text(role, first)];
+        lines.extend(wrapped.map(|l| Line::new().gap(self.words_at()).text(role, l.words())));
+        if let HoldKind::Analysis { metrics, passes } = &hold.kind {
+            for name in metrics {
+                let Some(verdict) = self.release.verdicts.get(name) else {
+                    let words = format!("{name}: no look yet");
+                    lines.push(Line::new().gap(self.words_at()).text(Role::Dim, words));
+                    continue;
+                };
+                let (status, glyph) = say::verdict(verdict.call);
+                let looks = match verdict.call {
+                    Call::Pass => format!("   {} of {passes} looks", verdict.streak.min(*passes)),
+                    _ => String::new(),
+                };
+                lines.push(
+                    Line::new()
+                        .gap(self.words_at())
+                        .sign(status.role(), glyph)
+                        .gap(1)
+                        .text(status.role(), verdict.call.word())
+                        .gap(2)
+                        .text(Role::Text, format!("{name}: {}{looks}", verdict.words)),
+                );
+            }
+        }
+        lines
+    }
+
+    fn batch(self, n: usize, batch: &Batch, mark: Mark, waiting: &Waiting) -> Vec<Line> {
+        let (role, glyph) = match sign(mark) {
+            (_, glyph) if mark == Mark::Here && waiting.trouble => (Role::StatusBad, glyph),
+            other => other,
+        };
+        let faint = matches!(mark, Mark::ToCome | Mark::NotReached);
+        let name = if faint { Role::Dim } else { Role::Strong };
+        let count = Count::of(self, batch);
+        let mut line = Line::new()
+            .right(if faint { Role::Dim } else { role }, (n + 1).to_string(), 2)
+            .gap(1)
+            .sign(role, glyph)
+            .gap(1)
+            .text(name, batch.name.to_string())
+            .to(self.words_at());
+        if mark == Mark::NotReached {
+            let words = format!("{}, not reached", say::count(count.all, "instance"));
+            return vec![line.text(Role::Dim, words)];
+        }
+        if batch.began.is_none() {
+            return vec![line.text(Role::Dim, self.scope(batch))];
+        }
+        line = line.bar(self.bar_width(), count.all, count.parts()).gap(1);
+        line = line.text(Role::Text, count.words(self.release));
+        let now = self.world.now;
+        if let Some(began) = batch.began {
+            let at = say::when(began, now, self.desk.zone);
+            let took = batch.done.unwrap_or(now).since(began);
+            line = line.end(Role::Dim, format!("{at}  {}", say::short(took)));
+        }
+        let mut lines = vec![line];
+        let calm = mark == Mark::Done && count.bad == 0;
+        if !calm || count.all <= FEW {
+            for m in &batch.moves {
+                lines.extend(self.instances(m, batch.moves.len() > 1));
+            }
+        }
+        lines
+    }
+
+    /// What a batch that has not begun will move.
+    fn scope(self, batch: &Batch) -> String {
+        let parts: Vec<String> = batch
+            .moves
+            .iter()
+            .map(|m| {
+                let at_once = if m.parallel > 1 && m.steps.len() > 1 {
+                    format!(", {} at a time", m.parallel)
+                } else {
+                    String::new()
+                };
+                let n = say::count(m.steps.len(), "instance");
+                let arrow = self.desk.theme().glyph(Glyph::Arrow);
+                if batch.moves.len() > 1 {
+                    format!("{} {n} {arrow} {}{at_once}", m.target, m.artifact.version)
+                } else {
+                    format!("{n} {arrow} {}{at_once}", m.artifact.version)
+                }
+            })
+            .collect();
+        parts.join(", ")
+    }
+
+    /// The instances of a move, as many on a line as fit.
+    fn instances(self, m: &Move, named: bool) -> Vec<Line> {
+        let indent = self.words_at();
+        let room = usize::from(self.cols.saturating_sub(indent + 1));
+        let mut lines: Vec<Line> = Vec::new();
+        let mut line = Line::new().gap(indent);
+        let mut used = 0;
+        if named || self.stale(&m.target).is_some() {
+            let mut head = Line::new()
+                .gap(indent)
+                .text(Role::Dim, m.target.to_string());
+            if let Some((role, words)) = self.stale(&m.target) {
+                head = head.gap(2).text(role, words);
+            }
+            lines.push(head);
+        }
+        // of many instances those that are well are only counted
+        let many = m.steps.len() > MANY;
+        let (well, shown): (Vec<&Step>, Vec<&Step>) =
+            m.steps.iter().partition(|s| many && self.well(m, s));
+        let more = well.len() + shown.len().saturating_sub(MANY);
+        for step in shown.into_iter().take(MANY) {
+            let (pieces, cells) = self.instance(m, step);
+            if used > 0 && used + cells + 3 > room {
+                lines.push(std::mem::take(&mut line));
+                line = Line::new().gap(indent);
+                used = 0;
+            }
+            if used > 0 {
+                line = line.gap(3);
+                used += 3;
+            }
+            for piece in pieces {
+                line = match piece {
+                    Bit::Sign(role, glyph) => line.sign(role, glyph).gap(1),
+                    Bit::Text(role, text) => line.text(role, text),
+                };
+            }
+            used += cells;
+        }
+        if used > 0 {
+            lines.push(line);
+        }
+        if more > 0 {
+            let words = if well.len() == more {
+                format!("and {more} more, as they should be")
+            } else {
+                format!("and {more} more")
+            };
+            lines.push(Line::new().gap(indent).text(Role::Dim, words));
+        }
+        lines
+    }
+
+    /// Whether an instance was not reached yet, or runs what it should.
+    fn well(self, m: &Move, step: &Step) -> bool {
+        step.status == StepStatus::ToDo && !step.touched()
+            || step.status == StepStatus::Done
+                && self
+                    .world
+                    .state
+                    .runs(&m.target, &step.instance, &m.artifact)
+    }
+
+    /// One instance: its health, its version, and what is wrong with it.
+    fn instance(self, m: &Move, step: &Step) -> (Vec<Bit>, usize) {
+        let back = self
+            .release
+            .back
+            .as_ref()
+            .and_then(|b| b.moves.iter().find(|x| x.target == m.target))
+            .and_then(|x| {
+                let s = x.steps.iter().find(|s| s.instance == step.instance)?;
+                Some((s, x.artifact_of(s)))
+            });
+        let seen = self.world.state.seen(&m.target, &step.instance);
+        let live = self
+            .world
+            .live
+            .targets
+            .get(&m.target)
+            .and_then(|t| t.instances.get(&step.instance));
+        let sight = live.map(|(s, _)| s).or(seen.map(|s| &s.sight));
+        let untouched = !step.touched();
+        let health = sight.map_or(Health::Unknown, |s| s.health);
+        let (role, glyph) = match health {
+            Health::Running if untouched => (Role::Dim, Glyph::Up),
+            Health::Running => (Role::StatusGood, Glyph::Up),
+            Health::Changing => (Role::StatusMoving, Glyph::Moving),
+            Health::Down => (Role::StatusBad, Glyph::Failed),
+            Health::Unknown => (Role::StatusUnknown, Glyph::Unknown),
+        };
+        let mut bits = vec![
+            Bit::Sign(role, glyph),
+            Bit::Text(
+                if untouched { Role::Dim } else { Role::Text },
+                step.instance.to_string(),
+            ),
+        ];
+        let version = sight.and_then(|s| s.artifact.as_ref());
+        bits.push(version_bit(version, &m.artifact));
+        if let Some((role, words)) = self.happening(m, step, back) {
+            bits.push(Bit::Text(role, format!(" {words}")));
+        }
+        if matches!(health, Health::Down | Health::Unknown) {
+            let detail = sight.map(|s| &*s.detail).filter(|d| !d.is_empty());
+            let words = detail.unwrap_or(health_words(health));
+            bits.push(Bit::Text(Role::StatusBad, format!(" {words}")));
+        }
+        if let Some((_, at)) = live {
+            let age = self.world.now.since(*at);
+            if age > FRESH {
+                bits.push(Bit::Text(
+                    Role::StatusUnknown,
+                    format!(" {} old", say::short(age)),
+                ));
+            }
+        }
+        let cells = bits
+            .iter()
+            .map(|bit| match bit {
+                Bit::Sign(..) => 2,
+                Bit::Text(_, text) => width(text),
+            })
+            .sum();
+        (bits, cells)
+    }
+
+    /// What goes on at an instance, or what failed there.
+    fn happening(
+        self,
+        m: &Move,
+        step: &Step,
+        back: Option<(&Step, &Artifact)>,
+    ) -> Option<(Role, String)> {
+        let now = self.world.now;
+        let (step, to, sequence) = match back {
+            Some((s, artifact)) => (s, &artifact.version, None),
+            None => (step, &m.artifact.version, Some(&m.sequence)),
+        };
+        let verb = sequence
+            .and_then(|seq| step.verb(seq))
+            .map_or("back", |v| v.word());
+        match &step.status {
+            StepStatus::ToDo | StepStatus::Done => None,
+            StepStatus::Running => {
+                let arrow = self.desk.theme().glyph(Glyph::Arrow);
+                let words = format!(
+                    "{verb} {arrow} {to}, runs {}",
+                    say::short(now.since(step.since))
+                );
+                Some((Role::StatusMoving, words))
+            }
+            StepStatus::Failed { why, again } => {
+                let again = match again {
+                    Some(at) => format!(", again in {}", at.since(now)),
+                    None => String::new(),
+                };
+                Some((Role::StatusBad, format!("{verb} failed: {why}{again}")))
+            }
+            StepStatus::Unknown { why } => {
+                Some((Role::StatusBad, format!("{verb}: nobody can tell, {why}")))
+            }
+        }
+    }
+
+    /// Whether a target's reading is old, or failed, in words.
+    fn stale(self, target: &TargetName) -> Option<(Role, String)> {
+        let live = self.world.live.targets.get(target)?;
+        let age = live.read_at.map(|at| self.world.now.since(at));
+        let old = match age {
+            Some(age) if age <= FRESH && live.failing.is_none() => return None,
+            Some(age) => format!("{} old", say::short(age)),
+            None => "never read".to_owned(),
+        };
+        let why = live
+            .failing
+            .as_ref()
+            .map(|w| format!(": {w}"))
+            .unwrap_or_default();
+        Some((Role::StatusUnknown, format!("{old}{why}")))
+    }
+}
+
+enum Bit {
+    Sign(Role, Glyph),
+    Text(Role, String),
+}
+
+fn version_bit(seen: Option<&Artifact>, new: &Artifact) -> Bit {
+    match seen {
+        Some(artifact) if artifact.is(new) => {
+            Bit::Text(Role::New, format!(" {}", artifact.version))
+        }
+        Some(artifact) => Bit::Text(Role::Old, format!(" {}", artifact.version)),
+        None => Bit::Text(Role::StatusUnknown, " ?".to_owned()),
+    }
+}
+
+/// By whom or what a hold was cleared, with what it asked where that says more.
+fn cleared_words(hold: &Hold, by: &str, draw: Draw<'_>) -> String {
+    match &hold.kind {
+        HoldKind::Window { opens, closes } => {
+            say::window(*opens, *closes, draw.world.now, draw.desk.zone)
+        }
+        HoldKind::Manual { ask } => format!("{by}: {ask}"),
+        HoldKind::Approval { .. } => {
+            let digest = crate::domain::refusal::short(&draw.release.digest);
+            format!("{by}, plan {digest}")
+        }
+        _ => by.to_owned(),
+    }
+}
+
+/// How far the instances of a batch are.
+struct Count {
+    all: usize,
+    /// Seen running what they should.
+    there: usize,
+    /// On their way.
+    moving: usize,
+    /// Failed, or not as they should be.
+    bad: usize,
+    /// On the way back: back already.
+    returned: usize,
+}
+
+impl Count {
+    fn of(draw: Draw<'_>, batch: &Batch) -> Count {
+        let state = draw.world.state;
+        let mut count = Count {
+            all: 0,
+            there: 0,
+            moving: 0,
+            bad: 0,
+            returned: 0,
+        };
+        let back = draw.release.back.as_ref();
+        for (m, s) in batch
+            .moves
+            .iter()
+            .flat_map(|m| m.steps.iter().map(move |s| (m, s)))
+        {
+            count.all += 1;
+            let way_back = back.and_then(|b| {
+                let m = b.moves.iter().find(|x| x.target == m.target)?;
+                let s = m.steps.iter().find(|x| x.instance == s.instance)?;
+                Some((m, s))
+            });
+            let (m, s, returning) = way_back.map_or((m, s, false), |(m, s)| (m, s, true));
+            let runs = state.runs(&m.target, &s.instance, m.artifact_of(s));
+            match s.status {
+                StepStatus::Done if runs && returning => count.returned += 1,
+                StepStatus::Done if runs => count.there += 1,
+                StepStatus::Failed { .. } | StepStatus::Unknown { .. } => count.bad += 1,
+                StepStatus::Done => {
+                    let changing = state
+                        .seen(&m.target, &s.instance)
+                        .is_some_and(|seen| seen.sight.health == Health::Changing);
+                    if changing {
+                        count.moving += 1;
+                    } else {
+                        count.bad += 1;
+                    }
+                }
+                StepStatus::Running => count.moving += 1,
+                StepStatus::ToDo if s.touched() => count.moving += 1,
+                StepStatus::ToDo if returning => count.moving += 1,
+                StepStatus::ToDo => {}
+            }
+        }
+        count
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        [
+            (self.returned, Role::Old, Glyph::Full),
+            (self.there, Role::BarDone, Glyph::Full),
+            (self.bad, Role::BarBad, Glyph::Failed),
+            (self.moving, Role::BarMoving, Glyph::Half),
+        ]
+        .into_iter()
+        .map(|(count, role, glyph)| Part { count, role, glyph })
+        .collect()
+    }
+
+    fn words(&self, release: &Release) -> String {
+        let mut words = if release.phase == Phase::RollingBack {
+            format!("{}/{} back", self.returned, self.all)
+        } else {
+            format!("{}/{} run it", self.there, self.all)
+        };
+        if self.moving > 0 {
+            let how = if release.phase == Phase::RollingBack {
+                "going back"
+            } else {
+                "changing"
+            };
+            words.push_str(&format!(", {} {how}", self.moving));
+        }
+        if self.bad > 0 {
+            words.push_str(&format!(", {} not well", self.bad));
+        }
+        let never = self.all - self.there - self.moving - self.bad - self.returned;
+        if never > 0 && release.phase == Phase::RollingBack {
+            words.push_str(&format!(", {never} never moved"));
+        }
+        words
+    }
+}

@@ -1,0 +1,5 @@
+//! Every screen in every situation, as text and roles; and what keys do at a desk.
+
+mod seat;
+mod shop;
+mod pictures;

@@ -1,0 +1,47 @@
+//! The screens, to be looked at: `HOLDPOINT_PICTURES=DIR` has them written there with colours, one
+//! file each, to be shown with `cat`.
+
+use holdpoint::tui::{Caps, Depth};
+
+use super::seat::{Seat, ansi};
+use super::shop;
+
+#[test]
+fn pictures() {
+    let Ok(dir) = std::env::var("HOLDPOINT_PICTURES") else {
+        return;
+    };
+    let scripts: &[(&str, &str)] = &[
+        ("releases", ""),
+        ("rollout-manual", "2"),
+        ("metrics", "3"),
+        ("approvals", "4"),
+        ("help", "?"),
+        ("promote", "P"),
+        ("rollback", "B"),
+        ("vote", "4 a"),
+        ("palette", ":"),
+        ("why", "w"),
+        ("changes", "d"),
+        ("evidence", "e"),
+        ("log", "l"),
+        ("timeline", "t"),
+        ("calls", "@"),
+    ];
+    for (cols, rows) in [(160, 48), (120, 36), (80, 24), (60, 20)] {
+        for theme in ["dark", "light", "mono"] {
+            for (name, keys) in scripts {
+                let caps = Caps {
+                    depth: if theme == "mono" { Depth::None } else { Depth::True },
+                    ..Caps::default()
+                };
+                let mut seat = Seat::with(shop::busy(), "ada", (cols, rows), theme, caps);
+                seat.room.now = seat.room.now.plus(holdpoint::domain::Span::secs(10));
+                seat.settle();
+                seat.keys(keys);
+                let path = format!("{dir}/{name}-{cols}x{rows}-{theme}.ansi");
+                std::fs::write(path, ansi(&seat.buffer().0)).unwrap();
+            }
+        }
+    }
+}
