@@ -122,7 +122,6 @@ fn a_release_goes_its_whole_way_from_a_shell_beside_the_demo() {
 
 /// A second `holdpoint --room DIR` shows what is submitted elsewhere, live.
 #[test]
-#[ignore = "the room has no screens yet"]
 fn an_attached_room_shows_what_is_submitted_beside_it() {
     let demo = Demo::start();
     let room = demo.path();
