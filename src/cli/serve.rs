@@ -12,6 +12,7 @@ use super::house::House;
 use super::local::{say, tell};
 use super::logs;
 use super::out::Look;
+use super::view::{ServeView, line};
 use crate::config::home;
 use crate::config::mistakes::Mistakes;
 use crate::config::room::{RoomFiles, TargetConfig};
@@ -137,10 +138,10 @@ pub async fn serve(room: Option<&PathBuf>, look: Look) -> Went {
     let mut ending = Ending::listen();
     let open = Open::room(&dir).await.map_err(stop)?;
     if look.json {
-        say(&format!(
-            "{}\n",
-            serde_json::json!({"schema": "holdpoint.serve/1", "room": dir})
-        ));
+        say(&line(&ServeView {
+            schema: "holdpoint.serve/1",
+            room: dir.display().to_string(),
+        }));
     } else {
         say(&format!("serving {}\n", dir.display()));
     }

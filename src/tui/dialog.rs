@@ -16,7 +16,6 @@ pub use palette::Palette;
 
 /// What lies over a screen.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a desk has one of them at most")]
 pub enum Overlay {
     /// The filter is being written.
     Filter(Box<Draft>),

@@ -18,6 +18,7 @@ use super::fleet::{self, Traffic};
 use super::local::{say, tell};
 use super::out::Look;
 use super::serve::{Ending, Open, stop};
+use super::view::{DemoView, line};
 use crate::domain::{Actor, Door, Notice, PersonName};
 use crate::session::Identity;
 use crate::session::local::{AttachError, attach};
@@ -136,8 +137,11 @@ async fn sit_down(open: &Open) -> Went {
 fn greeting(dir: &Path, seed: u64, look: Look) -> String {
     let room = dir.display();
     if look.json {
-        let line = serde_json::json!({ "schema": "holdpoint.demo/1", "room": dir, "seed": seed });
-        return format!("{line}\n");
+        return line(&DemoView {
+            schema: "holdpoint.demo/1",
+            room: room.to_string(),
+            seed,
+        });
     }
     format!(
         "room  {room}\nseed  {seed}\n\nbeside it:\n  \

@@ -170,10 +170,6 @@ fn fact(label: &str, text: &str) -> Line {
 }
 
 /// What verdicts and checks rest on.
-#[expect(
-    clippy::too_many_lines,
-    reason = "one paragraph for each kind of evidence"
-)]
 pub(super) fn evidence(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
     let mut lines = verdicts(release, cols);
     lines.push(Line::new());

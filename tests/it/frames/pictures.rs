@@ -32,7 +32,11 @@ fn pictures() {
         for theme in ["dark", "light", "mono"] {
             for (name, keys) in scripts {
                 let caps = Caps {
-                    depth: if theme == "mono" { Depth::None } else { Depth::True },
+                    depth: if theme == "mono" {
+                        Depth::None
+                    } else {
+                        Depth::True
+                    },
                     ..Caps::default()
                 };
                 let mut seat = Seat::with(shop::busy(), "ada", (cols, rows), theme, caps);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use holdpoint::domain::live::Live;
-use holdpoint::domain::{self, Actor, Door, Refusal, Timestamp};
+use holdpoint::domain::{self, Actor, Door, Refusal};
 use holdpoint::tui::{
     self, Ask, Asker, Caps, Depth, Desk, Input, Key, KeySeq, Keymap, Role, Scene, Setup,
     SourceFile, Themes, World, update,
@@ -43,7 +43,12 @@ static ROLES: LazyLock<Arc<Themes>> = LazyLock::new(|| {
             }
             _ => String::new(),
         };
-        let _ = writeln!(text, "\"{}\" = \"#{:06x}{ground} plain\"", role.name(), n + 1);
+        let _ = writeln!(
+            text,
+            "\"{}\" = \"#{:06x}{ground} plain\"",
+            role.name(),
+            n + 1
+        );
     }
     let (themes, notices) = Themes::load(&[SourceFile {
         name: "roles.toml",
@@ -220,11 +225,6 @@ impl Seat {
     pub fn pass(&mut self, span: domain::Span) {
         self.room.pass(span);
         self.settle();
-    }
-
-    /// The time.
-    pub fn now(&self) -> Timestamp {
-        self.room.now
     }
 }
 
