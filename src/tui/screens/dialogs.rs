@@ -37,7 +37,7 @@ pub(super) fn paint(
                 danger: false,
                 lines: vec![Line::of(Role::Dim, "it goes with your next vote")],
                 fields: vec![Field {
-                    label: "comment",
+                    label: "comment".to_owned(),
                     draft,
                     empty: "what the others should know",
                     rows: 1,
@@ -74,7 +74,7 @@ pub(super) fn paint(
 
 /// A field of a dialog.
 struct Field<'a> {
-    label: &'static str,
+    label: String,
     draft: &'a Draft,
     empty: &'a str,
     rows: u16,
@@ -103,18 +103,20 @@ impl Form<'_> {
         let fields: u16 = self.fields.iter().map(|f| f.rows).sum();
         let lines = u16::try_from(self.lines.len()).unwrap_or(u16::MAX);
         let blank = u16::from(fields > 0);
+        let wanted = lines.saturating_add(blank + fields + 2);
         let frame = Frame {
             title: self.title,
             danger: self.danger,
             cols: wide,
-            rows: lines.saturating_add(fields + blank + 2),
+            rows: wanted,
         };
         let inside = frame.paint(buffer, area, theme);
         if inside.is_empty() {
             return None;
         }
         // the fields and the keys keep their place when there is no room for all lines
-        let foot = (fields + 1).min(inside.height);
+        let air = u16::from(inside.height >= wanted);
+        let foot = (fields + 1 + air).min(inside.height);
         let text = Rect {
             height: inside.height - foot,
             ..inside
@@ -145,10 +147,12 @@ impl Form<'_> {
             } else {
                 Role::Dim
             };
-            Pen::new(buffer, theme, line).field(role, field.label, usize::from(FIELD) - 1);
+            Pen::new(buffer, theme, line).text(role, &field.label);
+            let cells = u16::try_from(width(&field.label) + 1).unwrap_or(FIELD);
+            let label = cells.max(FIELD).min(line.width.saturating_sub(6));
             let entry = Rect {
-                x: (line.x + FIELD).min(line.right()),
-                width: line.width.saturating_sub(FIELD),
+                x: line.x + label,
+                width: line.width - label,
                 ..line
             };
             let at = field.draft.paint(buffer, entry, theme, field.empty);
@@ -237,7 +241,7 @@ fn confirm_box(
         let focus_text = confirm.on_text || confirm.typed.is_none();
         if let (Some(draft), Some(label)) = (&confirm.text, text_label(confirm.action)) {
             fields.push(Field {
-                label,
+                label: label.to_owned(),
                 draft,
                 empty: if confirm.action == Action::HandOver {
                     "what the next shift must know"
@@ -253,16 +257,10 @@ fn confirm_box(
             });
         }
         if let Some((word, draft)) = &confirm.typed {
-            lines.push(
-                Line::new()
-                    .text(Role::Text, "type ")
-                    .text(Role::Strong, word.clone())
-                    .text(Role::Text, " to go on"),
-            );
             fields.push(Field {
-                label: "name",
+                label: format!("type {word} to go on:"),
                 draft,
-                empty: word,
+                empty: "",
                 rows: 1,
                 active: !focus_text,
             });
@@ -455,7 +453,7 @@ fn suggested(desk: &Desk, suggestion: &Suggestion, chosen: bool, line: Rect, buf
         pen.skip(2);
     }
     if !suggestion.keys.is_empty() && line.width >= 50 {
-        pen.at_end(Role::Key, &suggestion.keys);
+        pen.at_end(Role::Key, &format!(" {}", suggestion.keys));
     }
     pen.left(role, &suggestion.name, 18).skip(1);
     match &suggestion.refused {

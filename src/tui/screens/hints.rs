@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::super::action::Action;
+use super::super::action::{Action, Confirm};
 use super::super::desk::{Desk, Screen, Tab};
 use super::super::glyph::Glyph;
 use super::super::keymap::Resolved;
@@ -16,6 +16,9 @@ use super::super::world::World;
 
 /// A key and what it does.
 struct Hint {
+    action: Action,
+    /// Whether it changes something for others.
+    changes: bool,
     key: String,
     label: String,
     /// Whether it does nothing now.
@@ -126,6 +129,8 @@ fn reading(desk: &Desk) -> &'static [(Action, &'static str)] {
 fn hint(desk: &Desk, action: Action, label: String, off: bool) -> Hint {
     let key = desk.keymap.key(desk.screen_contexts(), action);
     Hint {
+        action,
+        changes: action.info().confirm > Confirm::Read,
         // what has no key is still within reach
         key: key.map_or_else(|| format!(":{action}"), ToString::to_string),
         label,
@@ -162,14 +167,27 @@ pub(super) fn paint(desk: &Desk, world: World<'_>, area: Rect, buffer: &mut Buff
     }
     room -= tail_width;
     let (hints, why) = hints(desk, world);
+    let cells = |hint: &Hint, label: &str| {
+        width(&hint.key) + 1 + width(label) + gap + 2 * usize::from(hint.off)
+    };
+    // what changes something is told by its effect where all of it fits, else by its name
+    let changing = hints.iter().filter(|hint| hint.changes);
+    let brief = changing.map(|h| cells(h, &h.label)).sum::<usize>() > room;
     let mut all = true;
     for hint in hints {
-        let cells = width(&hint.key) + 1 + width(&hint.label) + gap + 2 * usize::from(hint.off);
-        if cells > room {
+        let long = if brief {
+            hint.action.info().label
+        } else {
+            &hint.label
+        };
+        let shown = [long, hint.action.info().label]
+            .into_iter()
+            .find(|label| cells(&hint, label) <= room);
+        let Some(shown) = shown else {
             all = false;
             continue;
-        }
-        room -= cells;
+        };
+        room -= cells(&hint, shown);
         let (key, label) = if hint.off {
             (Role::HintOff, Role::HintOff)
         } else {
@@ -180,7 +198,7 @@ pub(super) fn paint(desk: &Desk, world: World<'_>, area: Rect, buffer: &mut Buff
             pen.glyph(Role::HintOff, Glyph::NotReached).skip(1);
         }
         pen.text(key, &hint.key).skip(1);
-        pen.text(label, &hint.label).skip(gap);
+        pen.text(label, shown).skip(gap);
     }
     for (key, label) in tail {
         pen.text(Role::Key, &key)

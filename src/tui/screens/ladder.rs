@@ -17,6 +17,8 @@ use super::super::world::{FRESH, World};
 use super::releases::sign;
 use super::row::status;
 
+/// From this many columns on, holds stand further in than batches.
+const ROOMY: u16 = 76;
 /// Most instances of a batch that is done and calm that are still shown one by one.
 const FEW: usize = 8;
 /// Most instances that are shown one by one.
@@ -71,7 +73,7 @@ pub(super) fn ladder(desk: &Desk, world: World<'_>, release: &Release, cols: u16
 impl Draw<'_> {
     /// The column where the words of a hold begin.
     fn words_at(self) -> u16 {
-        if self.cols >= 76 { 16 } else { 13 }
+        if self.cols >= ROOMY { 16 } else { 13 }
     }
 
     fn bar_width(self) -> u16 {
@@ -94,7 +96,7 @@ impl Draw<'_> {
         let faint = matches!(mark, Mark::ToCome | Mark::NotReached);
         let name = if faint { Role::Dim } else { role };
         let lead = Line::new()
-            .gap(4)
+            .gap(if self.cols >= ROOMY { 4 } else { 2 })
             .sign(role, glyph)
             .gap(1)
             .text(

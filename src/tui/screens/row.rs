@@ -82,7 +82,8 @@ fn subject(release: &Release) -> (&str, String) {
 /// How a release is painted, by who has to act and whether anything is wrong.
 pub(super) fn status(release: &Release, waiting: &Waiting) -> Role {
     let person = matches!(waiting.on, Whom::Voters(_) | Whom::Control);
-    if release.phase == Phase::RollingBack || waiting.trouble && !person {
+    let broken = waiting.word == "failed" || waiting.trouble && !person;
+    if release.phase == Phase::RollingBack || broken {
         Role::StatusBad
     } else if person {
         Role::StatusPerson
@@ -242,7 +243,7 @@ impl Shown<'_> {
         // the end of the line is written first, so that the sentence gets what is left
         let end = self.end(release, area.width);
         let until = until(&waiting, self.world, self.desk);
-        let until_width = if area.width >= UNTIL { 19 } else { 0 };
+        let until_width = if area.width >= UNTIL { 21 } else { 0 };
         let on_width = if area.width >= 110 { 11 } else { 0 };
         let tail = end.width + 1 + 6 + on_width + until_width;
         let sentence = pen.room().saturating_sub(tail);
@@ -395,7 +396,7 @@ impl Shown<'_> {
                 columns.service + 1 + columns.version,
             )
             .skip(1);
-        if area.width >= super::super::layout::TIGHT {
+        if area.width + 1 >= super::super::layout::TIGHT {
             pen.glyph(Role::Dim, Glyph::Arrow).skip(1).left(
                 Role::Dim,
                 summary.environment.as_str(),

@@ -397,6 +397,12 @@ impl Desk {
             Screen::Metrics => {
                 let names = screens::metrics::names(self, world);
                 let at = names.iter().position(|n| Some(n) == self.metric.as_ref());
+                let at = at.or_else(|| {
+                    // the worst first, until the person chooses
+                    self.metric
+                        .is_none()
+                        .then(|| screens::metrics::worst(self, world))?
+                });
                 let at = at.or_else(|| self.metrics.cursor(names.len()));
                 if let Some(at) = at {
                     self.metrics.to(at, names.len(), names.len());

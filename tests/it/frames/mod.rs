@@ -1,5 +1,5 @@
 //! Every screen in every situation, as text and roles; and what keys do at a desk.
 
+mod pictures;
 mod seat;
 mod shop;
-mod pictures;

@@ -43,7 +43,12 @@ static ROLES: LazyLock<Arc<Themes>> = LazyLock::new(|| {
             }
             _ => String::new(),
         };
-        let _ = writeln!(text, "\"{}\" = \"#{:06x}{ground} plain\"", role.name(), n + 1);
+        let _ = writeln!(
+            text,
+            "\"{}\" = \"#{:06x}{ground} plain\"",
+            role.name(),
+            n + 1
+        );
     }
     let (themes, notices) = Themes::load(&[SourceFile {
         name: "roles.toml",

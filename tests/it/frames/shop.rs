@@ -10,8 +10,7 @@ use holdpoint::domain::charter::{
 use holdpoint::domain::live::{Chart, LedgerLive, Live, Point, TargetLive, Unit};
 use holdpoint::domain::release::Finding;
 use holdpoint::domain::{
-    Artifact, Ask, Call, Choice, Control, Health, MetricVerdict, Plan, ReleaseId, Sight, Span,
-    Verb,
+    Artifact, Ask, Call, Choice, Control, Health, MetricVerdict, Plan, ReleaseId, Sight, Span, Verb,
 };
 use serde_json::{Value, json};
 
@@ -289,7 +288,10 @@ pub fn looked(room: &mut Room, id: ReleaseId, call: Call, words: &str) {
 
 /// A release that waits for ada's vote.
 pub fn voting(room: &mut Room) -> ReleaseId {
-    let id = submit(room, plan("ledger-api", "2.3.1", json!({"window": window()})));
+    let id = submit(
+        room,
+        plan("ledger-api", "2.3.1", json!({"window": window()})),
+    );
     room.pass(Span::mins(3));
     room.person(
         "kim",
@@ -317,7 +319,12 @@ pub fn manual(room: &mut Room) -> ReleaseId {
     room.pass(Span::secs(20));
     room.work();
     room.pass(Span::mins(5));
-    looked(room, id, Call::Pass, "new 184 ms, old 176 ms, 1.0x of 2.5x allowed");
+    looked(
+        room,
+        id,
+        Call::Pass,
+        "new 184 ms, old 176 ms, 1.0x of 2.5x allowed",
+    );
     room.pass(Span::secs(30));
     room.work();
     room.pass(Span::mins(4));
@@ -340,7 +347,12 @@ pub fn rolling_back(room: &mut Room) -> ReleaseId {
     );
     room.work();
     room.pass(Span::mins(3));
-    looked(room, id, Call::Fail, "new 412 ms, old 196 ms, 2.1x of 2.0x allowed");
+    looked(
+        room,
+        id,
+        Call::Fail,
+        "new 412 ms, old 196 ms, 2.1x of 2.0x allowed",
+    );
     some(room, 1);
     room.pass(Span::secs(18));
     id
@@ -417,7 +429,10 @@ pub fn busy() -> Room {
     let emergency = json!({"kind": "emergency", "start": "auto"});
     submit(&mut room, plan("web", "88.1.0", emergency));
     manual(&mut room);
-    let second = submit(&mut room, plan("payments", "4.12.1", json!({"start": "auto"})));
+    let second = submit(
+        &mut room,
+        plan("payments", "4.12.1", json!({"start": "auto"})),
+    );
     approve(&mut room, second);
     voting(&mut room);
     baking(&mut room);
@@ -482,7 +497,13 @@ fn charts(room: &Room, bad: bool) -> Vec<Chart> {
             .collect::<Vec<_>>()
     };
     let from = |n: u32, value: f64| (n >= 20).then_some(value);
-    let rise = move |n: u32| if bad && n > 35 { f64::from(n - 35) * 0.009 } else { 0.0 };
+    let rise = move |n: u32| {
+        if bad && n > 35 {
+            f64::from(n - 35) * 0.009
+        } else {
+            0.0
+        }
+    };
     vec![
         Chart {
             metric: "errors".into(),
