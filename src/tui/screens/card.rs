@@ -148,7 +148,7 @@ pub(super) fn about(world: World<'_>, release: &Release, cols: u16) -> Vec<Line>
     let text = format!(
         "submitted by {} {} ago, plan {}",
         world.person(&release.submitter),
-        now.since(release.submitted),
+        say::age(now.since(release.submitted)),
         crate::domain::refusal::short(&release.digest)
     );
     lines.extend(fact("by", Role::Dim, &text, cols));

@@ -44,6 +44,7 @@ pub(super) fn paint(
                     active: true,
                 }],
                 accept: "keep it".to_owned(),
+                dismiss: "leave it",
                 top: 0,
             };
             form.paint(desk, area, buffer)
@@ -65,6 +66,7 @@ pub(super) fn paint(
                 ],
                 fields: Vec::new(),
                 accept: "leave".to_owned(),
+                dismiss: "stay",
                 top: 0,
             };
             form.paint(desk, area, buffer)
@@ -89,6 +91,8 @@ struct Form<'a> {
     fields: Vec<Field<'a>>,
     /// What enter does; empty where it does nothing.
     accept: String,
+    /// What esc does; empty where it does the same.
+    dismiss: &'static str,
     top: usize,
 }
 
@@ -181,7 +185,9 @@ impl Form<'_> {
         if !self.accept.is_empty() {
             keys.push((key(Action::Accept), self.accept.clone()));
         }
-        keys.push((key(Action::Dismiss), "leave it".to_owned()));
+        if !self.dismiss.is_empty() {
+            keys.push((key(Action::Dismiss), self.dismiss.to_owned()));
+        }
         let cells: usize = keys.iter().map(|(k, l)| width(k) + 1 + width(l) + 3).sum();
         let line = Rect {
             y: inside.bottom().saturating_sub(1),
@@ -278,6 +284,7 @@ fn confirm_box(
         lines,
         fields,
         accept,
+        dismiss: "leave it",
         top: confirm.top,
     }
     .paint(desk, area, buffer)
@@ -377,6 +384,7 @@ fn results_box(desk: &Desk, results: &Results, area: Rect, buffer: &mut Buffer) 
         lines,
         fields: Vec::new(),
         accept: "close".to_owned(),
+        dismiss: "",
         top: 0,
     }
     .paint(desk, area, buffer);

@@ -65,7 +65,13 @@ fn hints(desk: &Desk, world: World<'_>) -> (Vec<Hint>, Option<String>) {
         let text = format!("{} marked: keys act on all of them", desk.marks.len());
         why = Some(text);
     }
-    for (action, label) in reading(desk) {
+    let of_one = matches!(screen, Screen::Rollout | Screen::Metrics);
+    let reading: &[(Action, &str)] = if of_one && subject.is_none() {
+        &[(Action::Back, "back")]
+    } else {
+        reading(desk)
+    };
+    for (action, label) in reading {
         found.push(hint(desk, *action, (*label).to_owned(), false));
     }
     (found, why)
@@ -173,8 +179,15 @@ pub(super) fn paint(desk: &Desk, world: World<'_>, area: Rect, buffer: &mut Buff
     // what changes something is told by its effect where all of it fits, else by its name
     let changing = hints.iter().filter(|hint| hint.changes);
     let brief = changing.map(|h| cells(h, &h.label)).sum::<usize>() > room;
-    let mut all = true;
+    let mut why = why;
     for hint in hints {
+        if !hint.changes {
+            // why they do nothing stands right behind those that do nothing
+            if let Some(why) = why.take().filter(|why| width(why) + gap <= room) {
+                pen.text(Role::Dim, &why).skip(gap);
+                room -= width(&why) + gap;
+            }
+        }
         let long = if brief {
             hint.action.info().label
         } else {
@@ -184,7 +197,6 @@ pub(super) fn paint(desk: &Desk, world: World<'_>, area: Rect, buffer: &mut Buff
             .into_iter()
             .find(|label| cells(&hint, label) <= room);
         let Some(shown) = shown else {
-            all = false;
             continue;
         };
         room -= cells(&hint, shown);
@@ -205,9 +217,6 @@ pub(super) fn paint(desk: &Desk, world: World<'_>, area: Rect, buffer: &mut Buff
             .skip(1)
             .text(Role::Hint, label)
             .skip(gap);
-    }
-    if let Some(why) = why.filter(|why| all && width(why) + 2 <= room) {
-        pen.at_end(Role::Dim, &format!("{why} "));
     }
 }
 

@@ -351,7 +351,7 @@ pub(super) fn head(desk: &Desk, world: World<'_>, release: &Release, cols: u16) 
         let (role, words) = window_words(opens, closes, world.now);
         facts.push((role, format!("window {words}")));
     }
-    let age = world.now.since(release.submitted);
+    let age = say::age(world.now.since(release.submitted));
     let by = world.person(&release.submitter);
     facts.push((Role::Dim, format!("submitted by {by} {age} ago")));
     let mut used = line.width();
@@ -458,7 +458,10 @@ pub(super) fn sentence(
     let since = say::when(waiting.since, now, desk.zone);
     let mut words = if cols >= TIGHT {
         let on = super::trails::on_words(world, &waiting.on);
-        format!("waits on {on} since {since} ({})", now.since(waiting.since))
+        format!(
+            "waits on {on} since {since} ({})",
+            say::age(now.since(waiting.since))
+        )
     } else {
         format!("on {} since {since}", waiting.on.words())
     };

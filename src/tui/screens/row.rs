@@ -244,7 +244,11 @@ impl Shown<'_> {
         let end = self.end(release, area.width);
         let until = until(&waiting, self.world, self.desk);
         let until_width = if area.width >= UNTIL { 21 } else { 0 };
-        let on_width = if area.width >= 110 { 11 } else { 0 };
+        let on_width = match area.width {
+            0..110 => 0,
+            110..UNTIL => 11,
+            _ => 14,
+        };
         let tail = end.width + 1 + 6 + on_width + until_width;
         let sentence = pen.room().saturating_sub(tail);
         let what = if role == Role::StatusBad {
@@ -253,9 +257,9 @@ impl Shown<'_> {
             Role::Text
         };
         pen.left(what, &waiting.what, sentence).skip(1);
-        if area.width >= 110 {
+        if on_width > 0 {
             let (on_role, on) = on(group, &waiting);
-            pen.left(on_role, &on, 9).skip(1);
+            pen.left(on_role, &on, on_width - 2).skip(1);
         }
         let since = say::short(self.world.now.since(waiting.since));
         pen.right(Role::Dim, &since, 5).skip(1);

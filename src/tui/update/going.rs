@@ -9,6 +9,7 @@ use super::super::desk::{Ask, Desk, Place, Screen, Tab};
 use super::super::dialog::Overlay;
 use super::super::layout;
 use super::super::order::{Row, Spot};
+use super::super::say;
 use super::super::screens;
 use super::super::widgets::{Draft, Scroll};
 use super::super::world::World;
@@ -223,7 +224,7 @@ fn sentence(world: World<'_>, id: ReleaseId) -> Option<String> {
             waiting.word,
             waiting.what,
             waiting.on.words(),
-            world.now.since(waiting.since)
+            say::age(world.now.since(waiting.since))
         ));
     }
     let closed = world.closed(id)?;

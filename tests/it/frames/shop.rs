@@ -8,7 +8,6 @@ use holdpoint::domain::charter::{
     Target,
 };
 use holdpoint::domain::live::{Chart, LedgerLive, Live, Point, TargetLive, Unit};
-use holdpoint::domain::release::Finding;
 use holdpoint::domain::{
     Artifact, Ask, Call, Choice, Control, Health, MetricVerdict, Plan, ReleaseId, Sight, Span, Verb,
 };
@@ -543,15 +542,6 @@ fn charts(room: &Room, bad: bool) -> Vec<Chart> {
             limit: None,
         },
     ]
-}
-
-/// A finding of health checks.
-pub fn finding(pass: bool, words: &str) -> Finding {
-    Finding {
-        pass,
-        rounds: 1,
-        words: words.into(),
-    }
 }
 
 /// An instance is seen otherwise from now on.
