@@ -4,6 +4,11 @@
 //! is its C interface with nothing in between: the same file settings, table and rows, one prepared
 //! INSERT stepped once a row inside a transaction. Both write in turns to the same disk.
 
+#![allow(
+    unsafe_code,
+    reason = "plain SQLite is measured through its own interface"
+)]
+
 use std::ffi::{CStr, CString};
 use std::hint::black_box;
 use std::path::Path;

@@ -17,7 +17,6 @@ use crate::domain::{Choice, Span};
     name = "holdpoint",
     version,
     max_term_width = 100,
-    propagate_version = true,
     after_help = EXAMPLES,
     after_long_help = EXAMPLES_LONG,
     disable_help_subcommand = true
@@ -64,9 +63,10 @@ Exit codes:
 
 /// What every command takes.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Everywhere")]
 pub struct Common {
-    /// The room's directory; without one, the standard directory of this user.
-    #[arg(long, global = true, value_name = "DIR", env = "HOLDPOINT_ROOM", value_hint = ValueHint::DirPath)]
+    /// The room's directory; else HOLDPOINT_ROOM, else this user's standard directory.
+    #[arg(long, global = true, value_name = "DIR", env = "HOLDPOINT_ROOM", hide_env = true, value_hint = ValueHint::DirPath)]
     pub room: Option<PathBuf>,
     /// Act as this person, with the token in keys/NAME.token or HOLDPOINT_TOKEN.
     #[arg(long = "as", global = true, value_name = "NAME")]
@@ -83,7 +83,9 @@ pub enum Verb {
     #[command(after_help = "\
 Examples:
   holdpoint demo
-  holdpoint demo --headless --room /tmp/room     the same without a terminal; prints where the room is")]
+  holdpoint demo --headless --room /tmp/room     the same without a terminal; prints where the room is
+
+Without --room it plays in a directory of its own and takes it away afterwards.")]
     Demo(DemoArgs),
     /// Write a new room with comments, ready to be edited.
     #[command(after_help = "\

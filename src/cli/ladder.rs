@@ -7,10 +7,12 @@ use chrono_tz::Tz;
 
 use super::release::sentence;
 use crate::domain::hold::{Hold, HoldKind, HoldState};
+use crate::domain::ladder::{Mark, Station, rungs};
 use crate::domain::refusal::short;
 use crate::domain::release::{Batch, Move, Paused, Release, StepStatus, Summary};
 use crate::domain::waiting::{self, Waiting};
 use crate::domain::{Health, Phase, Span, State, Timestamp};
+use crate::tui::Glyph;
 
 /// How many of the newest lines of the log are shown.
 const LOG: usize = 12;
@@ -66,10 +68,23 @@ impl Page<'_> {
     fn write(&self, f: &mut String) -> std::fmt::Result {
         self.head(f)?;
         writeln!(f)?;
-        for (n, batch) in self.release.batches.iter().enumerate() {
-            self.batch(f, n, batch)?;
+        let mut indent = "";
+        for rung in rungs(self.release) {
+            match rung.station {
+                Station::Batch(n, batch) => {
+                    self.batch(f, n, batch, rung.mark)?;
+                    indent = "  ";
+                }
+                Station::Hold(hold) => {
+                    // what comes after a batch belongs to it
+                    let after = |b: &Batch| b.after.iter().any(|h| h.id == hold.id);
+                    if !self.release.batches.iter().any(after) {
+                        indent = "";
+                    }
+                    self.rung(f, indent, hold, rung.mark)?;
+                }
+            }
         }
-        self.rung(f, "", &self.release.observe)?;
         self.back(f)?;
         self.waits(f)?;
         self.done(f)?;
@@ -111,19 +126,8 @@ impl Page<'_> {
         writeln!(f, "  {}", facts.join(" · "))
     }
 
-    fn batch(&self, f: &mut String, n: usize, batch: &Batch) -> std::fmt::Result {
-        for hold in &batch.before {
-            self.rung(f, "", hold)?;
-        }
-        let here = self.release.batch().is_some_and(|(at, _)| at == n);
+    fn batch(&self, f: &mut String, n: usize, batch: &Batch, mark: Mark) -> std::fmt::Result {
         let reached = batch.began.is_some();
-        let sign = match (batch.done, self.release.phase) {
-            (Some(_), _) => "✓",
-            (None, Phase::RollingBack) if reached => "✗",
-            (None, Phase::RollingBack) => "⊘",
-            (None, _) if reached && here => "▸",
-            (None, _) => "·",
-        };
         let count: usize = batch.moves.iter().map(|m| m.steps.len()).sum();
         let size = match reached {
             false => plural(count, "instance"),
@@ -139,14 +143,9 @@ impl Page<'_> {
         };
         let at = batch.began.map(|at| self.clock(at)).unwrap_or_default();
         let row = columns(&batch.name, &size, &at, 0);
-        writeln!(f, "{:>2} {sign} {row}", n + 1)?;
+        writeln!(f, "{:>2} {} {row}", n + 1, sign(mark))?;
         if reached {
             self.moves(f, &batch.moves)?;
-        }
-        // that all have moved is told by the batch itself
-        let moved = |hold: &&Hold| hold.kind != HoldKind::Moved;
-        for hold in batch.after.iter().filter(moved) {
-            self.rung(f, "  ", hold)?;
         }
         Ok(())
     }
@@ -183,28 +182,20 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn rung(&self, f: &mut String, indent: &str, hold: &Hold) -> std::fmt::Result {
+    fn rung(&self, f: &mut String, indent: &str, hold: &Hold, mark: Mark) -> std::fmt::Result {
         let word = match &hold.kind {
             HoldKind::Manual { .. } if hold.id.as_str() == "start" => "start",
-            HoldKind::Moved => "moved",
             kind => kind.word(),
         };
-        let passed = self.release.phase == Phase::RollingBack && hold.id.as_str() != "back";
-        let (sign, words, at) = match &hold.state {
-            HoldState::Cleared { at, by } => ("✓", by.to_string(), self.clock(*at)),
-            HoldState::Open { since, .. } if passed => ("✗", self.asks(hold), self.clock(*since)),
-            HoldState::Open { since, overdue, .. } => {
-                let sign = if *overdue { "!" } else { "▸" };
-                (sign, self.waits.what.clone(), self.clock(*since))
-            }
-            HoldState::ToCome if passed => ("⊘", self.asks(hold), String::new()),
-            HoldState::ToCome => ("·", self.asks(hold), String::new()),
+        let here = self.release.hold().is_some_and(|open| open.id == hold.id);
+        let (words, at) = match &hold.state {
+            HoldState::Cleared { at, by } => (by.to_string(), self.clock(*at)),
+            HoldState::Open { since, .. } if here => (self.waits.what.clone(), self.clock(*since)),
+            HoldState::Open { since, .. } => (self.asks(hold), self.clock(*since)),
+            HoldState::ToCome => (self.asks(hold), String::new()),
         };
-        writeln!(
-            f,
-            "{indent}   {sign} {}",
-            columns(word, &words, &at, indent.len())
-        )
+        let row = columns(word, &words, &at, indent.len());
+        writeln!(f, "{indent}   {} {row}", sign(mark))
     }
 
     /// What a hold asks for.
@@ -253,9 +244,8 @@ impl Page<'_> {
             return Ok(());
         };
         let row = columns("back", &back.why, &self.clock(back.since), 0);
-        writeln!(f, "   ↩ {row}")?;
-        self.moves(f, &back.moves)?;
-        self.rung(f, "  ", &back.hold)
+        writeln!(f, "   {} {row}", Glyph::Back.text(true))?;
+        self.moves(f, &back.moves)
     }
 
     fn waits(&self, f: &mut String) -> std::fmt::Result {
@@ -350,18 +340,31 @@ impl Page<'_> {
 
 /// A rung's columns: what, the words, when. The last one stands where it does without an indent.
 fn columns(what: &str, words: &str, at: &str, indent: usize) -> String {
-    let most = 56 - indent;
-    let line = format!("{what:<11} {words:<most$} {at}");
+    let most = 55 - indent;
+    let line = format!("{what:<13} {words:<most$} {at}");
     line.trim_end().to_owned()
 }
 
+const fn sign(mark: Mark) -> &'static str {
+    let glyph = match mark {
+        Mark::Done => Glyph::Done,
+        Mark::Here => Glyph::Here,
+        Mark::Failed => Glyph::Failed,
+        Mark::Back => Glyph::Back,
+        Mark::NotReached => Glyph::NotReached,
+        Mark::ToCome => Glyph::ToCome,
+    };
+    glyph.text(true)
+}
+
 const fn sign_of(health: Health) -> &'static str {
-    match health {
-        Health::Running => "●",
-        Health::Changing => "◐",
-        Health::Down => "✗",
-        Health::Unknown => "?",
-    }
+    let glyph = match health {
+        Health::Running => Glyph::Up,
+        Health::Changing => Glyph::Moving,
+        Health::Down => Glyph::Failed,
+        Health::Unknown => Glyph::Unknown,
+    };
+    glyph.text(true)
 }
 
 fn plural(n: usize, word: &str) -> String {

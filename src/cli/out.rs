@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::view::{ErrorView, line};
 use crate::config::mistakes::Mistakes;
 use crate::domain::Notice;
+use crate::tui::Glyph;
 
 /// How the far end can show things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,23 +109,21 @@ impl Out {
     }
 }
 
-/// The signs of the ladder for terminals that show nothing but ASCII.
+/// The same for terminals that show nothing but ASCII.
 fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '✓' => out.push('+'),
-            '✗' => out.push('x'),
-            '▸' => out.push('>'),
-            '⊘' => out.push('/'),
-            '●' => out.push('*'),
-            '◐' => out.push('~'),
-            '·' => out.push('.'),
-            '↩' => out.push('<'),
-            '–' => out.push('-'),
+            c if c.is_ascii() => out.push(c),
             '→' => out.push_str("->"),
             '…' => out.push_str("..."),
-            c => out.push(c),
+            '–' => out.push('-'),
+            c => {
+                let mut sign = [0; 4];
+                let sign: &str = c.encode_utf8(&mut sign);
+                let known = Glyph::ALL.iter().find(|glyph| glyph.text(true) == sign);
+                out.push_str(known.map_or("?", |glyph| glyph.text(false)));
+            }
         }
     }
     out
@@ -147,4 +146,18 @@ fn shown(mistakes: &Mistakes, notice: &Notice, look: Look) -> String {
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ascii_terminals_get_ascii() {
+        assert_eq!(
+            plain("✓ payments → prod · 3 …"),
+            "v payments -> prod . 3 ..."
+        );
+        assert_eq!(plain("Köln"), "K?ln");
+    }
 }

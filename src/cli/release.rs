@@ -203,9 +203,9 @@ async fn control<R: Keeper>(
 
 /// What a release waits for, in a sentence without its subject.
 pub fn sentence(waits: &Waiting) -> String {
-    // `start: start Payments 5` says it twice
+    // `start: start Payments 5` would say it twice
     match waits.word {
-        "start" | "paused" => waits.what.clone(),
+        "start" | "paused" | "moving" | "rolls back" => waits.what.clone(),
         word => format!("{word}: {}", waits.what),
     }
 }

@@ -39,7 +39,7 @@ pub fn run(words: Vec<OsString>) -> ExitCode {
         };
     }
     let look = local::look(words.iter().any(|word| word == "--json"));
-    let cli = match Cli::try_parse_from(&words) {
+    let mut cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
         Err(error) => {
             let said = usage::of(&error, look.json, look.colour);
@@ -57,12 +57,39 @@ pub fn run(words: Vec<OsString>) -> ExitCode {
     }
     let argv = words.iter().skip(1);
     let argv: Vec<String> = argv.map(|w| w.to_string_lossy().into_owned()).collect();
+    if let Some(Verb::Demo(_)) = &cli.verb
+        && let Err(stop) = stage(&mut cli, &argv)
+    {
+        return local::finish(Err(stop), look).into();
+    }
     let went = on_runtime(&cli, dispatch(&cli, &argv, look));
     local::finish(went, look).into()
 }
 
 fn hidden(word: &OsStr) -> bool {
     word.to_str().is_some_and(|word| word.starts_with("__"))
+}
+
+/// Where a demo may play: never in a room that is somebody's, whose people its made-up colleagues
+/// could be taken for.
+fn stage(cli: &mut Cli, argv: &[String]) -> Result<(), Stop> {
+    let typed = |word: &String| word == "--room" || word.starts_with("--room=");
+    if !argv.iter().any(typed) {
+        // HOLDPOINT_ROOM names the room that one works in
+        cli.common.room = None;
+    }
+    let Some(dir) = &cli.common.room else {
+        return Ok(());
+    };
+    if dir.join("room.toml").exists() && !dir.join("fleet").exists() {
+        let shown = dir.display();
+        return Err(Stop::input(
+            Notice::error("not-a-demo", format!("{shown} is a room of its own"))
+                .detail("made-up colleagues have no business in it")
+                .next("name a directory that does not exist yet, or the room of another demo"),
+        ));
+    }
+    Ok(())
 }
 
 async fn dispatch(cli: &Cli, argv: &[String], look: Look) -> Went {

@@ -12,6 +12,7 @@ use super::house::House;
 use super::local::{say, tell};
 use super::logs;
 use super::out::Look;
+use super::view::{ServeView, line};
 use crate::config::home;
 use crate::config::mistakes::Mistakes;
 use crate::config::room::{RoomFiles, TargetConfig};
@@ -134,16 +135,17 @@ fn targets(
 /// When the room cannot be opened.
 pub async fn serve(room: Option<&PathBuf>, look: Look) -> Went {
     let dir = home::room(room).map_err(Stop::input)?;
+    let mut ending = Ending::listen();
     let open = Open::room(&dir).await.map_err(stop)?;
     if look.json {
-        say(&format!(
-            "{}\n",
-            serde_json::json!({"schema": "holdpoint.serve/1", "room": dir})
-        ));
+        say(&line(&ServeView {
+            schema: "holdpoint.serve/1",
+            room: dir.display().to_string(),
+        }));
     } else {
         say(&format!("serving {}\n", dir.display()));
     }
-    asked_to_end().await;
+    ending.came().await;
     open.close().await;
     Ok(Exit::Done)
 }
@@ -156,22 +158,33 @@ pub fn stop(mistakes: Mistakes) -> Stop {
     }
 }
 
-/// Waits for SIGINT or SIGTERM.
-pub async fn asked_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let kinds = [
-        SignalKind::interrupt(),
-        SignalKind::terminate(),
-        SignalKind::hangup(),
-    ];
-    let mut waits = tokio::task::JoinSet::new();
-    for kind in kinds {
-        match signal(kind) {
-            Ok(mut signal) => {
-                waits.spawn(async move { signal.recv().await });
+/// The signals that ask a program to end, heard from the moment this is made.
+pub struct Ending(tokio::task::JoinSet<()>);
+
+impl Ending {
+    /// Listens to SIGINT, SIGTERM and SIGHUP.
+    pub fn listen() -> Ending {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut waits = tokio::task::JoinSet::new();
+        for kind in [
+            SignalKind::interrupt(),
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+        ] {
+            match signal(kind) {
+                Ok(mut signal) => {
+                    waits.spawn(async move {
+                        signal.recv().await;
+                    });
+                }
+                Err(error) => tell(&format!("signals cannot be heard: {error}\n")),
             }
-            Err(error) => tell(&format!("signals cannot be heard: {error}\n")),
         }
+        Ending(waits)
     }
-    waits.join_next().await;
+
+    /// Waits until one of them has come.
+    pub async fn came(&mut self) {
+        self.0.join_next().await;
+    }
 }

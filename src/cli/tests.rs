@@ -85,7 +85,7 @@ async fn a_release_is_started_paused_resumed_and_shown() {
     let said = ok("release show R-1").await;
     for words in [
         "✓ approval",
-        "▸ 10 %",
+        "✓ 10 %",
         "▸ health",
         "waits for",
         "Done",

@@ -19,13 +19,16 @@ pub struct Usage {
 /// The words for an error of clap, which help and version are as well.
 pub fn of(error: &clap::Error, json: bool, colour: bool) -> Usage {
     let rendered = error.render();
-    let text = match colour {
-        true => rendered.ansi().to_string(),
-        false => rendered.to_string(),
-    };
     let exit = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
         _ => Exit::BadInput,
+    };
+    let text = match exit {
+        Exit::Done if colour => rendered.ansi().to_string(),
+        // an error repeats what was typed, which may hold what moves a cursor
+        _ => rendered
+            .to_string()
+            .replace(|c: char| c.is_control() && c != '\n', "\u{fffd}"),
     };
     match json && exit != Exit::Done {
         true => Usage {
@@ -57,4 +60,24 @@ fn notice(error: &clap::Error) -> Notice {
         None => "`holdpoint --help` shows what there is".to_owned(),
     };
     Notice::error("usage", printable(headline, 300)).next(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::Cli;
+
+    #[test]
+    fn what_was_typed_never_reaches_the_terminal_raw() {
+        let words = ["holdpoint", "vote", "R-1", "\u{1b}[2J\u{9b}2J\u{7}"];
+        let error = Cli::try_parse_from(words).unwrap_err();
+        for (json, colour) in [(false, false), (false, true), (true, false)] {
+            let usage = of(&error, json, colour);
+            assert_eq!(usage.exit, Exit::BadInput);
+            let raw = |c: char| c.is_control() && c != '\n';
+            assert!(!usage.text.contains(raw), "{:?}", usage.text);
+        }
+    }
 }

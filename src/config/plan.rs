@@ -3,8 +3,8 @@
 use super::located::{Doc, Format};
 use super::mistakes::{Mistakes, Source, short};
 use crate::domain::charter::Charter;
-use crate::domain::compile;
 use crate::domain::plan::HoldPlan;
+use crate::domain::problems;
 use crate::domain::text::printable;
 use crate::domain::{Notice, Plan};
 
@@ -42,7 +42,7 @@ impl PlanFile {
     /// # Errors
     /// Everything, with its places.
     pub fn check(&self, charter: &Charter) -> Result<(), Mistakes> {
-        let notices: Vec<Notice> = compile::problems(&self.plan, charter)
+        let notices: Vec<Notice> = problems::problems(&self.plan, charter)
             .into_iter()
             .map(|problem| {
                 let headline = printable(&problem.headline, 300);

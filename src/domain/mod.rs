@@ -25,6 +25,7 @@ pub mod live;
 pub mod log;
 pub mod notice;
 pub mod plan;
+pub mod problems;
 pub mod refusal;
 pub mod release;
 pub mod spelled;

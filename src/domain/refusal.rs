@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::command::{Actor, Choice};
-use super::compile::Problem;
 use super::ids::{EnvName, GroupName, PersonName, ReleaseId};
 use super::notice::Notice;
+use super::problems::Problem;
 
 /// Why something may not be done now.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The eyes: read every target again and again, each in a task of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -13,6 +13,9 @@ use crate::domain::{Ask, Health, InstanceName, Sight, Span, TargetName, Timestam
 
 /// How often a target on which no release is open is read, for the screens.
 const IDLE: Span = Span::secs(15);
+
+/// How soon is looked again when an instance that ran gave no answer.
+const AGAIN: Span = Span(500);
 
 /// Watches all targets until it is dropped.
 pub(super) async fn watch_all(
@@ -27,6 +30,7 @@ pub(super) async fn watch_all(
             name: name.clone(),
             part: part.clone(),
             last: BTreeMap::new(),
+            silent: BTreeSet::new(),
             failing: false,
         };
         tasks.spawn(eye.watch(ended.clone()));
@@ -40,6 +44,8 @@ struct Eye {
     part: TargetPart,
     /// The newest good sight of each instance.
     last: BTreeMap<InstanceName, (Sight, Timestamp)>,
+    /// Instances of which a reading of the target did not tell how they are, the last time.
+    silent: BTreeSet<InstanceName>,
     failing: bool,
 }
 
@@ -47,12 +53,12 @@ impl Eye {
     async fn watch(mut self, mut ended: watch::Receiver<Option<TargetName>>) {
         let mut state = self.engine.state();
         loop {
-            self.look().await;
+            let doubtful = self.look().await;
             let busy = state.borrow_and_update().on.contains_key(&self.name);
-            let pause = if busy {
-                self.part.every
-            } else {
-                IDLE.max(self.part.every)
+            let pause = match busy {
+                true if doubtful => AGAIN.min(self.part.every),
+                true => self.part.every,
+                false => IDLE.max(self.part.every),
             };
             let next = tokio::time::Instant::now() + pause.std();
             loop {
@@ -81,8 +87,9 @@ impl Eye {
         }
     }
 
-    /// Reads the target once, puts up what was seen, and tells the engine what is news.
-    async fn look(&mut self) {
+    /// Reads the target once, puts up what was seen, and tells the engine what is news. Whether a
+    /// second look is needed to know how an instance is.
+    async fn look(&mut self) -> bool {
         let read = self.part.platform.observe().await;
         let now = self.engine.clock().now();
         let failing: Option<Arc<str>> = match &read {
@@ -90,11 +97,23 @@ impl Eye {
             Err(error) => Some(error.to_string().into()),
         };
         self.complain(failing.as_deref());
-        let sights = match read {
-            Ok(sights) => sights,
-            Err(error) => self.part.platform.unseen(&error),
+        let (sights, silent) = match read {
+            Ok(sights) => {
+                let silent = sights.iter().filter(|s| s.health == Health::Unknown);
+                let silent = silent.map(|s| s.instance.clone()).collect();
+                (sights, silent)
+            }
+            Err(error) => (self.part.platform.unseen(&error), BTreeSet::new()),
         };
-        let sights: Vec<Sight> = sights.into_iter().map(|s| self.settle(s, now)).collect();
+        let before = std::mem::replace(&mut self.silent, silent);
+        let doubtful = !self.silent.is_subset(&before);
+        let sights: Vec<Sight> = sights
+            .into_iter()
+            .map(|s| {
+                let twice = self.silent.contains(&s.instance) && before.contains(&s.instance);
+                self.settle(s, twice, now)
+            })
+            .collect();
         let last = self.last.clone();
         let name = self.name.clone();
         self.engine.board().change(|live| {
@@ -118,18 +137,20 @@ impl Eye {
             });
         });
         self.tell(sights).await;
+        doubtful
     }
 
     /// A sight that says nothing is replaced by the last good one until that is too old: one
-    /// answer that got lost is no news.
-    fn settle(&mut self, sight: Sight, now: Timestamp) -> Sight {
+    /// answer that got lost is no news. Where the target was read twice and the instance gave no
+    /// answer `twice`, nothing got lost: it is the instance, and nothing may go on over it.
+    fn settle(&mut self, sight: Sight, twice: bool, now: Timestamp) -> Sight {
         if sight.health != Health::Unknown {
             self.last
                 .insert(sight.instance.clone(), (sight.clone(), now));
             return sight;
         }
         match self.last.get(&sight.instance) {
-            Some((good, at)) if now.since(*at) < self.part.stale => good.clone(),
+            Some((good, at)) if !twice && now.since(*at) < self.part.stale => good.clone(),
             // what ran there is remembered, but nobody may rely on it
             Some((good, _)) => Sight {
                 artifact: good.artifact.clone(),

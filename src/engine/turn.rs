@@ -45,6 +45,7 @@ impl Engine {
     /// Works until it is told to stop or nobody is left to ask.
     pub async fn run(mut self, mut stop: oneshot::Receiver<()>) {
         let mut batch = Vec::with_capacity(BATCH);
+        let mut first = true;
         loop {
             let wake = self.state.next_wake();
             let clock = self.clock.clone();
@@ -67,6 +68,9 @@ impl Engine {
                 self.careful(asked).await;
             } else if !asked.is_empty() {
                 self.turn(asked).await;
+            }
+            if std::mem::take(&mut first) {
+                self.take_up().await;
             }
         }
         self.snapshot().await;
@@ -169,6 +173,17 @@ impl Engine {
             self.board.change(|live| live.ledger.broken = None);
             self.board.calm("disk-full", None);
             self.board.calm("ledger-failed", None);
+        }
+    }
+
+    /// Begins what the engine before could not: its ledger may have taken the end of a call and no
+    /// beginning any more, and then nothing that is seen or reported now need be news.
+    async fn take_up(&mut self) {
+        let mut draft = Draft::new((*self.state).clone());
+        let active: Vec<ReleaseId> = draft.state.live.keys().copied().collect();
+        self.begin_all(&mut draft, &active, |_| true);
+        if let Err(error) = self.write(draft, Urgency::Normal).await {
+            self.fail(&error);
         }
     }
 

@@ -31,6 +31,11 @@ pub enum Ballast {
     Absent(String),
 }
 
+/// What has to stay free beside a ballast that is laid down, in bytes, for appends that stop nothing.
+/// SQLite's log may still have space when the disk has none: calls begun in it could not be carried
+/// out, as their own files need some.
+const MARGIN: u64 = 256 << 10;
+
 /// The ballast file of one ledger.
 #[derive(Debug)]
 pub(super) struct BallastFile {
@@ -84,10 +89,14 @@ impl BallastFile {
 
     /// Whether there is space for what stops nothing.
     pub(super) fn spares_space(&mut self) -> bool {
-        if self.state == Ballast::Spent {
-            self.restore();
+        match self.state {
+            Ballast::Spent => {
+                self.restore();
+                self.state != Ballast::Spent
+            }
+            Ballast::Ready => available(&self.path).is_ok_and(|bytes| bytes >= MARGIN),
+            Ballast::Absent(_) => true,
         }
-        self.state != Ballast::Spent
     }
 }
 

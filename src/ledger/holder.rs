@@ -135,6 +135,10 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         self.clear();
+        // not only closed: a process being started at this moment may hold a copy
+        if let Err(error) = self.0.unlock() {
+            tracing::debug!(%error, "the ledger's lock is given back only when its file is closed");
+        }
     }
 }
 

@@ -300,6 +300,28 @@ fn who_may_do_what_is_decided_by_the_engine() {
 }
 
 #[test]
+fn tokens_come_from_files_or_the_environment_and_are_their_owners() {
+    let place = Place::new();
+    let _engine = place.serve();
+    let with = |token: &str, line: &str| {
+        let mut command = holdpoint(place.home.path(), line);
+        command.env("HOLDPOINT_ROOM", place.room());
+        command.env("HOLDPOINT_TOKEN", token);
+        Said::of(command.output().unwrap())
+    };
+    assert_eq!(with("kim-token", "release list --as kim").code, 0);
+    let said = with("kim-token", "release list --as bo --json");
+    assert_eq!((said.code, said.error().as_str()), (1, "wrong-token"));
+    let said = with("guessed", "release list --as kim --json");
+    assert_eq!((said.code, said.error().as_str()), (1, "unknown-token"));
+    assert!(!said.err.contains("guessed"), "{said:?}");
+    // without --as the token is not shown to anybody
+    assert_eq!(with("guessed", "release list").code, 0);
+    let said = place.run("release list --as nobody-here --json");
+    assert_eq!((said.code, said.error().as_str()), (1, "no-token"));
+}
+
+#[test]
 fn a_release_goes_from_plan_to_closed_by_commands_alone() {
     let place = Place::new();
     let engine = place.serve();
@@ -383,6 +405,14 @@ fn a_second_engine_is_told_who_holds_the_room() {
     assert_eq!(
         (said.code, said.error().as_str()),
         (1, "ledger-held"),
+        "{said:?}"
+    );
+    // nor may made-up colleagues play in it
+    let line = format!("demo --headless --room {} --json", place.room().display());
+    let said = place.run(&line);
+    assert_eq!(
+        (said.code, said.error().as_str()),
+        (2, "not-a-demo"),
         "{said:?}"
     );
     // without a terminal there is no room to show

@@ -74,7 +74,9 @@ fn bad_plans_print_what_is_kept() {
 #[test]
 fn good_plans_have_no_mistakes() {
     let room = room();
-    for (name, path) in files(&fixtures().join("plans")) {
+    // those for the demo's room are submitted to it, see demonstration.rs
+    let plans = files(&fixtures().join("plans")).into_iter();
+    for (name, path) in plans.filter(|(name, _)| !name.starts_with("demo-")) {
         let bytes = std::fs::read(&path).unwrap();
         let checked = PlanFile::read(&name, &bytes).and_then(|file| file.check(&room.charter));
         checked.unwrap_or_else(|m| panic!("{name}:\n{}", shown(&m)));

@@ -10,7 +10,9 @@
 
 mod cli;
 mod cli_configs;
+mod demonstration;
 mod engine;
+mod faults;
 mod fleet;
 mod frames;
 mod guests;
@@ -25,6 +27,7 @@ mod readme;
 mod room;
 mod server;
 mod sessions;
+mod shop;
 mod sockets;
 mod sshd;
 mod terminals;

@@ -54,7 +54,7 @@ fn program() {
 }
 
 /// A terminal with a program in it.
-struct Pty {
+pub struct Pty {
     master: OwnedFd,
     slave: OwnedFd,
     child: Child,
@@ -63,8 +63,8 @@ struct Pty {
     cooked: LocalModes,
 }
 
-fn parser() -> vt100::Parser {
-    vt100::Parser::new(NonZero::new(10).unwrap(), NonZero::new(60).unwrap(), 0)
+fn parser(rows: u16, cols: u16) -> vt100::Parser {
+    vt100::Parser::new(NonZero::new(rows).unwrap(), NonZero::new(cols).unwrap(), 0)
 }
 
 /// The test program itself, as the program in the terminal.
@@ -78,6 +78,11 @@ fn this() -> Vec<String> {
 
 impl Pty {
     fn run(argv: &[String], engine: &str) -> Pty {
+        Pty::sized(argv, engine, 10, 60)
+    }
+
+    /// Runs a program in a terminal of a size.
+    pub fn sized(argv: &[String], engine: &str, rows: u16, cols: u16) -> Pty {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -89,8 +94,8 @@ impl Pty {
             .unwrap()
             .into();
         let size = Winsize {
-            ws_row: 10,
-            ws_col: 60,
+            ws_row: rows,
+            ws_col: cols,
             ws_xpixel: 0,
             ws_ypixel: 0,
         };
@@ -101,6 +106,7 @@ impl Pty {
         command
             .args(&argv[1..])
             .env(ENGINE, engine)
+            .env("TERM", "xterm-256color")
             .env("RUST_BACKTRACE", "0");
         command.stdin(stdio()).stdout(stdio()).stderr(stdio());
         // SAFETY: between fork and exec only two system calls are made, nothing is allocated
@@ -116,14 +122,14 @@ impl Pty {
             master,
             slave,
             child,
-            seen: Arc::new(Mutex::new(parser())),
+            seen: Arc::new(Mutex::new(parser(rows, cols))),
             raw: Arc::default(),
             cooked,
         }
     }
 
     /// Begins to read what the program prints.
-    fn watch(self) -> Pty {
+    pub fn watch(self) -> Pty {
         let mut master = File::from(self.master.try_clone().unwrap());
         let (seen, raw) = (Arc::clone(&self.seen), Arc::clone(&self.raw));
         std::thread::spawn(move || {
@@ -136,13 +142,13 @@ impl Pty {
         self
     }
 
-    fn press(&self, bytes: &[u8]) {
+    pub fn press(&self, bytes: &[u8]) {
         File::from(self.master.try_clone().unwrap())
             .write_all(bytes)
             .unwrap();
     }
 
-    fn until(&self, what: &str, so: impl Fn(&vt100::Screen) -> bool) {
+    pub fn until(&self, what: &str, so: impl Fn(&vt100::Screen) -> bool) {
         let start = Instant::now();
         while !so(self.seen.lock().unwrap().screen()) {
             if start.elapsed() > DEADLINE {
@@ -156,7 +162,7 @@ impl Pty {
         }
     }
 
-    fn shows(&self, text: &str) {
+    pub fn shows(&self, text: &str) {
         self.until(text, |screen| screen.contents().contains(text));
     }
 
@@ -165,7 +171,7 @@ impl Pty {
     }
 
     /// Waits for the program to end.
-    fn ended(&mut self) -> ExitStatus {
+    pub fn ended(&mut self) -> ExitStatus {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -182,12 +188,12 @@ impl Pty {
         }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// The terminal is as it was found.
-    fn is_restored(&self) {
+    pub fn is_restored(&self) {
         self.until("the first screen", |screen| {
             !screen.alternate_screen()
                 && !screen.hide_cursor()

@@ -15,10 +15,14 @@ use crate::domain::{
 };
 use crate::engine::EngineHandle;
 
+/// Who submits what the stories bring.
+const SUBMITTER: &str = "ci";
+
 /// How often they look.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How long they leave to the person at the terminal what only operations can do.
+/// How long they leave to the person at the terminal what only operations can do, and everything
+/// about a release that they have not submitted themselves.
 const YOURS: Span = Span::mins(4);
 
 /// After how long a release in trouble is taken back by a colleague.
@@ -33,7 +37,7 @@ pub async fn play(engine: EngineHandle, seed: u64, began: Timestamp) {
         let now = engine.clock().now();
         for slot in &SLOTS {
             if let Some(ask) = next_plan(slot, &state, now, seed, began) {
-                say(&engine, "ci", ask).await;
+                say(&engine, SUBMITTER, ask).await;
             }
         }
         for release in state.live.values() {
@@ -89,7 +93,8 @@ fn next_plan(
         return None;
     }
     let at = chrono::DateTime::from_timestamp_millis(now.0)?;
-    match story::plan(slot, number + 1, seed, at) {
+    let story = slot.story(number + 1)?;
+    match story::plan(slot, story, number + 1, seed, at) {
         Ok(plan) => Some(Ask::Submit {
             plan: Arc::new(plan),
         }),
@@ -109,6 +114,9 @@ fn answer(
 ) -> Option<(&'static str, Ask)> {
     let waiting = waiting::of(state, release, now);
     let waited = now.since(waiting.since);
+    if release.submitter.as_str() != SUBMITTER && waited < YOURS {
+        return None;
+    }
     let patient = |what: &str, least: u64, spread: u64| {
         let key = format!("{} {what}", release.id);
         waited >= Span::secs(least + chance(seed, &key, spread))
@@ -192,5 +200,5 @@ fn story_of(release: &Release) -> Option<Story> {
     let slot = SLOTS.iter().find(|s| {
         s.service == change.service.as_str() && s.environment == release.plan.environment.as_str()
     })?;
-    Some(slot.story(slot.number(&change.version)?))
+    slot.story(slot.number(&change.version)?)
 }

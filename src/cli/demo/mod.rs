@@ -17,7 +17,8 @@ use super::exit::{Exit, Stop, Went};
 use super::fleet::{self, Traffic};
 use super::local::{say, tell};
 use super::out::Look;
-use super::serve::{Open, asked_to_end, stop};
+use super::serve::{Ending, Open, stop};
+use super::view::{DemoView, line};
 use crate::domain::{Actor, Door, Notice, PersonName};
 use crate::session::Identity;
 use crate::session::local::{AttachError, attach};
@@ -74,16 +75,11 @@ async fn play(args: &DemoArgs, dir: &Path, look: Look) -> Went {
     let seed = args.seed.unwrap_or_else(rand::random);
     let program =
         std::env::current_exe().map_err(|e| failed("the program cannot find itself", &e))?;
-    if !args.headless {
-        tell("starting a small fleet on this machine …\n");
-    }
-    stage::build(dir, &program).map_err(|e| failed("the demo's room cannot be written", &e))?;
-    stage::raise(dir, &program).await.map_err(|why| {
-        Stop::from(
-            Notice::error("fleet-failed", why).next("look whether another demo runs in this room"),
-        )
-    })?;
-    let open = Open::room(dir).await.map_err(stop)?;
+    let mut ending = Ending::listen();
+    let open = tokio::select! {
+        open = set_up(args, dir, &program) => open?,
+        () = ending.came() => return Ok(Exit::Done),
+    };
     let traffic = Traffic {
         root: stage::fleet_root(dir),
         per_second: TRAFFIC,
@@ -94,7 +90,7 @@ async fn play(args: &DemoArgs, dir: &Path, look: Look) -> Went {
     let colleagues = tokio::spawn(colleagues::play(open.engine().clone(), seed, began));
     let went = if args.headless {
         say(&greeting(dir, seed, look));
-        asked_to_end().await;
+        ending.came().await;
         Ok(Exit::Done)
     } else {
         sit_down(&open).await
@@ -103,6 +99,20 @@ async fn play(args: &DemoArgs, dir: &Path, look: Look) -> Went {
     traffic.abort();
     open.close().await;
     went
+}
+
+/// Writes the room, starts the fleet and opens the doors.
+async fn set_up(args: &DemoArgs, dir: &Path, program: &Path) -> Result<Open, Stop> {
+    if !args.headless {
+        tell("starting a small fleet on this machine …\n");
+    }
+    stage::build(dir, program).map_err(|e| failed("the demo's room cannot be written", &e))?;
+    stage::raise(dir, program).await.map_err(|why| {
+        Stop::from(
+            Notice::error("fleet-failed", why).next("look whether another demo runs in this room"),
+        )
+    })?;
+    Open::room(dir).await.map_err(stop)
 }
 
 /// The person at this terminal takes a seat in the room.
@@ -127,8 +137,11 @@ async fn sit_down(open: &Open) -> Went {
 fn greeting(dir: &Path, seed: u64, look: Look) -> String {
     let room = dir.display();
     if look.json {
-        let line = serde_json::json!({ "schema": "holdpoint.demo/1", "room": dir, "seed": seed });
-        return format!("{line}\n");
+        return line(&DemoView {
+            schema: "holdpoint.demo/1",
+            room: room.to_string(),
+            seed,
+        });
     }
     format!(
         "room  {room}\nseed  {seed}\n\nbeside it:\n  \

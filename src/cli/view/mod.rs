@@ -126,6 +126,28 @@ pub struct InitView {
     pub files: Vec<String>,
 }
 
+/// A room whose engine runs now.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(title = "holdpoint.serve/1")]
+pub struct ServeView {
+    /// `holdpoint.serve/1`.
+    pub schema: &'static str,
+    /// The room's directory.
+    pub room: String,
+}
+
+/// A demo that runs now.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(title = "holdpoint.demo/1")]
+pub struct DemoView {
+    /// `holdpoint.demo/1`.
+    pub schema: &'static str,
+    /// The room's directory.
+    pub room: String,
+    /// What fixes plans, traffic and votes.
+    pub seed: u64,
+}
+
 /// A token that was made.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[schemars(title = "holdpoint.token/1")]
@@ -185,6 +207,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
     vec![
         ("backup", schemars::schema_for!(BackupView)),
         ("check", schemars::schema_for!(CheckView)),
+        ("demo", schemars::schema_for!(DemoView)),
         ("done", schemars::schema_for!(DoneView)),
         ("dry-run", schemars::schema_for!(DryRunView)),
         ("entry", schemars::schema_for!(EntryView<'_>)),
@@ -192,6 +215,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("init", schemars::schema_for!(InitView)),
         ("release", schemars::schema_for!(ReleaseView)),
         ("release-line", schemars::schema_for!(ReleaseLine)),
+        ("serve", schemars::schema_for!(ServeView)),
         ("token", schemars::schema_for!(TokenView)),
         ("wait", schemars::schema_for!(WaitView)),
     ]

@@ -7,11 +7,11 @@ use crate::domain::approval::tally;
 use crate::domain::canonical;
 use crate::domain::charter::Right;
 use crate::domain::command::{Actor, Choice, Control};
-use crate::domain::compile;
 use crate::domain::event::What;
 use crate::domain::hold::HoldKind;
 use crate::domain::ids::{GroupName, HoldId, InstanceName, PersonName, ReleaseId, TargetName};
 use crate::domain::plan::Plan;
+use crate::domain::problems;
 use crate::domain::refusal::Refusal;
 use crate::domain::release::{Ending, Phase, Release, StepStatus};
 use crate::domain::waiting;
@@ -19,7 +19,7 @@ use crate::domain::waiting;
 impl Draft {
     pub(super) fn submit(&mut self, who: &Actor, plan: &Arc<Plan>) -> Result<(), Refusal> {
         let person = known(who, &self.state.charter.people)?;
-        let problems = compile::problems(plan, &self.state.charter);
+        let problems = problems::problems(plan, &self.state.charter);
         if !problems.is_empty() {
             return Err(Refusal::BadPlan(problems));
         }

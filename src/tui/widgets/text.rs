@@ -278,7 +278,9 @@ mod tests {
             prop_assert!(width(&clip(&text, cells, "…")) <= cells);
             if cells >= 2 {
                 for line in wrap(&text, cells) {
-                    prop_assert!(width(line) <= cells, "{line:?}");
+                    // a letter with many marks can be wider than any line, and is not cut
+                    let alone = line.trim().graphemes(true).count() <= 1;
+                    prop_assert!(width(line) <= cells || alone, "{line:?}");
                 }
             }
         }

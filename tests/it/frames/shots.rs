@@ -16,7 +16,7 @@ const NARROW: (u16, u16) = (80, 24);
 #[track_caller]
 fn shot(name: &str, seat: &Seat) {
     let (cols, rows) = seat.size;
-    insta::with_settings!({prepend_module_to_snapshot => false, snapshot_path => "../snapshots/frames"}, {
+    insta::with_settings!({prepend_module_to_snapshot => false}, {
         insta::assert_snapshot!(format!("{name}-{cols}x{rows}"), seat.picture());
     });
 }
