@@ -412,8 +412,8 @@ impl Release {
         names
     }
 
-    /// The share that runs the new version or is on its way to it, in percent of all instances it
-    /// will move, and `None` before anything was touched.
+    /// The share that runs the new version, in percent of all instances it will move, and `None`
+    /// before anything was touched. On the way back it falls.
     pub fn exposed(&self) -> Option<u8> {
         let all: usize = self
             .batches
@@ -425,6 +425,14 @@ impl Release {
             .touched()
             .filter(|(_, s, _)| s.status == StepStatus::Done)
             .count();
+        let returned = self
+            .back
+            .iter()
+            .flat_map(|b| &b.moves)
+            .flat_map(|m| &m.steps)
+            .filter(|s| s.status == StepStatus::Done)
+            .count();
+        let done = done.saturating_sub(returned);
         (self.touched().next().is_some() && all > 0)
             .then(|| u8::try_from(done * 100 / all).unwrap_or(100))
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::charter::Charter;
 use super::effect::{Health, Sight};
-use super::ids::{Artifact, InstanceName, ReleaseId, TargetName, Timestamp};
+use super::ids::{Artifact, InstanceName, ReleaseId, Span, TargetName, Timestamp};
 use super::release::{Release, StepStatus, Summary};
 
 /// Everything the room knows that is in the ledger. Cloning it is cheap: all maps are persistent.
@@ -92,5 +92,12 @@ impl State {
     /// When something is due by the clock: never before an event has said so.
     pub fn next_wake(&self) -> Option<Timestamp> {
         self.wakes.get_min().map(|(at, _)| *at)
+    }
+
+    /// The same, of what is due later than a moment: what was due by then and led to nothing waits
+    /// for an event, as a bake that is over does while an instance is down.
+    pub fn next_wake_after(&self, after: Timestamp) -> Option<Timestamp> {
+        let mut later = self.wakes.range((after.plus(Span(1)), ReleaseId(0))..);
+        later.next().map(|(at, _)| *at)
     }
 }

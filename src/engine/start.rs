@@ -72,6 +72,7 @@ pub async fn start(parts: Parts) -> Result<Running, Notice> {
         hooks: Hooks::new(parts.hook, board),
         snapshot_at,
         broken_since: None,
+        woken: None,
     };
     let task = tokio::spawn(task.run(stopped));
     let adopted = engine

@@ -37,6 +37,9 @@ pub(super) struct Engine {
     pub snapshot_at: u64,
     /// Since when writing fails.
     pub broken_since: Option<Timestamp>,
+    /// Up to when everything that was due has been looked at, and led to nothing in the state with
+    /// this sequence number: looking again before something else happens would be spinning.
+    pub woken: Option<(u64, Timestamp)>,
 }
 
 type Answer = (oneshot::Sender<Result<Done, Notice>>, Option<ReleaseId>);
@@ -47,7 +50,7 @@ impl Engine {
         let mut batch = Vec::with_capacity(BATCH);
         let mut first = true;
         loop {
-            let wake = self.state.next_wake();
+            let wake = self.next_wake();
             let clock = self.clock.clone();
             tokio::select! {
                 biased;
@@ -58,7 +61,9 @@ impl Engine {
             }
             let mut asked = std::mem::take(&mut batch);
             let now = self.clock.now();
-            if self.state.next_wake().is_some_and(|at| at <= now) {
+            let seq = self.state.seq;
+            let due = self.next_wake().is_some_and(|at| at <= now);
+            if due {
                 asked.push(Asked {
                     command: self.own(Ask::Wake),
                     reply: None,
@@ -69,11 +74,22 @@ impl Engine {
             } else if !asked.is_empty() {
                 self.turn(asked).await;
             }
+            if due && self.broken_since.is_none() && self.state.seq == seq {
+                self.woken = Some((seq, now));
+            }
             if std::mem::take(&mut first) {
                 self.take_up().await;
             }
         }
         self.snapshot().await;
+    }
+
+    /// When something is due that has not been looked at in this state.
+    fn next_wake(&self) -> Option<Timestamp> {
+        match self.woken {
+            Some((seq, at)) if seq == self.state.seq => self.state.next_wake_after(at),
+            _ => self.state.next_wake(),
+        }
     }
 
     fn own(&self, ask: Ask) -> Command {

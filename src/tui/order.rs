@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono::{NaiveTime, TimeZone};
 use chrono_tz::Tz;
 
+use crate::domain::plan::Kind;
 use crate::domain::waiting::{Group, Waiting};
 use crate::domain::{PersonName, Phase, Release, ReleaseId, Span, Timestamp};
 
@@ -179,6 +180,7 @@ fn worse(release: &Release, waiting: &Waiting) -> u8 {
     match (release.phase, waiting.trouble) {
         (Phase::RollingBack, _) => 0,
         (_, true) => 1,
+        _ if release.plan.kind == Kind::Emergency => 1,
         _ => 2,
     }
 }

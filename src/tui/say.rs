@@ -70,6 +70,16 @@ pub fn short(span: Span) -> String {
     }
 }
 
+/// How long ago something was, in whole seconds: `0 s`, `4 m 10 s`.
+pub fn age(span: Span) -> String {
+    let whole = Span::secs(span.0 / 1000);
+    if whole.0 == 0 {
+        "0 s".to_owned()
+    } else {
+        whole.to_string()
+    }
+}
+
 /// A length of time with tenths where it is short: `0.4 s`, `47 s`.
 pub fn fine(span: Span) -> String {
     if span.0 < 10_000 {

@@ -61,7 +61,32 @@ pub fn paint(desk: &Desk, world: World<'_>, area: Rect, buffer: &mut Buffer) -> 
         None
     };
     hints::which_key(desk, parts, buffer);
-    dialogs::paint(desk, world, area, buffer).or(cursor)
+    let cursor = dialogs::paint(desk, world, area, buffer).or(cursor);
+    if !desk.theme().unicode() {
+        ascii(buffer, area);
+    }
+    cursor
+}
+
+/// Leaves nothing that a terminal without Unicode cannot show: what the screens draw themselves is
+/// ASCII there already, names and sentences of people may hold anything.
+fn ascii(buffer: &mut Buffer, area: Rect) {
+    for y in area.top()..area.bottom() {
+        for x in area.left()..area.right() {
+            let cell = &mut buffer[(x, y)];
+            let plain = match cell.symbol() {
+                symbol if symbol.is_ascii() => continue,
+                "→" => ">",
+                "–" | "—" | "·" => "-",
+                "…" => "~",
+                "“" | "”" | "„" | "«" | "»" => "\"",
+                "‘" | "’" => "'",
+                _ => "?",
+            };
+            // a sign that took two cells leaves a blank behind
+            cell.set_symbol(plain);
+        }
+    }
 }
 
 /// Lines that scroll under some that do not.

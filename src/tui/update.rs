@@ -222,6 +222,10 @@ fn accept(desk: &mut Desk, world: World<'_>) -> Vec<Ask> {
 /// Runs what is chosen in the palette.
 fn run(desk: &mut Desk, world: World<'_>, chosen: &Palette) -> Vec<Ask> {
     let text = chosen.draft.text();
+    if text.trim().is_empty() && chosen.choice == 0 {
+        // nothing was chosen
+        return Vec::new();
+    }
     let found = palette::suggestions(desk, world, &text);
     let Some(suggestion) = found.get(chosen.choice.min(found.len().saturating_sub(1))) else {
         let word = text.split_whitespace().next().unwrap_or("").to_owned();

@@ -4,4 +4,5 @@
 pub mod demo;
 mod full_disk;
 mod hostile;
+mod idle;
 mod kill_loop;

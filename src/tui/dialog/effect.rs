@@ -172,7 +172,7 @@ impl Facts {
     fn clears(&mut self, world: World<'_>, action: Action, release: &Release) {
         if action == Action::Resume {
             if let Some(paused) = &release.paused {
-                let since = world.now.since(paused.since);
+                let since = say::age(world.now.since(paused.since));
                 let text = format!("the pause by {}, {since} ago", paused.by);
                 self.fact("lifts", &text);
             }
@@ -182,7 +182,7 @@ impl Facts {
             let text = format!(
                 "the {} hold, open for {}",
                 say::hold_name(hold),
-                world.now.since(since)
+                say::age(world.now.since(since))
             );
             self.fact("clears", &text);
         }

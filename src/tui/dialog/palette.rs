@@ -67,7 +67,12 @@ pub fn suggestions(desk: &Desk, world: World<'_>, written: &str) -> Vec<Suggesti
     if !written.is_empty() {
         found.extend(releases(world, written));
     }
-    found.sort_by_key(|s| s.score);
+    if written.is_empty() {
+        // what may be done now before what may not, then as the table of actions has it
+        found.sort_by_key(|s| s.refused.is_some());
+    } else {
+        found.sort_by_key(|s| s.score);
+    }
     found.truncate(MOST);
     found
 }

@@ -115,7 +115,13 @@ pub(super) fn paint(desk: &Desk, world: World<'_>, body: Rect, buffer: &mut Buff
             .paint(buffer, parts.second, theme);
         return;
     };
-    let mut lines = card::card(desk, world, release, parts.second.width);
+    let mut lines = card::card(
+        desk,
+        world,
+        release,
+        parts.second.width.saturating_sub(1),
+        usize::from(parts.second.height),
+    );
     if lines.len() > usize::from(parts.second.height) {
         // first what a vote is about; the way is a key away
         lines.truncate(usize::from(parts.second.height.saturating_sub(1)));

@@ -35,20 +35,33 @@ fn fact(label: &'static str, role: Role, text: &str, cols: u16) -> Vec<Line> {
         .collect()
 }
 
-/// The whole card, `cols` wide; the ladder folded where there are many stations.
-pub(super) fn card(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
+/// The whole card, `cols` wide. Where it does not fit into so many lines, what a vote is about and
+/// whether one may vote come first.
+pub(super) fn card(
+    desk: &Desk,
+    world: World<'_>,
+    release: &Release,
+    cols: u16,
+    rows: usize,
+) -> Vec<Line> {
     let mut lines = what(desk, world, release, cols);
-    lines.push(Line::new());
+    lines.extend(details(desk, world, release, cols));
     lines.extend(votes(desk, world, release, cols));
+    if lines.len() > rows {
+        lines = what(desk, world, release, cols);
+        lines.extend(votes(desk, world, release, cols));
+        lines.extend(details(desk, world, release, cols));
+    }
+    lines.push(Line::new());
+    lines.extend(about(world, release, cols));
     lines.push(Line::new());
     lines.extend(way(desk, world, release, cols, 14));
     lines
 }
 
-/// What changes, where and when, and how it goes back.
+/// What changes, and where.
 pub(super) fn what(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
     let plan = &release.plan;
-    let now = world.now;
     let arrow = desk.theme().glyph(Glyph::Arrow);
     let mut lines = Vec::new();
     let mut head = Line::new().gap(1).text(
@@ -85,10 +98,18 @@ pub(super) fn what(desk: &Desk, world: World<'_>, release: &Release, cols: u16) 
                 .text(Role::Dim, about),
         );
     }
-    for change in &plan.changes {
-        lines.extend(fact("", Role::Text, change, cols));
+    lines
+}
+
+/// What changes line by line, when, and how it goes back.
+pub(super) fn details(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
+    let plan = &release.plan;
+    let now = world.now;
+    let mut lines = Vec::new();
+    for (n, change) in plan.changes.iter().enumerate() {
+        let label = if n == 0 { "changes" } else { "" };
+        lines.extend(fact(label, Role::Text, change, cols));
     }
-    lines.extend(impact(world, release, cols));
     match window(release) {
         Some((opens, closes)) => {
             let mut text = say::window(opens, closes, now, desk.zone);
@@ -109,6 +130,14 @@ pub(super) fn what(desk: &Desk, world: World<'_>, release: &Release, cols: u16) 
             cols,
         )),
     }
+    lines
+}
+
+/// Where it is written down, who asks for it, and who depends on it.
+pub(super) fn about(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
+    let plan = &release.plan;
+    let now = world.now;
+    let mut lines = impact(world, release, cols);
     if let Some(runbook) = &plan.runbook {
         lines.extend(fact("runbook", Role::Text, runbook, cols));
     }
@@ -119,7 +148,7 @@ pub(super) fn what(desk: &Desk, world: World<'_>, release: &Release, cols: u16) 
     let text = format!(
         "submitted by {} {} ago, plan {}",
         world.person(&release.submitter),
-        now.since(release.submitted),
+        say::age(now.since(release.submitted)),
         crate::domain::refusal::short(&release.digest)
     );
     lines.extend(fact("by", Role::Dim, &text, cols));

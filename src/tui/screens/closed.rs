@@ -43,14 +43,12 @@ pub(super) fn lines(desk: &Desk, summary: &Summary, cols: u16) -> Vec<Line> {
             .text(role, summary.ending.words()),
     ];
     lines.extend(Line::wrapped(Role::Text, &summary.why, 2, cols));
-    lines.push(Line::new().gap(2).text(
-        Role::Dim,
-        format!(
-            "submitted {}, closed {}, after {took}",
-            say::full(summary.submitted, desk.zone),
-            say::full(summary.closed, desk.zone)
-        ),
-    ));
+    let times = format!(
+        "submitted {}, closed {}, after {took}",
+        say::full(summary.submitted, desk.zone),
+        say::full(summary.closed, desk.zone)
+    );
+    lines.extend(Line::wrapped(Role::Dim, &times, 2, cols));
     lines.push(
         Line::new()
             .gap(2)

@@ -37,13 +37,14 @@ pub(super) fn paint(
                 danger: false,
                 lines: vec![Line::of(Role::Dim, "it goes with your next vote")],
                 fields: vec![Field {
-                    label: "comment",
+                    label: "comment".to_owned(),
                     draft,
                     empty: "what the others should know",
                     rows: 1,
                     active: true,
                 }],
                 accept: "keep it".to_owned(),
+                dismiss: "leave it",
                 top: 0,
             };
             form.paint(desk, area, buffer)
@@ -65,6 +66,7 @@ pub(super) fn paint(
                 ],
                 fields: Vec::new(),
                 accept: "leave".to_owned(),
+                dismiss: "stay",
                 top: 0,
             };
             form.paint(desk, area, buffer)
@@ -74,7 +76,7 @@ pub(super) fn paint(
 
 /// A field of a dialog.
 struct Field<'a> {
-    label: &'static str,
+    label: String,
     draft: &'a Draft,
     empty: &'a str,
     rows: u16,
@@ -89,6 +91,8 @@ struct Form<'a> {
     fields: Vec<Field<'a>>,
     /// What enter does; empty where it does nothing.
     accept: String,
+    /// What esc does; empty where it does the same.
+    dismiss: &'static str,
     top: usize,
 }
 
@@ -103,18 +107,20 @@ impl Form<'_> {
         let fields: u16 = self.fields.iter().map(|f| f.rows).sum();
         let lines = u16::try_from(self.lines.len()).unwrap_or(u16::MAX);
         let blank = u16::from(fields > 0);
+        let wanted = lines.saturating_add(blank + fields + 2);
         let frame = Frame {
             title: self.title,
             danger: self.danger,
             cols: wide,
-            rows: lines.saturating_add(fields + blank + 2),
+            rows: wanted,
         };
         let inside = frame.paint(buffer, area, theme);
         if inside.is_empty() {
             return None;
         }
         // the fields and the keys keep their place when there is no room for all lines
-        let foot = (fields + 1).min(inside.height);
+        let air = u16::from(inside.height >= wanted);
+        let foot = (fields + 1 + air).min(inside.height);
         let text = Rect {
             height: inside.height - foot,
             ..inside
@@ -145,10 +151,12 @@ impl Form<'_> {
             } else {
                 Role::Dim
             };
-            Pen::new(buffer, theme, line).field(role, field.label, usize::from(FIELD) - 1);
+            Pen::new(buffer, theme, line).text(role, &field.label);
+            let cells = u16::try_from(width(&field.label) + 1).unwrap_or(FIELD);
+            let label = cells.max(FIELD).min(line.width.saturating_sub(6));
             let entry = Rect {
-                x: (line.x + FIELD).min(line.right()),
-                width: line.width.saturating_sub(FIELD),
+                x: line.x + label,
+                width: line.width - label,
                 ..line
             };
             let at = field.draft.paint(buffer, entry, theme, field.empty);
@@ -177,7 +185,9 @@ impl Form<'_> {
         if !self.accept.is_empty() {
             keys.push((key(Action::Accept), self.accept.clone()));
         }
-        keys.push((key(Action::Dismiss), "leave it".to_owned()));
+        if !self.dismiss.is_empty() {
+            keys.push((key(Action::Dismiss), self.dismiss.to_owned()));
+        }
         let cells: usize = keys.iter().map(|(k, l)| width(k) + 1 + width(l) + 3).sum();
         let line = Rect {
             y: inside.bottom().saturating_sub(1),
@@ -237,7 +247,7 @@ fn confirm_box(
         let focus_text = confirm.on_text || confirm.typed.is_none();
         if let (Some(draft), Some(label)) = (&confirm.text, text_label(confirm.action)) {
             fields.push(Field {
-                label,
+                label: label.to_owned(),
                 draft,
                 empty: if confirm.action == Action::HandOver {
                     "what the next shift must know"
@@ -253,16 +263,10 @@ fn confirm_box(
             });
         }
         if let Some((word, draft)) = &confirm.typed {
-            lines.push(
-                Line::new()
-                    .text(Role::Text, "type ")
-                    .text(Role::Strong, word.clone())
-                    .text(Role::Text, " to go on"),
-            );
             fields.push(Field {
-                label: "name",
+                label: format!("type {word} to go on:"),
                 draft,
-                empty: word,
+                empty: "",
                 rows: 1,
                 active: !focus_text,
             });
@@ -280,6 +284,7 @@ fn confirm_box(
         lines,
         fields,
         accept,
+        dismiss: "leave it",
         top: confirm.top,
     }
     .paint(desk, area, buffer)
@@ -379,6 +384,7 @@ fn results_box(desk: &Desk, results: &Results, area: Rect, buffer: &mut Buffer) 
         lines,
         fields: Vec::new(),
         accept: "close".to_owned(),
+        dismiss: "",
         top: 0,
     }
     .paint(desk, area, buffer);
@@ -455,7 +461,7 @@ fn suggested(desk: &Desk, suggestion: &Suggestion, chosen: bool, line: Rect, buf
         pen.skip(2);
     }
     if !suggestion.keys.is_empty() && line.width >= 50 {
-        pen.at_end(Role::Key, &suggestion.keys);
+        pen.at_end(Role::Key, &format!(" {}", suggestion.keys));
     }
     pen.left(role, &suggestion.name, 18).skip(1);
     match &suggestion.refused {

@@ -67,7 +67,7 @@ pub(crate) fn tabs(desk: &Desk, world: World<'_>, area: Rect) -> Vec<Tab> {
         };
         let mut cells = width(&key) + usize::from(named) + width(name);
         if count > 0 {
-            cells += 1 + count.to_string().len();
+            cells += width(&counted(count, named));
         }
         let cells = u16::try_from(cells).unwrap_or(0);
         tabs.push(Tab {
@@ -81,6 +81,15 @@ pub(crate) fn tabs(desk: &Desk, world: World<'_>, area: Rect) -> Vec<Tab> {
         x = x.saturating_add(cells + if short { 1 } else { 2 });
     }
     tabs
+}
+
+/// How many things wait on a screen, behind its name or its key.
+fn counted(count: usize, named: bool) -> String {
+    if named {
+        format!(" {count}")
+    } else {
+        format!("({count})")
+    }
 }
 
 fn brand(world: World<'_>, cols: u16) -> String {
@@ -124,7 +133,8 @@ pub(super) fn title(desk: &Desk, world: World<'_>, area: Rect, buffer: &mut Buff
             pen.skip(1).text(role, tab.name);
         }
         if tab.count > 0 {
-            pen.skip(1).text(Role::StatusPerson, &tab.count.to_string());
+            let count = counted(tab.count, !tab.name.is_empty());
+            pen.text(Role::StatusPerson, &count);
         }
     }
 }

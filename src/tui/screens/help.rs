@@ -99,11 +99,9 @@ fn row(desk: &Desk, world: World<'_>, action: Action, keys: &[String], cols: u16
     if cols >= 100 {
         line = line.left(Role::Dim, info.name, 17).gap(1);
     }
-    line = line.text(text, info.doc);
-    if let Some(notice) = refused {
-        line = line
-            .gap(1)
-            .text(Role::Dim, format!("Not now: {}.", notice.headline));
+    match refused {
+        Some(notice) if cols >= 100 => line.text(text, format!("Not now: {}.", notice.headline)),
+        Some(notice) => line.text(text, format!("{}: {}", info.name, notice.headline)),
+        None => line.text(text, info.doc),
     }
-    line
 }

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::super::action::Action;
+use super::super::action::{Action, Confirm};
 use super::super::desk::{Desk, Screen, Tab};
 use super::super::glyph::Glyph;
 use super::super::keymap::Resolved;
@@ -16,6 +16,9 @@ use super::super::world::World;
 
 /// A key and what it does.
 struct Hint {
+    action: Action,
+    /// Whether it changes something for others.
+    changes: bool,
     key: String,
     label: String,
     /// Whether it does nothing now.
@@ -62,7 +65,13 @@ fn hints(desk: &Desk, world: World<'_>) -> (Vec<Hint>, Option<String>) {
         let text = format!("{} marked: keys act on all of them", desk.marks.len());
         why = Some(text);
     }
-    for (action, label) in reading(desk) {
+    let of_one = matches!(screen, Screen::Rollout | Screen::Metrics);
+    let reading: &[(Action, &str)] = if of_one && subject.is_none() {
+        &[(Action::Back, "back")]
+    } else {
+        reading(desk)
+    };
+    for (action, label) in reading {
         found.push(hint(desk, *action, (*label).to_owned(), false));
     }
     (found, why)
@@ -126,6 +135,8 @@ fn reading(desk: &Desk) -> &'static [(Action, &'static str)] {
 fn hint(desk: &Desk, action: Action, label: String, off: bool) -> Hint {
     let key = desk.keymap.key(desk.screen_contexts(), action);
     Hint {
+        action,
+        changes: action.info().confirm > Confirm::Read,
         // what has no key is still within reach
         key: key.map_or_else(|| format!(":{action}"), ToString::to_string),
         label,
@@ -162,14 +173,33 @@ pub(super) fn paint(desk: &Desk, world: World<'_>, area: Rect, buffer: &mut Buff
     }
     room -= tail_width;
     let (hints, why) = hints(desk, world);
-    let mut all = true;
+    let cells = |hint: &Hint, label: &str| {
+        width(&hint.key) + 1 + width(label) + gap + 2 * usize::from(hint.off)
+    };
+    // what changes something is told by its effect where all of it fits, else by its name
+    let changing = hints.iter().filter(|hint| hint.changes);
+    let brief = changing.map(|h| cells(h, &h.label)).sum::<usize>() > room;
+    let mut why = why;
     for hint in hints {
-        let cells = width(&hint.key) + 1 + width(&hint.label) + gap + 2 * usize::from(hint.off);
-        if cells > room {
-            all = false;
-            continue;
+        if !hint.changes {
+            // why they do nothing stands right behind those that do nothing
+            if let Some(why) = why.take().filter(|why| width(why) + gap <= room) {
+                pen.text(Role::Dim, &why).skip(gap);
+                room -= width(&why) + gap;
+            }
         }
-        room -= cells;
+        let long = if brief {
+            hint.action.info().label
+        } else {
+            &hint.label
+        };
+        let shown = [long, hint.action.info().label]
+            .into_iter()
+            .find(|label| cells(&hint, label) <= room);
+        let Some(shown) = shown else {
+            continue;
+        };
+        room -= cells(&hint, shown);
         let (key, label) = if hint.off {
             (Role::HintOff, Role::HintOff)
         } else {
@@ -180,16 +210,13 @@ pub(super) fn paint(desk: &Desk, world: World<'_>, area: Rect, buffer: &mut Buff
             pen.glyph(Role::HintOff, Glyph::NotReached).skip(1);
         }
         pen.text(key, &hint.key).skip(1);
-        pen.text(label, &hint.label).skip(gap);
+        pen.text(label, shown).skip(gap);
     }
     for (key, label) in tail {
         pen.text(Role::Key, &key)
             .skip(1)
             .text(Role::Hint, label)
             .skip(gap);
-    }
-    if let Some(why) = why.filter(|why| all && width(why) + 2 <= room) {
-        pen.at_end(Role::Dim, &format!("{why} "));
     }
 }
 

@@ -17,6 +17,8 @@ use super::super::world::{FRESH, World};
 use super::releases::sign;
 use super::row::status;
 
+/// From this many columns on, holds stand further in than batches.
+const ROOMY: u16 = 76;
 /// Most instances of a batch that is done and calm that are still shown one by one.
 const FEW: usize = 8;
 /// Most instances that are shown one by one.
@@ -51,7 +53,9 @@ pub(super) fn ladder(desk: &Desk, world: World<'_>, release: &Release, cols: u16
     let mut lines = Vec::new();
     let mut here = 0;
     let mut marked = false;
-    for rung in rungs(release) {
+    let rungs = rungs(release);
+    let turned = rungs.iter().rposition(|r| r.mark == Mark::Back);
+    for (n, rung) in rungs.into_iter().enumerate() {
         let stands = matches!(rung.mark, Mark::Here | Mark::Failed | Mark::Back);
         if stands && (!marked || rung.mark == Mark::Back) {
             here = lines.len();
@@ -60,6 +64,9 @@ pub(super) fn ladder(desk: &Desk, world: World<'_>, release: &Release, cols: u16
         match rung.station {
             Station::Hold(hold) => lines.extend(draw.hold(hold, rung.mark, &waiting)),
             Station::Batch(n, batch) => lines.extend(draw.batch(n, batch, rung.mark, &waiting)),
+        }
+        if Some(n) == turned {
+            lines.extend(draw.turned());
         }
     }
     if release.phase == Phase::Observing {
@@ -71,7 +78,7 @@ pub(super) fn ladder(desk: &Desk, world: World<'_>, release: &Release, cols: u16
 impl Draw<'_> {
     /// The column where the words of a hold begin.
     fn words_at(self) -> u16 {
-        if self.cols >= 76 { 16 } else { 13 }
+        if self.cols >= ROOMY { 16 } else { 13 }
     }
 
     fn bar_width(self) -> u16 {
@@ -94,7 +101,7 @@ impl Draw<'_> {
         let faint = matches!(mark, Mark::ToCome | Mark::NotReached);
         let name = if faint { Role::Dim } else { role };
         let lead = Line::new()
-            .gap(4)
+            .gap(if self.cols >= ROOMY { 4 } else { 2 })
             .sign(role, glyph)
             .gap(1)
             .text(
@@ -142,7 +149,6 @@ impl Draw<'_> {
     /// The lines of the hold where the release stands: what it waits for, and its evidence.
     fn open(self, hold: &Hold, lead: Line, waiting: &Waiting) -> Vec<Line> {
         let role = status(self.release, waiting);
-        let paused = self.release.paused.is_some();
         let mut lead = lead;
         if let (
             HoldKind::Bake { span } | HoldKind::Observe { span, .. },
@@ -162,15 +168,10 @@ impl Draw<'_> {
             let all = usize::try_from(span.0 / 100).unwrap_or(1).max(1);
             lead = lead.bar(self.bar_width(), all, vec![part]).gap(1);
         }
-        let words = if paused {
-            format!("{}: {}", waiting.word, waiting.what)
-        } else {
-            waiting.what.clone()
-        };
         let room = self
             .cols
             .saturating_sub(u16::try_from(lead.width()).unwrap_or(0) + 1);
-        let mut wrapped = Line::wrapped(role, &words, 0, room).into_iter();
+        let mut wrapped = Line::wrapped(role, &waiting.what, 0, room).into_iter();
         let first = wrapped.next().map(|l| l.words()).unwrap_or_default();
         let mut lines = vec![lead.text(role, first)];
         lines.extend(wrapped.map(|l| Line::new().gap(self.words_at()).text(role, l.words())));
@@ -237,6 +238,34 @@ impl Draw<'_> {
                 lines.extend(self.instances(m, batch.moves.len() > 1));
             }
         }
+        lines
+    }
+
+    /// Why the release goes back, and who or what said so.
+    fn turned(self) -> Vec<Line> {
+        let Some(back) = &self.release.back else {
+            return Vec::new();
+        };
+        let mut words = format!(
+            "back since {}",
+            say::when(back.since, self.world.now, self.desk.zone)
+        );
+        words.push_str(&format!(", by {}", back.by));
+        if !back.why.is_empty() {
+            words.push_str(&format!(": {}", back.why));
+        }
+        let at = self.words_at();
+        let mut wrapped =
+            Line::wrapped(Role::StatusBad, &words, 0, self.cols.saturating_sub(at + 2)).into_iter();
+        let first = wrapped.next().map(|l| l.words()).unwrap_or_default();
+        let mut lines = vec![
+            Line::new()
+                .gap(at)
+                .sign(Role::StatusBad, Glyph::Back)
+                .gap(1)
+                .text(Role::StatusBad, first),
+        ];
+        lines.extend(wrapped.map(|l| Line::new().gap(at + 2).text(Role::StatusBad, l.words())));
         lines
     }
 
@@ -488,6 +517,8 @@ struct Count {
     bad: usize,
     /// On the way back: back already.
     returned: usize,
+    /// On the way back: will go back.
+    waits: usize,
 }
 
 impl Count {
@@ -499,6 +530,7 @@ impl Count {
             moving: 0,
             bad: 0,
             returned: 0,
+            waits: 0,
         };
         let back = draw.release.back.as_ref();
         for (m, s) in batch
@@ -530,7 +562,7 @@ impl Count {
                 }
                 StepStatus::Running => count.moving += 1,
                 StepStatus::ToDo if s.touched() => count.moving += 1,
-                StepStatus::ToDo if returning => count.moving += 1,
+                StepStatus::ToDo if returning => count.waits += 1,
                 StepStatus::ToDo => {}
             }
         }
@@ -566,7 +598,11 @@ impl Count {
         if self.bad > 0 {
             words.push_str(&format!(", {} not well", self.bad));
         }
-        let never = self.all - self.there - self.moving - self.bad - self.returned;
+        if self.waits > 0 {
+            words.push_str(&format!(", {} to go", self.waits));
+        }
+        let touched = self.there + self.moving + self.bad + self.returned + self.waits;
+        let never = self.all - touched;
         if never > 0 && release.phase == Phase::RollingBack {
             words.push_str(&format!(", {never} never moved"));
         }

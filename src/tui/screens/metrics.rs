@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use crate::domain::live::Chart as Looks;
 use crate::domain::release::Release;
-use crate::domain::{MetricName, Span, Timestamp};
+use crate::domain::{Call, MetricName, Span, Timestamp};
 
 use super::super::desk::Desk;
 use super::super::glyph::Glyph;
@@ -18,6 +18,8 @@ use super::super::widgets::{Chart, Pen, Series, spark};
 use super::super::world::World;
 use super::releases;
 
+/// Cells that a sentence needs to be worth showing.
+const SENTENCE: usize = 24;
 /// Looks further apart than this are not joined by a line.
 const JOIN: f64 = 90.0;
 
@@ -27,6 +29,19 @@ pub(in crate::tui) fn names(desk: &Desk, world: World<'_>) -> Vec<MetricName> {
         .iter()
         .map(|look| look.metric.clone())
         .collect()
+}
+
+/// The metric that looks worst, if one does.
+pub(in crate::tui) fn worst(desk: &Desk, world: World<'_>) -> Option<usize> {
+    let rank = |call| match call {
+        Call::Fail => 0,
+        Call::NoData => 1,
+        Call::Hold => 2,
+        Call::Undecided => 3,
+        Call::Pass => 4,
+    };
+    let looks = looks(desk, world);
+    (0..looks.len()).min_by_key(|n| rank(looks[*n].call))
 }
 
 fn looks<'a>(desk: &Desk, world: World<'a>) -> &'a [Looks] {
@@ -170,7 +185,9 @@ fn columns(desk: &Desk, area: Rect, buffer: &mut Buffer) {
         .skip(2);
     if looks > 0 {
         pen.left(Role::Dim, "looks", looks).skip(2);
-        pen.text(Role::Dim, "what was seen");
+        if pen.room() >= SENTENCE {
+            pen.text(Role::Dim, "what was seen");
+        }
     }
 }
 
@@ -224,10 +241,12 @@ fn row(desk: &Desk, look: &Looks, on_it: bool, line: Rect, buffer: &mut Buffer) 
             .limit
             .filter(|l| *l < most * 4.0)
             .unwrap_or(0.0)
-            .max(most * 1.6);
+            .max(most * 2.0);
         let short = spark(&values, looks, Some(top), theme);
         pen.left(status.role(), &short, looks).skip(2);
-        pen.text(Role::Text, &look.words);
+        if pen.room() >= SENTENCE {
+            pen.text(Role::Text, &look.words);
+        }
     }
 }
 
@@ -331,6 +350,23 @@ fn sentences(look: &Looks) -> Vec<(Role, String)> {
     words
 }
 
+/// Whether what is allowed lies so far above what was measured that a chart with both would show
+/// nothing but a flat line.
+fn far_limit(look: &Looks, now: Timestamp, seconds: f64) -> bool {
+    let shown = look.points.iter().filter(|p| {
+        #[expect(clippy::cast_precision_loss, reason = "spans of hours are exact")]
+        let age = now.since(p.at).0 as f64 / 1000.0;
+        age <= seconds
+    });
+    let most = shown
+        .flat_map(|p| [p.canary, p.baseline])
+        .flatten()
+        .filter(|v| v.is_finite())
+        .fold(0.0, f64::max);
+    look.limit
+        .is_some_and(|limit| limit > most * 4.0 && most > 0.0)
+}
+
 fn chart(desk: &Desk, world: World<'_>, look: &Looks, area: Rect, buffer: &mut Buffer) {
     let seconds = |at: Timestamp| {
         #[expect(
@@ -359,6 +395,7 @@ fn chart(desk: &Desk, world: World<'_>, look: &Looks, area: Rect, buffer: &mut B
             sign: "*",
         },
     ];
+    let far = far_limit(look, world.now, span);
     let unit = look.unit;
     let moment = |x: f64| {
         if x > -1.0 {
@@ -388,7 +425,7 @@ fn chart(desk: &Desk, world: World<'_>, look: &Looks, area: Rect, buffer: &mut B
         span: (-span, 0.0),
         join: JOIN,
         top: None,
-        limit: look.limit,
+        limit: look.limit.filter(|_| !far),
         markers: &began,
         value: &|v| say::scale(unit, v),
         moment: &moment,

@@ -28,7 +28,7 @@ pub(super) fn why(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -
     let zone = desk.zone;
     let waiting = world.waiting(release);
     let mut lines = vec![heading("It stands here")];
-    lines.extend(sentence(desk, world, release, &waiting));
+    lines.extend(sentence(desk, world, release, &waiting, cols));
     let next = match waiting.due {
         Some(due) if due > now => format!(
             "the next moment at which it may go on by itself: {}, in {}",
@@ -146,6 +146,8 @@ fn triggers(release: &Release) -> Vec<Line> {
 /// What changes: the whole plan in words.
 pub(super) fn changes(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
     let mut lines = card::what(desk, world, release, cols);
+    lines.extend(card::details(desk, world, release, cols));
+    lines.extend(card::about(world, release, cols));
     lines.push(Line::new());
     lines.extend(card::way(desk, world, release, cols, usize::MAX));
     lines.push(Line::new());

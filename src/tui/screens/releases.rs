@@ -125,6 +125,12 @@ pub(super) fn paint(desk: &Desk, world: World<'_>, body: Rect, buffer: &mut Buff
 }
 
 fn list(desk: &Desk, world: World<'_>, rows: &[Row], area: Rect, buffer: &mut Buffer) {
+    // a column of air at the right, which the cursor's ground fills
+    let ground = area;
+    let area = Rect {
+        width: area.width.saturating_sub(1),
+        ..area
+    };
     let theme = desk.theme();
     let view = desk.rows.view(rows.len(), usize::from(area.height));
     let measured = desk
@@ -151,7 +157,15 @@ fn list(desk: &Desk, world: World<'_>, rows: &[Row], area: Rect, buffer: &mut Bu
             other => other.spot().is_some() && other.spot() == desk.spot,
         };
         if on_it {
-            fill(buffer, line, theme, Role::RowCursor);
+            fill(
+                buffer,
+                Rect {
+                    width: ground.width,
+                    ..line
+                },
+                theme,
+                Role::RowCursor,
+            );
         }
         let shown = Shown {
             desk,
@@ -201,8 +215,8 @@ fn release(
     match (world.release(id), world.closed(id)) {
         (Some(release), _) => match row {
             Row::Second(_) => shown.second(release, buffer, line),
-            _ if line.width >= WIDE => shown.wide(release, group, buffer, line),
-            _ if line.width >= TIGHT => shown.narrow(release, buffer, line),
+            _ if line.width + 1 >= WIDE => shown.wide(release, group, buffer, line),
+            _ if line.width + 1 >= TIGHT => shown.narrow(release, buffer, line),
             _ => shown.first(release, buffer, line),
         },
         (None, Some(summary)) if row != Row::Second(id) => shown.closed(summary, buffer, line),
@@ -282,11 +296,17 @@ fn detail(desk: &Desk, world: World<'_>, id: ReleaseId, area: Rect) -> Vec<Line>
     if height >= 9 {
         lines.push(Line::new());
     }
-    lines.extend(sentence(desk, world, release, &waiting));
+    lines.extend(sentence(desk, world, release, &waiting, area.width));
     let left = height.saturating_sub(lines.len() + 1);
     if left >= 4 {
         lines.push(Line::new());
-        lines.extend(rollout::trail(desk, world, release, area.width, left));
+        lines.extend(rollout::trail(
+            desk,
+            world,
+            release,
+            area.width.saturating_sub(1),
+            left,
+        ));
     }
     lines.truncate(height);
     lines
@@ -331,7 +351,7 @@ pub(super) fn head(desk: &Desk, world: World<'_>, release: &Release, cols: u16) 
         let (role, words) = window_words(opens, closes, world.now);
         facts.push((role, format!("window {words}")));
     }
-    let age = world.now.since(release.submitted);
+    let age = say::age(world.now.since(release.submitted));
     let by = world.person(&release.submitter);
     facts.push((Role::Dim, format!("submitted by {by} {age} ago")));
     let mut used = line.width();
@@ -419,6 +439,7 @@ pub(super) fn sentence(
     world: World<'_>,
     release: &Release,
     waiting: &Waiting,
+    cols: u16,
 ) -> Vec<Line> {
     let role = status(release, waiting);
     let glyph = match role {
@@ -435,8 +456,15 @@ pub(super) fn sentence(
         .text(Role::Strong, waiting.what.clone());
     let now = world.now;
     let since = say::when(waiting.since, now, desk.zone);
-    let on = super::trails::on_words(world, &waiting.on);
-    let mut words = format!("waits on {on} since {since} ({})", now.since(waiting.since));
+    let mut words = if cols >= TIGHT {
+        let on = super::trails::on_words(world, &waiting.on);
+        format!(
+            "waits on {on} since {since} ({})",
+            say::age(now.since(waiting.since))
+        )
+    } else {
+        format!("on {} since {since}", waiting.on.words())
+    };
     if let Some(until) = waiting.until {
         words.push_str(&format!(
             "; at {} it {}",

@@ -82,7 +82,8 @@ fn subject(release: &Release) -> (&str, String) {
 /// How a release is painted, by who has to act and whether anything is wrong.
 pub(super) fn status(release: &Release, waiting: &Waiting) -> Role {
     let person = matches!(waiting.on, Whom::Voters(_) | Whom::Control);
-    if release.phase == Phase::RollingBack || waiting.trouble && !person {
+    let broken = waiting.word == "failed" || waiting.trouble && !person;
+    if release.phase == Phase::RollingBack || broken {
         Role::StatusBad
     } else if person {
         Role::StatusPerson
@@ -242,8 +243,12 @@ impl Shown<'_> {
         // the end of the line is written first, so that the sentence gets what is left
         let end = self.end(release, area.width);
         let until = until(&waiting, self.world, self.desk);
-        let until_width = if area.width >= UNTIL { 19 } else { 0 };
-        let on_width = if area.width >= 110 { 11 } else { 0 };
+        let until_width = if area.width >= UNTIL { 21 } else { 0 };
+        let on_width = match area.width {
+            0..110 => 0,
+            110..UNTIL => 11,
+            _ => 14,
+        };
         let tail = end.width + 1 + 6 + on_width + until_width;
         let sentence = pen.room().saturating_sub(tail);
         let what = if role == Role::StatusBad {
@@ -252,9 +257,9 @@ impl Shown<'_> {
             Role::Text
         };
         pen.left(what, &waiting.what, sentence).skip(1);
-        if area.width >= 110 {
+        if on_width > 0 {
             let (on_role, on) = on(group, &waiting);
-            pen.left(on_role, &on, 9).skip(1);
+            pen.left(on_role, &on, on_width - 2).skip(1);
         }
         let since = say::short(self.world.now.since(waiting.since));
         pen.right(Role::Dim, &since, 5).skip(1);
@@ -395,7 +400,7 @@ impl Shown<'_> {
                 columns.service + 1 + columns.version,
             )
             .skip(1);
-        if area.width >= super::super::layout::TIGHT {
+        if area.width + 1 >= super::super::layout::TIGHT {
             pen.glyph(Role::Dim, Glyph::Arrow).skip(1).left(
                 Role::Dim,
                 summary.environment.as_str(),

@@ -131,7 +131,8 @@ pub(super) fn timeline(desk: &Desk, world: World<'_>, release: &Release, cols: u
     let mut lines = Vec::new();
     let mut before: Option<Timestamp> = None;
     for (when, role, glyph, words) in at {
-        let later = before.map_or_else(String::new, |b| format!("+{}", when.since(b)));
+        let gone = before.map(|b| when.since(b)).filter(|s| s.0 >= 1000);
+        let later = gone.map_or_else(String::new, |s| format!("+{}", say::age(s)));
         let line = Line::new()
             .gap(1)
             .text(Role::Dim, say::full(when, desk.zone))
@@ -224,7 +225,7 @@ fn call(
     let (role, glyph, how) = match &step.status {
         StepStatus::ToDo => (Role::Dim, Glyph::ToCome, "to come".to_owned()),
         StepStatus::Running => {
-            let words = format!("runs {}", now.since(step.since));
+            let words = format!("runs {}", say::age(now.since(step.since)));
             (Role::StatusMoving, Glyph::Moving, words)
         }
         StepStatus::Done => (Role::StatusGood, Glyph::Done, "ok".to_owned()),

@@ -9,6 +9,7 @@ use super::super::desk::{Ask, Desk, Place, Screen, Tab};
 use super::super::dialog::Overlay;
 use super::super::layout;
 use super::super::order::{Row, Spot};
+use super::super::say;
 use super::super::screens;
 use super::super::widgets::{Draft, Scroll};
 use super::super::world::World;
@@ -223,7 +224,7 @@ fn sentence(world: World<'_>, id: ReleaseId) -> Option<String> {
             waiting.word,
             waiting.what,
             waiting.on.words(),
-            world.now.since(waiting.since)
+            say::age(world.now.since(waiting.since))
         ));
     }
     let closed = world.closed(id)?;
@@ -397,6 +398,12 @@ impl Desk {
             Screen::Metrics => {
                 let names = screens::metrics::names(self, world);
                 let at = names.iter().position(|n| Some(n) == self.metric.as_ref());
+                let at = at.or_else(|| {
+                    // the worst first, until the person chooses
+                    self.metric
+                        .is_none()
+                        .then(|| screens::metrics::worst(self, world))?
+                });
                 let at = at.or_else(|| self.metrics.cursor(names.len()));
                 if let Some(at) = at {
                     self.metrics.to(at, names.len(), names.len());

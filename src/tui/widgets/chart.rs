@@ -53,7 +53,10 @@ impl Chart<'_> {
             return;
         }
         let top = self.scale();
-        let gutter = [top, top / 2.0, 0.0]
+        // the middle of an odd height is not half of the scale
+        let rows = f64::from(area.height.saturating_sub(2).max(1));
+        let middle = top * (rows - (rows / 2.0).floor()) / rows;
+        let gutter = [top, middle, 0.0]
             .map(|v| width(&(self.value)(v)))
             .into_iter()
             .max();

@@ -1,6 +1,8 @@
 //! Every screen in every situation, as text and roles; and what keys do at a desk.
 
+mod keys;
 mod pictures;
 mod seat;
 mod shop;
-mod situations;
+mod shots;
+mod sizes;

@@ -29,9 +29,11 @@ fn pictures() {
         ("calls", "@"),
     ];
     for (cols, rows) in [(160, 48), (120, 36), (80, 24), (60, 20)] {
-        for theme in ["dark", "light", "mono"] {
+        for theme in ["dark", "light", "mono", "ascii"] {
             for (name, keys) in scripts {
+                let ascii = theme == "ascii";
                 let caps = Caps {
+                    unicode: !ascii,
                     depth: if theme == "mono" {
                         Depth::None
                     } else {
@@ -39,8 +41,14 @@ fn pictures() {
                     },
                     ..Caps::default()
                 };
-                let mut seat = Seat::with(shop::busy(), "ada", (cols, rows), theme, caps);
-                seat.room.now = seat.room.now.plus(holdpoint::domain::Span::secs(10));
+                let mut seat = Seat::with(
+                    shop::busy(),
+                    "ada",
+                    (cols, rows),
+                    if ascii { "dark" } else { theme },
+                    caps,
+                );
+                seat.room.now = seat.room.now.plus(holdpoint::domain::Span::secs(4));
                 seat.settle();
                 seat.keys(keys);
                 let path = format!("{dir}/{name}-{cols}x{rows}-{theme}.ansi");

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use holdpoint::domain::live::Live;
-use holdpoint::domain::{self, Actor, Door, Refusal};
+use holdpoint::domain::{self, Actor, Door, Refusal, Timestamp};
 use holdpoint::tui::{
     self, Ask, Asker, Caps, Depth, Desk, Input, Key, KeySeq, Keymap, Role, Scene, Setup,
     SourceFile, Themes, World, update,
@@ -70,8 +70,28 @@ impl Seat {
         Seat::with(room, who, size, "roles", caps)
     }
 
+    /// The same with other keys.
+    pub fn with_keys(room: Room, who: &str, size: (u16, u16), keymap: Keymap) -> Seat {
+        let caps = Caps {
+            depth: Depth::True,
+            ..Caps::default()
+        };
+        Seat::sit(room, who, size, "roles", caps, Arc::new(keymap))
+    }
+
     /// The same in a given theme, on a given terminal.
     pub fn with(room: Room, who: &str, size: (u16, u16), theme: &str, caps: Caps) -> Seat {
+        Seat::sit(room, who, size, theme, caps, KEYS.clone())
+    }
+
+    fn sit(
+        room: Room,
+        who: &str,
+        size: (u16, u16),
+        theme: &str,
+        caps: Caps,
+        keymap: Arc<Keymap>,
+    ) -> Seat {
         let live = shop::live(&room);
         let who = if who.is_empty() {
             Actor::Nobody
@@ -83,7 +103,7 @@ impl Seat {
                 who,
                 door: Door::Socket { uid: 1000 },
             },
-            keymap: KEYS.clone(),
+            keymap,
             themes: ROLES.clone(),
             theme: Some(theme.to_owned()),
             caps,
@@ -146,7 +166,24 @@ impl Seat {
         if let Input::Resize { cols, rows } = input {
             self.size = (cols, rows);
         }
-        for ask in update(&mut self.desk, world, input) {
+        let asks = update(&mut self.desk, world, input);
+        self.grant(asks);
+    }
+
+    /// Runs an action as the palette does.
+    pub fn act(&mut self, action: tui::Action) {
+        let state = self.room.draft.state.clone();
+        let world = World {
+            state: &state,
+            live: &self.live,
+            now: self.room.now,
+        };
+        let asks = tui::update::act(&mut self.desk, world, action);
+        self.grant(asks);
+    }
+
+    fn grant(&mut self, asks: Vec<Ask>) {
+        for ask in asks {
             match ask {
                 Ask::Command { id, ask } => {
                     self.commands.push(ask.clone());
@@ -225,6 +262,11 @@ impl Seat {
     pub fn pass(&mut self, span: domain::Span) {
         self.room.pass(span);
         self.settle();
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.room.now
     }
 }
 

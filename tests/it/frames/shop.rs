@@ -9,7 +9,7 @@ use holdpoint::domain::charter::{
 };
 use holdpoint::domain::live::{Chart, LedgerLive, Live, Point, TargetLive, Unit};
 use holdpoint::domain::{
-    Ask, Call, Choice, Control, Health, MetricVerdict, Plan, ReleaseId, Sight, Span, Verb,
+    Artifact, Ask, Call, Choice, Control, Health, MetricVerdict, Plan, ReleaseId, Sight, Span, Verb,
 };
 use serde_json::{Value, json};
 
@@ -542,4 +542,18 @@ fn charts(room: &Room, bad: bool) -> Vec<Chart> {
             limit: None,
         },
     ]
+}
+
+/// An instance is seen otherwise from now on.
+pub fn seen(room: &mut Room, target: &str, instance: &str, health: Health, version: Option<&str>) {
+    let key = (target.into(), instance.into());
+    let (artifact, was) = room.fleet.get_mut(&key).unwrap();
+    *was = health;
+    if let Some(version) = version {
+        *artifact = Artifact {
+            version: version.into(),
+            digest: "".into(),
+        };
+    }
+    room.see();
 }
