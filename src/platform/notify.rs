@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 
-use super::process::{self, NoAnswer};
+use super::process::{self, NoAnswer, Starts};
 use crate::domain::Span;
 
 /// The most that a program may print before it is ended, in bytes.
@@ -19,7 +19,8 @@ pub async fn notify(
     env: &BTreeMap<String, String>,
     limit: Span,
 ) -> Result<(), String> {
-    let answer = match process::ask(argv, env, None, limit.std(), MOST_BYTES).await {
+    let answer = match process::ask(&Starts::new(), argv, env, None, limit.std(), MOST_BYTES).await
+    {
         Ok(answer) => answer,
         Err(NoAnswer::NotStarted(why)) => return Err(why),
         Err(NoAnswer::TimedOut) => return Err(format!("no end after {limit}")),
