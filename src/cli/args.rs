@@ -159,6 +159,8 @@ abstain  says that you have looked")]
         #[command(subcommand)]
         verb: LedgerVerb,
     },
+    /// Judge recorded samples, or the judge itself.
+    Judge(JudgeArgs),
     /// Make a token for somebody, for --as and for pipelines.
     #[command(after_help = "\
 Example:
@@ -196,6 +198,14 @@ Examples:
         /// Which; without one, all names.
         name: Option<String>,
     },
+}
+
+/// What to judge.
+#[derive(Clone, Debug, Default, Args)]
+pub struct JudgeArgs {
+    /// Check the judge against numbers that others computed.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub vectors: Option<PathBuf>,
 }
 
 /// Options of the demo.

@@ -10,6 +10,7 @@ pub mod exit;
 pub mod fleet;
 mod house;
 mod init;
+mod judge;
 pub mod keeper;
 mod keys;
 mod ladder;
