@@ -8,6 +8,7 @@
 use super::count::{Direction, Odds};
 use super::counts::{Centre, Counts, LOWEST_CENTRE, Line};
 use super::numeric::log_sum_exp;
+use super::quantile::{FINE, fine};
 use super::vote::Vote;
 
 /// How many effect sizes the grid has.
@@ -32,7 +33,7 @@ fn grid(j: usize) -> f64 {
 pub fn by_votes(looks: &[Counts], alpha: f64) -> Interval {
     let ln_e = |looks: &mut dyn Iterator<Item = Counts>, rho: f64| {
         let line = Line { rho, delta: 0.0 };
-        mixed(|sums| {
+        mixed(|sums: &mut [f64; POINTS]| {
             for look in looks {
                 if let Some(vote) = Vote::of(&look, line) {
                     for (j, sum) in sums.iter_mut().enumerate() {
@@ -49,35 +50,41 @@ pub fn by_votes(looks: &[Counts], alpha: f64) -> Interval {
     )
 }
 
-/// The interval at the level `1 - alpha` by counts, for clusters of at most `phi`.
+/// The interval at the level `1 - alpha` by counts, for clusters of at most `phi`: the count engine
+/// upwards for its lower end and downwards for its upper one, on the grid `R = 1 + 0.0125 * 2^j` and
+/// its inverses.
 pub fn by_counts(looks: &[Counts], alpha: f64, phi: f64) -> Interval {
-    let ln_e = |looks: &mut dyn Iterator<Item = Counts>, rho: f64| {
+    let ln_e = |direction: Direction, rho: f64| {
         let line = Line { rho, delta: 0.0 };
-        mixed(|sums| {
+        let effects: [f64; FINE] = std::array::from_fn(|j| match direction {
+            Direction::Up => fine(j),
+            Direction::Down => 1.0 / fine(j),
+        });
+        mixed(|sums: &mut [f64; FINE]| {
             let mut centre = Centre::default();
             for look in looks {
                 let c0 = centre.fraction(LOWEST_CENTRE);
-                if let Some(odds) = Odds::of(&look, line, c0) {
-                    for (j, sum) in sums.iter_mut().enumerate() {
-                        *sum += odds.ln_factor(Direction::Up, grid(j)) / phi;
+                if let Some(odds) = Odds::of(look, line, c0) {
+                    for (r, sum) in effects.iter().zip(sums.iter_mut()) {
+                        *sum += odds.ln_factor(direction, *r) / phi;
                     }
                 }
-                centre.take(look);
+                centre.take(*look);
             }
         })
     };
     solve(
         alpha,
-        |rho| ln_e(&mut looks.iter().copied(), rho),
-        |rho| ln_e(&mut looks.iter().map(|look| look.swapped()), 1.0 / rho),
+        |rho| ln_e(Direction::Up, rho),
+        |rho| ln_e(Direction::Down, rho),
     )
 }
 
 /// `ln` of the average over the grid of what `add` sums up.
-fn mixed(add: impl FnOnce(&mut [f64; POINTS])) -> f64 {
-    let mut sums = [0.0; POINTS];
+fn mixed<const N: usize>(add: impl FnOnce(&mut [f64; N])) -> f64 {
+    let mut sums = [0.0; N];
     add(&mut sums);
-    log_sum_exp(&sums) - (POINTS as f64).ln()
+    log_sum_exp(&sums) - (N as f64).ln()
 }
 
 /// `below` falls with `rho`, `above` rises.

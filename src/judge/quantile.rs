@@ -9,10 +9,10 @@ use super::counts::{Counts, Line};
 use super::numeric::log_sum_exp;
 
 /// How many effect sizes the fine grids have.
-const FINE: usize = 12;
+pub const FINE: usize = 12;
 
-/// `1 + 0.0125 * 2^j`.
-fn fine(j: usize) -> f64 {
+/// A point of the fine grid: `1 + 0.0125 * 2^j`.
+pub fn fine(j: usize) -> f64 {
     1.0 + 0.0125 * f64::from(1u32 << j)
 }
 
