@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use super::judge_args::JudgeArgs;
 use crate::domain::{Choice, Span};
 
 /// The control room for releases, in a terminal.
@@ -159,7 +160,8 @@ abstain  says that you have looked")]
         #[command(subcommand)]
         verb: LedgerVerb,
     },
-    /// Judge recorded samples, or the judge itself.
+    /// Judge recorded samples, say what a rollout can see, or check the judge itself.
+    #[command(after_help = super::judge_args::EXAMPLES, after_long_help = super::judge_args::FORMATS)]
     Judge(JudgeArgs),
     /// Make a token for somebody, for --as and for pipelines.
     #[command(after_help = "\
@@ -198,14 +200,6 @@ Examples:
         /// Which; without one, all names.
         name: Option<String>,
     },
-}
-
-/// What to judge.
-#[derive(Clone, Debug, Default, Args)]
-pub struct JudgeArgs {
-    /// Check the judge against numbers that others computed.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub vectors: Option<PathBuf>,
 }
 
 /// Options of the demo.

@@ -11,6 +11,7 @@ pub mod fleet;
 mod house;
 mod init;
 mod judge;
+pub mod judge_args;
 pub mod keeper;
 mod keys;
 mod ladder;

@@ -9,7 +9,9 @@
 //! - [`combine`]: many metrics. [`peers`]: the old instances among themselves. [`verdict`]: what follows.
 //! - [`promote`], [`dispersion`]: proof that the canary is good enough. [`planning`]: what a rollout can
 //!   see at all. [`interval`], [`words`]: what people are told.
-//! - [`deltas`]: counters to counts. [`argo`], [`flagger`], [`kayenta`]: how other tools judge.
+//! - [`rollout`]: all of it for one rollout.
+//! - [`deltas`]: counters to counts. [`argo`] with its [`condition`]s, [`flagger`], [`kayenta`]: how other
+//!   tools judge.
 //!
 //! An e-process starts at 1 and, while the canary is within what is allowed, reaches `x` with a chance of
 //! at most `1/x` over the whole rollout, however often one looks (Ville). Where a comment says "section",
@@ -17,6 +19,7 @@
 
 pub mod argo;
 pub mod combine;
+pub mod condition;
 pub mod count;
 pub mod counts;
 pub mod deltas;
@@ -34,6 +37,7 @@ pub mod peers;
 pub mod planning;
 pub mod promote;
 pub mod quantile;
+pub mod rollout;
 pub mod sample;
 pub mod threshold;
 pub mod verdict;

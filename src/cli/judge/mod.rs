@@ -1,17 +1,27 @@
 //! `judge`: the judge on recorded samples, before it is trusted with a release.
 
+mod argo;
+mod csv;
 mod json;
+mod judged;
+mod kayenta;
+mod plan;
+mod recorded;
 mod vectors;
 
 use std::io::Read;
 use std::path::Path;
 
-use super::args::JudgeArgs;
 use super::exit::{Exit, Stop};
+use super::judge_args::{Compat, JudgeArgs};
 use super::out::Look;
 use crate::domain::Notice;
 use crate::domain::text::printable;
+pub use argo::ArgoView;
 use json::File;
+pub use judged::{JudgedView, LookView};
+pub use kayenta::KayentaView;
+pub use plan::PlanView;
 
 /// The most that is read from a file, in bytes.
 const LARGEST: u64 = 256 * 1024 * 1024;
@@ -30,27 +40,97 @@ pub struct Said {
 /// # Errors
 /// What is wrong with what was named.
 pub fn run(args: &JudgeArgs, look: Look) -> Result<Said, Stop> {
-    let _ = look;
     if let Some(path) = &args.vectors {
-        let text = read(path)?;
-        let name = path.to_string_lossy();
-        let file = File {
-            name: &name,
-            text: &text,
-            code: "bad-vectors",
-        };
-        let report = vectors::check(&file).map_err(|wrong| Stop::bad(file.mistakes(wrong)))?;
-        let exit = if report.passed {
-            Exit::Done
-        } else {
-            Exit::Refused
-        };
-        return Ok(Said {
-            text: report.text,
-            exit,
-        });
+        return checked(path);
     }
-    Err(Stop::input(Notice::error("usage", "name a file")))
+    let text = if args.plan {
+        plan::plan(&args.numbers, look.json)?
+    } else {
+        let Some(path) = &args.file else {
+            return Err(Stop::input(
+                Notice::error("usage", "there is nothing to judge")
+                    .next("holdpoint judge FILE; `holdpoint judge --help` shows the formats"),
+            ));
+        };
+        match args.compat {
+            None => recorded(path, look)?,
+            Some(compat) => compatible(compat, path, args.config.as_deref(), look)?,
+        }
+    };
+    Ok(Said {
+        text,
+        exit: Exit::Done,
+    })
+}
+
+/// The judge against numbers that others computed.
+fn checked(path: &Path) -> Result<Said, Stop> {
+    let text = read(path)?;
+    let name = path.to_string_lossy();
+    let file = file(&name, &text, "bad-vectors");
+    let report = vectors::check(&file).map_err(|wrong| Stop::bad(file.mistakes(wrong)))?;
+    let exit = if report.passed {
+        Exit::Done
+    } else {
+        Exit::Refused
+    };
+    Ok(Said {
+        text: report.text,
+        exit,
+    })
+}
+
+/// Recorded samples, look by look.
+fn recorded(path: &Path, look: Look) -> Result<String, Stop> {
+    let text = read(path)?;
+    let name = path.to_string_lossy();
+    let file = file(&name, &text, "bad-samples");
+    let begins = text.trim_start_matches('\u{feff}').trim_start();
+    let samples = if begins.starts_with('{') {
+        recorded::json(&file)
+    } else {
+        csv::csv(&file)
+    };
+    let samples = samples.map_err(|wrong| Stop::bad(file.mistakes(vec![wrong])))?;
+    Ok(judged::judge(&samples, look.json))
+}
+
+/// What another tool's judge says.
+fn compatible(
+    compat: Compat,
+    path: &Path,
+    config: Option<&Path>,
+    look: Look,
+) -> Result<String, Stop> {
+    let Some(config) = config else {
+        let word = match compat {
+            Compat::Kayenta => "kayenta",
+            Compat::Argo => "argo",
+        };
+        return Err(Stop::input(
+            Notice::error("usage", format!("--compat {word} needs a configuration")).next(format!(
+                "holdpoint judge FILE --compat {word} --config CONFIG"
+            )),
+        ));
+    };
+    let (samples, settings) = (read(path)?, read(config)?);
+    let (samples_name, settings_name) = (path.to_string_lossy(), config.to_string_lossy());
+    let samples = file(&samples_name, &samples, "bad-samples");
+    let settings = file(&settings_name, &settings, "bad-config");
+    let said = match compat {
+        Compat::Kayenta => {
+            kayenta::judge(&settings, &samples, look.json).map_err(|wrong| vec![wrong])
+        }
+        Compat::Argo => argo::judge(&settings, &samples, look.json),
+    };
+    said.map_err(|wrong| {
+        let both = settings.mistakes(wrong).with(samples.mistakes(Vec::new()));
+        Stop::bad(both)
+    })
+}
+
+fn file<'a>(name: &'a str, text: &'a str, code: &'a str) -> File<'a> {
+    File { name, text, code }
 }
 
 /// Reads a text, `-` for stdin.
