@@ -86,7 +86,7 @@ Examples:
   holdpoint judge --plan --rps 200 --share 5 --minutes 30 --bad 0.5
   holdpoint judge series.json --compat kayenta --config canary.json
   holdpoint judge measured.json --compat argo --config analysis.yaml
-  holdpoint judge --vectors vectors.json  exit code 1 if a number differs
+  holdpoint judge --vectors vectors.json   exit code 1 if a number differs
 
 --help shows the formats.";
 
@@ -97,7 +97,7 @@ pub const FORMATS: &str = r#"Examples:
   holdpoint judge --plan --rps 200 --share 5 --minutes 30 --bad 0.5
   holdpoint judge series.json --compat kayenta --config canary.json
   holdpoint judge measured.json --compat argo --config analysis.yaml
-  holdpoint judge --vectors vectors.json  exit code 1 if a number differs
+  holdpoint judge --vectors vectors.json   exit code 1 if a number differs
 
 Samples in CSV are error ratios, a line for each metric of a look; both arms over the same time,
 requests and bad ones; an empty cell is a look without data:

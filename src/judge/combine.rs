@@ -9,7 +9,8 @@ pub fn average(e: &[f64], weights: &[f64]) -> f64 {
     if all <= 0.0 {
         return 1.0;
     }
-    let sum: f64 = e.iter().zip(weights).map(|(e, w)| e * w).sum();
+    let staked = e.iter().zip(weights).filter(|(_, w)| **w > 0.0);
+    let sum: f64 = staked.map(|(e, w)| e * w).sum();
     sum / all
 }
 

@@ -39,6 +39,8 @@ pub mod promote;
 pub mod quantile;
 pub mod rollout;
 pub mod sample;
+#[cfg(test)]
+mod tests;
 pub mod threshold;
 pub mod verdict;
 pub mod vote;

@@ -17,6 +17,8 @@ use super::words::{evidence, percent, ratio_sentence, significant};
 /// Looks in a row with less than half of the traffic that the canary should get, after which it is
 /// taken for ejected.
 const STARVED: u32 = 4;
+/// The largest `ln E` that averages are made of: enough for any threshold, and far from overflow.
+const LARGEST: f64 = 650.0;
 /// The level of intervals for display.
 const DISPLAY: f64 = 0.05;
 
@@ -173,8 +175,8 @@ impl Metric {
     /// How it stands now.
     pub fn standing(&self) -> Standing {
         Standing {
-            e: self.ln_e.exp(),
-            e_ni: self.ln_e_ni().exp(),
+            e: self.ln_e.min(LARGEST).exp(),
+            e_ni: self.ln_e_ni().min(LARGEST).exp(),
             missing: self.missing,
         }
     }
@@ -262,8 +264,9 @@ impl Metric {
                     format!("{name}: still warming up.")
                 }
                 Some(reading) => format!(
-                    "{name}: {} above what is allowed (between {} and {}). {}",
-                    significant(reading.mean, 3),
+                    "{name}: {} {} what is allowed (between {} and {}). {}",
+                    significant(reading.mean.abs(), 3),
+                    if reading.mean > 0.0 { "above" } else { "below" },
                     significant(reading.lower, 3),
                     significant(reading.upper, 3),
                     evidence(most)

@@ -29,6 +29,15 @@ pub fn significant(value: f64, digits: i32) -> String {
     }
 }
 
+/// Evidence as a number to one: `0.83`, `12`, `1.4e7`.
+pub fn to_one(e: f64) -> String {
+    if e < 1e6 {
+        significant(e, 3)
+    } else {
+        format!("{e:.1e}")
+    }
+}
+
 /// A fraction as percent with three significant digits.
 pub fn percent(fraction: f64) -> String {
     format!("{}%", significant(fraction * 100.0, 3))

@@ -17,6 +17,7 @@ mod fleet;
 mod frames;
 mod guests;
 mod house;
+mod judge;
 mod ledgers;
 mod located;
 mod machine;

@@ -7,7 +7,7 @@ use super::recorded::{Owned, Recorded};
 use crate::cli::view::line;
 use crate::judge::rollout::{Around, Metric, Read, Rollout};
 use crate::judge::verdict::Verdict;
-use crate::judge::words::{significant, strength, stretch};
+use crate::judge::words::{strength, stretch, to_one};
 
 /// One look judged; one line each.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -147,15 +147,11 @@ fn evidence(metric: &Metric) -> EvidenceView {
 /// A look in one line.
 fn words(view: &LookView, all: f64) -> String {
     let mut text = format!("look {:>4}  {:<12}", view.look, view.verdict);
-    text.push_str(&format!(
-        "  {:>9}:1 {:<11}",
-        significant(all, 3),
-        strength(all)
-    ));
+    text.push_str(&format!("  {:>8}:1 {:<11}", to_one(all), strength(all)));
     for metric in &view.metrics {
         let name = &metric.name;
         text.push_str(&match metric.missing {
-            0 => format!("  {name} {}:1", significant(metric.ln_e.exp(), 3)),
+            0 => format!("  {name} {}:1", to_one(metric.ln_e.exp())),
             missing => format!("  {name} no data for {missing}"),
         });
     }
