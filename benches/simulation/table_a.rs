@@ -92,7 +92,7 @@ fn one(chance: &mut Chance, rate: f64, share: f64) -> Run {
         promoted |= proof.ln_e() >= 20f64.ln();
     }
     Run {
-        argo: argo(&equal),
+        argo: first_argo(&equal, rate).is_some(),
         ranks: ranks(&equal),
         equal: peaks(settings(1.0, 0.0), equal.into_iter()),
         edge: peaks(settings(1.25, 0.0002), edge.into_iter()).usual,
@@ -100,20 +100,15 @@ fn one(chance: &mut Chance, rate: f64, share: f64) -> Run {
     }
 }
 
-/// "The canary's rate of the last minute is above twice the baseline's", measured every minute, more
-/// than three times.
-pub fn argo(looks: &[Counts]) -> bool {
-    first_argo(looks).is_some()
-}
-
-/// The look at which that rule fails.
-pub fn first_argo(looks: &[Counts]) -> Option<usize> {
+/// The look at which this rule fails, if it does: "the canary's rate of the last minute is above twice
+/// the usual one", measured every minute, may hold three times.
+pub fn first_argo(looks: &[Counts], rate: f64) -> Option<usize> {
     let mut failed = 0;
     for (minute, four) in looks.chunks(4).enumerate() {
         let sum = four
             .iter()
             .fold(Counts::default(), |sum, look| sum.plus(*look));
-        if sum.k1 / sum.n1 > 2.0 * sum.k0 / sum.n0 {
+        if sum.k1 / sum.n1 > 2.0 * rate {
             failed += 1;
         }
         if failed > 3 {

@@ -18,7 +18,7 @@ enum Bursts {
     Geometric,
     /// One in a hundred is a burst of 50.
     Fifty,
-    /// A rare one is a burst of 500.
+    /// One in a hundred is a burst of 500: three in the canary in a whole run.
     Rare,
 }
 
@@ -27,7 +27,7 @@ impl Bursts {
         match self {
             Bursts::Few | Bursts::Geometric => 2.5,
             Bursts::Fifty => 0.99 + 0.5,
-            Bursts::Rare => 0.999 + 0.5,
+            Bursts::Rare => 0.99 + 5.0,
         }
     }
 
@@ -36,7 +36,7 @@ impl Bursts {
             Bursts::Few => 1 + (chance.even() * 4.0) as u64,
             Bursts::Geometric => chance.geometric(2.5),
             Bursts::Fifty if chance.even() < 0.01 => 50,
-            Bursts::Rare if chance.even() < 0.001 => 500,
+            Bursts::Rare if chance.even() < 0.01 => 500,
             Bursts::Fifty | Bursts::Rare => 1,
         }
     }
@@ -210,17 +210,14 @@ fn burst(chance: &mut Chance, bursts: Bursts, share: f64) -> Vec<Counts> {
     (0..LOOKS).map(look).collect()
 }
 
-/// The canary's rate wanders by itself.
+/// The canary's rate wanders by itself, by 30 % of it.
 fn noise(chance: &mut Chance, memory: f64) -> Vec<Counts> {
-    let sd = (1.3f64.powi(2)).ln().sqrt() / 2.0;
-    let sd = sd.max(0.3);
-    let mut level = [chance.normal(), chance.normal()];
+    let sd = 0.3f64;
+    let mut level = chance.normal();
     let look = |_| {
-        for one in &mut level {
-            *one = memory * *one + (1.0 - memory * memory).sqrt() * chance.normal();
-        }
-        let rate = |level: f64| 0.005 * (sd * level - sd * sd / 2.0).exp();
-        flat(chance, 0.05, rate(level[0]), rate(level[1]))
+        level = memory * level + (1.0 - memory * memory).sqrt() * chance.normal();
+        let rate = 0.005 * (sd * level - sd * sd / 2.0).exp();
+        flat(chance, 0.05, rate, 0.005)
     };
     (0..LOOKS).map(look).collect()
 }

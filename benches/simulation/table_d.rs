@@ -111,7 +111,7 @@ fn one(
         first(settings(1.0, 0.0), &looks),
         first(settings(1.25, 0.0002), &looks),
         counted.map(|at| at + 1),
-        first_argo(&looks),
+        first_argo(&looks, rate),
     ]
 }
 

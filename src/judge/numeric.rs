@@ -87,10 +87,6 @@ pub mod exact {
     ///
     /// # Errors
     /// Those of the format.
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the shape that serde calls"
-    )]
     pub fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
         value.to_bits().serialize(to)
     }

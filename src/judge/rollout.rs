@@ -70,6 +70,10 @@ pub enum Read<'a> {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most metrics are ratios, and these are looked at without another step"
+)]
 enum Process {
     Ratio(Regression, Promotion),
     Unchosen,

@@ -7,6 +7,8 @@ mod judged;
 mod kayenta;
 mod plan;
 mod recorded;
+#[cfg(test)]
+mod tests;
 mod vectors;
 
 use std::io::Read;

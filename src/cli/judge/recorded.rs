@@ -1,5 +1,7 @@
 //! Recorded samples, in JSON or CSV, read and judged look by look.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -154,7 +156,7 @@ struct Raw {
     #[serde(default)]
     baseline: Ordered<[Point; 2]>,
     #[serde(default)]
-    born: Vec<String>,
+    born: BTreeSet<String>,
 }
 
 /// Raw counters of one metric, both arms: all requests and bad ones.
@@ -180,6 +182,10 @@ pub fn json(file: &File<'_>) -> Result<Recorded, Notice> {
             format!("at most {MOST_LOOKS} looks of {MOST_METRICS} metrics are judged at once");
         return Err(file.at(0, most).next("judge it in parts"));
     }
+    let seconds = top.seconds_per_look.map_or(15.0, |given| given.0);
+    if !(seconds > 0.0 && seconds.is_finite()) {
+        return Err(file.at(0, format!("a look of {seconds} seconds is none")));
+    }
     let horizon = top
         .horizon
         .unwrap_or_else(|| u32::try_from(top.looks.len()).unwrap_or(240));
@@ -191,10 +197,12 @@ pub fn json(file: &File<'_>) -> Result<Recorded, Notice> {
         metrics.push(asked(file, name, raw, &given, horizon)?);
         kinds.push(given.kind);
     }
+    let names = top.metrics.0.iter().map(|(name, _)| name.as_str());
     let mut reader = Reader {
         file,
         counters: metrics.iter().map(|_| Counters::default()).collect(),
         metrics: &metrics,
+        places: names.zip(0..).collect(),
         kinds: &kinds,
         last: None,
         share: top.share.map(|share| share.0),
@@ -212,24 +220,28 @@ pub fn json(file: &File<'_>) -> Result<Recorded, Notice> {
         }
     }
     Ok(Recorded {
-        rules: rules(&top.rules),
+        rules: rules(&top.rules)
+            .ok_or_else(|| file.at(0, "an alpha is a chance above 0 and up to 1"))?,
         metrics,
-        seconds: top.seconds_per_look.map_or(15.0, |given| given.0),
+        seconds,
         looks,
     })
 }
 
-fn rules(given: &RulesGiven) -> Rules {
+fn rules(given: &RulesGiven) -> Option<Rules> {
     let usual = Rules::default();
     let number = |given: Option<Num>, usual: f64| given.map_or(usual, |given| given.0);
-    Rules {
+    let rules = Rules {
         alpha_rollback: number(given.alpha_rollback, usual.alpha_rollback),
         alpha_pause: number(given.alpha_pause, usual.alpha_pause),
         alpha_promote: number(given.alpha_promote, usual.alpha_promote),
         confirm: given.confirm.unwrap_or(usual.confirm),
         missing_limit: given.missing_limit.unwrap_or(usual.missing_limit),
         smell: usual.smell,
-    }
+    };
+    let alphas = [rules.alpha_rollback, rules.alpha_pause, rules.alpha_promote];
+    let chances = alphas.iter().all(|alpha| *alpha > 0.0 && *alpha <= 1.0);
+    chances.then_some(rules)
 }
 
 /// A metric as it is asked for.
@@ -322,6 +334,7 @@ fn cumulative(counts: &[f64], bounds: &[f64]) -> bool {
 struct Reader<'f, 'm> {
     file: &'f File<'f>,
     metrics: &'m [Asked],
+    places: BTreeMap<&'m str, usize>,
     kinds: &'m [KindGiven],
     counters: Vec<Counters>,
     last: Option<f64>,
@@ -347,11 +360,7 @@ impl<'f> Reader<'f, '_> {
         let mut reads = vec![Owned::Missing; self.metrics.len()];
         for (name, raw) in &given.metrics.0 {
             let shown = printable(name, 60);
-            let known = self
-                .metrics
-                .iter()
-                .position(|asked| asked.rank.name == *name);
-            let Some(metric) = known else {
+            let Some(metric) = self.places.get(name.as_str()).copied() else {
                 let headline = format!("{what}: unknown metric `{shown}`");
                 return Err(self
                     .file
@@ -426,16 +435,18 @@ impl<'f> Reader<'f, '_> {
                 return bad(format!("the counters of `{name}` are below 0 or infinite"));
             }
         }
-        if let Some((name, _)) = given
-            .canary
+        let baseline: BTreeSet<&str> = given
+            .baseline
             .0
             .iter()
-            .find(|(name, _)| given.baseline.get(name).is_some())
-        {
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let mut canary = given.canary.0.iter().map(|(name, _)| name.as_str());
+        if let Some(name) = canary.find(|name| baseline.contains(name)) {
             return bad(format!("`{}` is in both arms", printable(name, 60)));
         }
         let counters = &mut self.counters[metric];
-        let born = |name: &str| given.born.iter().any(|other| other == name);
+        let born = |name: &str| given.born.contains(name);
         let mut step = |arm: usize, samples: &Ordered<[Point; 2]>| {
             // a pair counts where both of its numbers are known
             let known = samples

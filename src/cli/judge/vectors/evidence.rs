@@ -23,6 +23,8 @@ enum Engine {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Single {
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     #[serde(rename = "name", default)]
     _name: Option<String>,
     engine: Engine,
@@ -101,6 +103,10 @@ fn phi(given: Option<Num>) -> Result<f64, Fault> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tangent {
+    #[serde(rename = "name", default)]
+    _name: Option<String>,
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     odds: Num,
     c0: Num,
     slope: Num,
@@ -192,6 +198,8 @@ impl Look {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stream {
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     #[serde(rename = "name", default)]
     _name: Option<String>,
     engine: Engine,

@@ -14,6 +14,8 @@ use crate::judge::kayenta::stats::{Detector, Measure, Nan, without_nan, without_
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     #[serde(rename = "name", default)]
     _name: Option<String>,
     control: Vec<Point>,
@@ -212,6 +214,8 @@ pub fn score_of(results: &[Judged], weights: &Ordered<Num>) -> Score {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ScoreCase {
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     #[serde(rename = "name", default)]
     _name: Option<String>,
     results: Vec<Judged>,

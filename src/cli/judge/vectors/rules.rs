@@ -17,6 +17,10 @@ use crate::judge::verdict::{Bench, Rank, Rules, Scene, Standing};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Combined {
+    #[serde(rename = "name", default)]
+    _name: Option<String>,
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     e: Vec<Num>,
     w: Vec<Num>,
     average: Num,
@@ -66,6 +70,8 @@ impl Default for ArgoConfig {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Argo {
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     #[serde(rename = "name", default)]
     _name: Option<String>,
     config: ArgoConfig,
@@ -93,6 +99,10 @@ pub fn argo(section: &Section<'_>) -> Result<Vec<Outcome>, Notice> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Worst {
+    #[serde(rename = "name", default)]
+    _name: Option<String>,
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     phases: Vec<Phase>,
     worst: Phase,
 }
@@ -107,6 +117,8 @@ pub fn argo_worst(section: &Section<'_>) -> Result<Vec<Outcome>, Notice> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Flagger {
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     #[serde(rename = "name", default)]
     _name: Option<String>,
     threshold: i64,
@@ -136,6 +148,10 @@ pub fn flagger(section: &Section<'_>) -> Result<Vec<Outcome>, Notice> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Counters {
+    #[serde(rename = "name", default)]
+    _name: Option<String>,
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     samples: Ordered<Num>,
     #[serde(default)]
     born: BTreeSet<String>,
@@ -203,6 +219,8 @@ impl RulesConfig {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Composed {
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     #[serde(rename = "name", default)]
     _name: Option<String>,
     looks: Vec<SceneCase>,

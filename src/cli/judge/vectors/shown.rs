@@ -19,6 +19,8 @@ use crate::judge::quantile::quantile;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Buckets {
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     #[serde(rename = "name", default)]
     _name: Option<String>,
     le: Vec<Num>,
@@ -116,6 +118,10 @@ fn buckets(case: &Buckets, tolerance: f64) -> Checked {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Blocks {
+    #[serde(rename = "name", default)]
+    _name: Option<String>,
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     blocks: Vec<Num>,
     v_inst: Num,
     r2: Num,
@@ -171,6 +177,10 @@ pub fn gauges(section: &Section<'_>) -> Result<Vec<Outcome>, Notice> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Ratio {
+    #[serde(rename = "name", default)]
+    _name: Option<String>,
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     n1: Vec<Num>,
     k1: Vec<Num>,
     n0: Vec<Num>,
@@ -235,6 +245,10 @@ fn ratio(case: &Ratio, tolerance: f64) -> Checked {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Plan {
+    #[serde(rename = "name", default)]
+    _name: Option<String>,
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     n1: Num,
     n0: Num,
     p1: Num,

@@ -30,6 +30,8 @@ enum Judge {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Classifier {
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     #[serde(rename = "name", default)]
     _name: Option<String>,
     judge: Judge,
@@ -251,6 +253,8 @@ fn interval(case: &Ranks<'_>, ranked: &Ranked, tolerance: f64) -> Checked {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Statistics<'a> {
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     #[serde(rename = "name", default)]
     _name: Option<String>,
     values: Option<Vec<Point>>,
@@ -333,15 +337,15 @@ fn summed(values: &[f64], should: &Summed, tolerance: f64) -> Checked {
 #[derive(Clone, Copy, Deserialize)]
 enum DetectorName {
     KSigma,
-    #[serde(alias = "Iqr")]
-    IQR,
+    #[serde(rename = "IQR", alias = "Iqr")]
+    Iqr,
 }
 
 impl DetectorName {
     fn with(self, parameter: Option<Num>, reduce_sensitivity: bool) -> Detector {
         match self {
             DetectorName::KSigma => Detector::KSigma(parameter.map_or(3.0, |given| given.0)),
-            DetectorName::IQR => Detector::Iqr {
+            DetectorName::Iqr => Detector::Iqr {
                 factor: parameter.map_or(1.5, |given| given.0),
                 reduce_sensitivity,
             },
@@ -352,6 +356,8 @@ impl DetectorName {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Outliers {
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     #[serde(rename = "name", default)]
     _name: Option<String>,
     detector: DetectorName,
@@ -392,7 +398,7 @@ pub fn transforms(section: &Section<'_>) -> Result<Vec<Outcome>, Notice> {
     section.each(|case: &Transform| {
         let name = case.name.to_lowercase();
         let detector = match case.detector {
-            None if name.contains("iqr") => Some(DetectorName::IQR),
+            None if name.contains("iqr") => Some(DetectorName::Iqr),
             None if name.contains("ksigma") => Some(DetectorName::KSigma),
             given => given,
         };
@@ -412,6 +418,8 @@ pub fn transforms(section: &Section<'_>) -> Result<Vec<Outcome>, Notice> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Scorer {
+    #[serde(rename = "note", default)]
+    _note: Option<String>,
     #[serde(rename = "name", default)]
     _name: Option<String>,
     #[serde(default)]
