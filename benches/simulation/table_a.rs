@@ -1,8 +1,11 @@
 //! A: false alarms under continuous peeking.
 
+use holdpoint::judge::count::Direction;
 use holdpoint::judge::counts::{Counts, Tolerance};
+use holdpoint::judge::evidence::{CountEvidence, Settings};
 use holdpoint::judge::kayenta::rank::Ranked;
-use holdpoint::judge::promote::{MARGIN, Promotion};
+use holdpoint::judge::mixture::Stakes;
+use holdpoint::judge::promote::MARGIN;
 
 use super::{Chance, LOOKS, beside, peaks, runs, settings};
 
@@ -80,15 +83,21 @@ fn one(chance: &mut Chance, rate: f64, share: f64) -> Run {
     let equal: Vec<Counts> = (0..LOOKS)
         .map(|_| arms(chance, share, rate, rate))
         .collect();
-    // the null's own odds where the rate is large
-    let allowed = 1.25 * rate + 0.0002;
-    let edge: Vec<Counts> = (0..LOOKS)
-        .map(|_| arms(chance, share, allowed, rate))
-        .collect();
-    let mut proof = Promotion::new(Tolerance::Line(MARGIN));
+    // at the odds ratio, which is less than the ratio where the rate is large
+    let beyond = |odds: f64, extra: f64| odds * rate / (1.0 - rate + odds * rate) + extra;
+    let edge = (0..LOOKS).map(|_| arms(chance, share, beyond(1.25, 0.0002), rate));
+    let edge: Vec<Counts> = edge.collect();
+    // for requests on their own, as the specification's column has it; clusters of 3 show none
+    let at_once = Settings {
+        tolerance: Tolerance::Line(MARGIN),
+        stakes: Stakes::at_once(),
+        ..Settings::default()
+    };
+    let mut proof = CountEvidence::new(at_once, Direction::Down);
     let mut promoted = false;
     for _ in 0..LOOKS {
-        proof.feed(&[arms(chance, share, 1.5 * rate + 0.001, rate)]);
+        let look = arms(chance, share, MARGIN.rho * rate + MARGIN.delta, rate);
+        proof.feed(&[look], 1.0, f64::INFINITY);
         promoted |= proof.ln_e() >= 20f64.ln();
     }
     Run {

@@ -476,7 +476,8 @@ impl<'f> Reader<'f, '_> {
 
 /// Counts: `[n1, k1, n0, k0]`, or a list of those for strata; `null` in one arm is a missing look.
 fn counts<'a>(file: &File<'a>, raw: &'a RawValue, what: &str) -> Result<Owned, Notice> {
-    let inner = raw.get().trim_start().trim_start_matches('[').trim_start();
+    let inner = raw.get().trim_start();
+    let inner = inner.strip_prefix('[').unwrap_or(inner).trim_start();
     let given: Vec<[Option<Num>; 4]> = if inner.starts_with('[') || sign(raw) != b'[' {
         file.read(raw.get(), what)?
     } else {
