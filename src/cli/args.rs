@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use super::judge_args::JudgeArgs;
 use crate::domain::{Choice, Span};
 
 /// The control room for releases, in a terminal.
@@ -159,6 +160,9 @@ abstain  says that you have looked")]
         #[command(subcommand)]
         verb: LedgerVerb,
     },
+    /// Judge recorded samples, say what a rollout can see, or check the judge itself.
+    #[command(after_help = super::judge_args::EXAMPLES, after_long_help = super::judge_args::FORMATS)]
+    Judge(JudgeArgs),
     /// Make a token for somebody, for --as and for pipelines.
     #[command(after_help = "\
 Example:

@@ -15,7 +15,7 @@ use super::exec::Order;
 use super::exit::{Exit, Stop};
 use super::out::{Look, all_shown};
 use super::view::{TokenView, line};
-use super::{check, init, keys, schema};
+use super::{check, init, judge, keys, schema};
 use crate::config::mistakes::Mistakes;
 use crate::config::{home, tokens};
 use crate::domain::Notice;
@@ -137,6 +137,13 @@ pub fn complain(mistakes: &Mistakes, look: Look) {
 pub fn run(cli: &Cli, look: Look) -> Option<Exit> {
     let room = cli.common.room.as_ref();
     let said = match cli.verb.as_ref()? {
+        Verb::Judge(args) => {
+            let went = judge::run(args, look).map(|said| {
+                say(&said.text);
+                said.exit
+            });
+            return Some(finish(went, look));
+        }
         Verb::Init { dir } => init_at(dir.as_ref().or(room), look),
         Verb::Token { name } => token(name, room, look),
         Verb::Schema { name } => schema::schema(name.as_deref()),

@@ -10,6 +10,8 @@ pub mod exit;
 pub mod fleet;
 mod house;
 mod init;
+mod judge;
+pub mod judge_args;
 pub mod keeper;
 mod keys;
 mod ladder;

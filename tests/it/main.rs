@@ -19,6 +19,7 @@ mod frames;
 mod guests;
 mod hooks;
 mod house;
+mod judge;
 mod ledgers;
 mod located;
 mod machine;

@@ -62,7 +62,7 @@ fn every_command_in_the_readme_can_be_typed() {
 
 #[test]
 fn every_example_of_the_help_can_be_typed() {
-    let text = read("src/cli/args.rs");
+    let text = read("src/cli/args.rs") + &read("src/cli/judge_args.rs");
     let examples = text.lines().filter(|line| line.starts_with("  holdpoint"));
     // what an example is for stands behind it, some blanks away
     let commands = examples.map(|line| {

@@ -10,6 +10,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
+use super::judge::{ArgoView, JudgedView, KayentaView, LookView, PlanView};
 use crate::domain::{Notice, Timestamp};
 
 /// A moment in RFC 3339, UTC, with milliseconds.
@@ -213,6 +214,11 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("entry", schemars::schema_for!(EntryView<'_>)),
         ("error", schemars::schema_for!(ErrorView)),
         ("init", schemars::schema_for!(InitView)),
+        ("judge-argo", schemars::schema_for!(ArgoView)),
+        ("judge-kayenta", schemars::schema_for!(KayentaView)),
+        ("judge-plan", schemars::schema_for!(PlanView)),
+        ("judged", schemars::schema_for!(JudgedView)),
+        ("judged-look", schemars::schema_for!(LookView)),
         ("release", schemars::schema_for!(ReleaseView)),
         ("release-line", schemars::schema_for!(ReleaseLine)),
         ("serve", schemars::schema_for!(ServeView)),
