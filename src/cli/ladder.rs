@@ -201,8 +201,11 @@ impl Page<'_> {
     /// What a hold asks for.
     fn asks(&self, hold: &Hold) -> String {
         match &hold.kind {
-            HoldKind::Approval { needs, .. } => {
-                let needs = needs.iter().map(|(group, n)| format!("{n} of {group}"));
+            HoldKind::Approval(terms) => {
+                let needs = terms
+                    .needs
+                    .iter()
+                    .map(|(group, n)| format!("{n} of {group}"));
                 needs.collect::<Vec<_>>().join(", ")
             }
             HoldKind::Manual { ask } => ask.to_string(),

@@ -1,10 +1,12 @@
-//! Counting votes.
+//! Approvals: the terms, and counting votes.
 
-use std::collections::BTreeMap;
+mod terms;
 
 use super::command::Choice;
-use super::ids::{GroupName, PersonName};
+use super::ids::{GroupName, PersonName, Timestamp};
 use super::release::{Release, Vote};
+
+pub use terms::{Barred, Exclusion, Terms};
 
 /// What an approval hold has and lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,13 +62,19 @@ impl Tally {
 
 /// Counts a release's votes against what its approval hold needs.
 ///
-/// With `distinct`, each approving person counts for one group only, and people are assigned so
+/// A vote counts as long as the terms let it last, and while its voter is not excluded. Where the
+/// terms ask for distinct people, each approving person counts for one group only, and people are assigned so
 /// that as many votes as possible count (maximum bipartite matching by augmenting paths).
-pub fn tally(release: &Release, needs: &BTreeMap<GroupName, u32>, distinct: bool) -> Tally {
+pub fn tally(release: &Release, terms: &Terms, now: Timestamp) -> Tally {
+    let needs = &terms.needs;
     let voters: Vec<(&PersonName, &Vote)> = release
         .votes
         .iter()
-        .filter(|(_, v)| v.choice == Choice::Approve)
+        .filter(|(who, v)| {
+            v.choice == Choice::Approve
+                && terms.bars(release, who).is_none()
+                && terms.lapses(v).is_none_or(|at| now < at)
+        })
         .collect();
     // one seat per vote that is needed
     let seats: Vec<&GroupName> = needs
@@ -74,7 +82,7 @@ pub fn tally(release: &Release, needs: &BTreeMap<GroupName, u32>, distinct: bool
         .flat_map(|(g, n)| std::iter::repeat_n(g, *n as usize))
         .collect();
     let mut taken: Vec<Option<usize>> = vec![None; seats.len()];
-    if distinct {
+    if terms.distinct_people {
         for voter in 0..voters.len() {
             let mut tried = vec![false; seats.len()];
             seat(voter, &voters, &seats, &mut taken, &mut tried);

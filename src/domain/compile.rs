@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::approval::Terms;
 use super::charter::{Charter, Target};
 use super::effect::Verb;
 use super::hold::{Deadline, Hold, HoldKind, HoldState};
@@ -168,17 +169,10 @@ impl Step {
 fn opening(plan: &Plan, charter: &Charter) -> Vec<Hold> {
     let mut found = Vec::new();
     let rule = charter.approval_rule(&plan.environment, plan.kind);
-    let mut needs = rule.map(|r| r.needs.clone()).unwrap_or_default();
-    for (group, count) in &plan.approval {
-        let slot = needs.entry(group.clone()).or_default();
-        *slot = (*slot).max(*count);
-    }
-    if !needs.is_empty() {
-        let kind = HoldKind::Approval {
-            needs,
-            distinct_people: rule.is_none_or(|r| r.distinct_people),
-        };
-        let open = rule.map_or(Span::mins(7 * 24 * 60), |r| r.expires);
+    let terms = Terms::of(rule, plan);
+    if !terms.needs.is_empty() {
+        let open = terms.expires;
+        let kind = HoldKind::Approval(terms);
         found.push(hold("approval".to_owned(), kind, open, AtDeadline::Expire));
     }
     if plan.start == Start::Manual {

@@ -12,7 +12,7 @@ use chrono::{LocalResult, NaiveDateTime, TimeZone};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ids::{
-    Artifact, EnvName, GroupName, MetricName, ServiceName, Span, TargetName, Timestamp,
+    Artifact, EnvName, GroupName, MetricName, PersonName, ServiceName, Span, TargetName, Timestamp,
 };
 use super::spelled::{self, Spelled};
 
@@ -39,6 +39,13 @@ pub struct Plan {
     pub tickets: Vec<Arc<str>>,
     /// Where its runbook is.
     pub runbook: Option<Arc<str>>,
+    /// The people who wrote the commits. Where policy excludes authors they have no vote; a name that
+    /// the room does not know is kept for the record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authors: Vec<PersonName>,
+    /// Who started the pipeline that submits this, where that is not the submitter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<PersonName>,
     /// Votes needed besides those of the room's policy.
     #[serde(default)]
     pub approval: BTreeMap<GroupName, u32>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::approval::Terms;
 use super::command::{Actor, Choice};
 use super::effect::{Effect, Verb};
 use super::hold::{Hold, HoldKind};
@@ -440,7 +441,15 @@ impl Release {
     /// The approval hold.
     pub fn approval(&self) -> Option<&Hold> {
         self.holds()
-            .find(|h| matches!(h.kind, HoldKind::Approval { .. }))
+            .find(|h| matches!(h.kind, HoldKind::Approval(_)))
+    }
+
+    /// The terms under which it is approved; `None` where it needs no approval.
+    pub fn terms(&self) -> Option<&Terms> {
+        self.holds().find_map(|h| match &h.kind {
+            HoldKind::Approval(terms) => Some(terms),
+            _ => None,
+        })
     }
 
     /// Whether a call has been begun that has no outcome yet.

@@ -130,11 +130,8 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
     };
     let left = |due: Timestamp| due.since(now);
     match &hold.kind {
-        HoldKind::Approval {
-            needs,
-            distinct_people,
-        } => {
-            let tally = tally(release, needs, *distinct_people);
+        HoldKind::Approval(terms) => {
+            let tally = tally(release, terms, now);
             waiting.what = tally.missing_words();
             waiting.trouble |= !tally.objections.is_empty();
             waiting.on = Whom::Voters(tally.missing().map(|(g, _)| g.clone()).collect());

@@ -183,8 +183,12 @@ pub fn hold_name(hold: &Hold) -> &'static str {
 /// What a hold asks for, in a few words, however far it is.
 pub fn asks(hold: &Hold, now: Timestamp, zone: Tz) -> String {
     match &hold.kind {
-        HoldKind::Approval { needs, .. } => {
-            let parts: Vec<String> = needs.iter().map(|(g, n)| format!("{n} of {g}")).collect();
+        HoldKind::Approval(terms) => {
+            let parts: Vec<String> = terms
+                .needs
+                .iter()
+                .map(|(g, n)| format!("{n} of {g}"))
+                .collect();
             parts.join(", ")
         }
         HoldKind::Manual { ask } => ask.to_string(),

@@ -161,7 +161,7 @@ impl LiveView {
             con: release.con.as_ref().map(ToString::to_string),
             exposure: release.exposed(),
             waiting: WaitingView::of(release, &waits),
-            approval: needs(release),
+            approval: needs(release, now),
             votes: votes(release),
             batches: batches.collect(),
             observe: HoldView::of(&release.observe),
@@ -245,15 +245,11 @@ impl HoldView {
     }
 }
 
-fn needs(release: &Release) -> Vec<NeedView> {
-    let Some(HoldKind::Approval {
-        needs,
-        distinct_people,
-    }) = release.approval().map(|hold| &hold.kind)
-    else {
+fn needs(release: &Release, now: Timestamp) -> Vec<NeedView> {
+    let Some(HoldKind::Approval(terms)) = release.approval().map(|hold| &hold.kind) else {
         return Vec::new();
     };
-    let groups = tally(release, needs, *distinct_people).groups;
+    let groups = tally(release, terms, now).groups;
     groups
         .into_iter()
         .map(|(group, needs, have)| NeedView {

@@ -146,11 +146,8 @@ impl Draft {
         let now = self.now();
         let calm = || self.state.troubled(release).next().is_none();
         match &hold.kind {
-            HoldKind::Approval {
-                needs,
-                distinct_people,
-            } => {
-                let tally = tally(release, needs, *distinct_people);
+            HoldKind::Approval(terms) => {
+                let tally = tally(release, terms, now);
                 tally.complete().then(|| tally.given_words())
             }
             // evidence comes with a command of its own

@@ -53,10 +53,7 @@ impl Draft {
     ) -> Result<(), Refusal> {
         let release = self.release(id)?;
         let person = known(who, &self.state.charter.people)?;
-        let Some(needs) = release.approval().and_then(|hold| match &hold.kind {
-            HoldKind::Approval { needs, .. } => Some(needs),
-            _ => None,
-        }) else {
+        let Some(terms) = release.terms() else {
             return Err(Refusal::NoVoteNow(choice, "this release needs no approval"));
         };
         if let Some(seen) = seen
@@ -74,12 +71,12 @@ impl Draft {
         let groups: Vec<GroupName> = charter
             .groups_of(&person)
             .map(|(name, _)| name.clone())
-            .filter(|name| needs.contains_key(name))
+            .filter(|name| terms.needs.contains_key(name))
             .collect();
         if groups.is_empty() {
             return Err(Refusal::NotAsked {
                 who: person,
-                groups: needs.keys().cloned().collect(),
+                groups: terms.needs.keys().cloned().collect(),
             });
         }
         let started = release
@@ -155,11 +152,8 @@ impl Draft {
     fn start(&mut self, release: &Release, who: &PersonName) -> Result<(), Refusal> {
         let hold = release.hold();
         match hold.map(|h| &h.kind) {
-            Some(HoldKind::Approval {
-                needs,
-                distinct_people,
-            }) => Err(Refusal::NotApproved(
-                tally(release, needs, *distinct_people).missing_words(),
+            Some(HoldKind::Approval(terms)) => Err(Refusal::NotApproved(
+                tally(release, terms, self.now()).missing_words(),
             )),
             Some(_) if hold.is_some_and(|h| h.id.as_str() == "start") => {
                 self.clear(release.id, &HoldId::from("start"), who.as_str().to_owned());

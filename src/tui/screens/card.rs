@@ -218,14 +218,10 @@ fn impact(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
 pub(super) fn votes(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
     let mut lines = Vec::new();
     let hold = release.approval();
-    let Some(HoldKind::Approval {
-        needs,
-        distinct_people,
-    }) = hold.map(|h| &h.kind)
-    else {
+    let Some(HoldKind::Approval(terms)) = hold.map(|h| &h.kind) else {
         return fact("votes", Role::Dim, "this release needs no approval", cols);
     };
-    let tally = tally(release, needs, *distinct_people);
+    let tally = tally(release, terms, world.now);
     for (n, (group, need, have)) in tally.groups.iter().enumerate() {
         let full = have.len() >= *need as usize;
         let (role, glyph) = if full {
@@ -269,7 +265,7 @@ pub(super) fn votes(desk: &Desk, world: World<'_>, release: &Release, cols: u16)
         }
         lines.push(line);
     }
-    if *distinct_people && needs.len() > 1 {
+    if terms.distinct_people && terms.needs.len() > 1 {
         lines.extend(fact(
             "",
             Role::Dim,
