@@ -15,6 +15,7 @@ use crate::domain::{
     Ask, Command, Control, Draft, HoldId, InstanceName, Notice, ReleaseId, State, Timestamp,
     waiting::{self, Waiting},
 };
+use crate::policy::turn::carry_out;
 
 /// Carries out one of them.
 pub async fn run<R: Keeper>(verb: &ReleaseVerb, errand: &Errand<'_, R>) -> Went {
@@ -128,9 +129,7 @@ async fn rehearse<R: Keeper>(state: &State, ask: Ask, errand: &Errand<'_, R>) ->
         door: errand.caller.door.clone(),
         ask,
     };
-    draft
-        .run(&command)
-        .map_err(|refusal| Stop::from(refusal.notice()))?;
+    carry_out(&mut draft, &command).map_err(|refusal| Stop::from(refusal.notice()))?;
     let Some(release) = draft.state.live.get(&ReleaseId(draft.state.last_id)) else {
         return Ok(Exit::Done);
     };

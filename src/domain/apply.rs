@@ -96,6 +96,7 @@ fn submitted(state: &mut State, event: &Event, id: ReleaseId, plan: &Arc<Plan>, 
         since: event.at,
         paused: None,
         con: None,
+        ruling: None,
         votes: Default::default(),
         batches: compile::batches(plan, &state.charter),
         observe: compile::observe(plan),
@@ -162,6 +163,7 @@ fn recompile(state: &mut State) {
             }
         }
         release.batches = batches;
+        super::ruling::settle(&mut release);
         release.wake = None;
         for target in release.targets() {
             state.on.entry(target.clone()).or_default().push(id);
@@ -192,6 +194,7 @@ fn change(release: &mut Release, event: &Event) {
                 release.votes.insert(who.clone(), vote);
             }
         }
+        What::Ruled { ruling, .. } => super::ruling::take(release, ruling),
         What::HoldOpened { hold, until, .. } => {
             release.finding = None;
             set_hold(release, hold, |state| {

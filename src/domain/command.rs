@@ -10,6 +10,7 @@ use super::effect::{Outcome, Sight};
 use super::ids::{EffectId, HoldId, PersonName, ReleaseId, TargetName, Timestamp};
 use super::plan::Plan;
 use super::release::Finding;
+use super::ruling::Ruling;
 use super::verdict::MetricVerdict;
 
 /// Something asked for: by whom, through which door, when.
@@ -97,6 +98,13 @@ pub enum Ask {
         comment: Arc<str>,
         /// The digest that the voter saw; refused if it is not the plan's.
         digest: Option<Arc<str>>,
+    },
+    /// What policy says of a release.
+    Ruled {
+        /// Of which release.
+        release: ReleaseId,
+        /// What it says.
+        ruling: Arc<Ruling>,
     },
     /// What somebody with control asks of a release.
     Control {

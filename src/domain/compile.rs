@@ -37,7 +37,7 @@ pub(super) fn targets<'a>(
 }
 
 /// When a plan's window opens and closes.
-pub(super) fn span_of(window: &Window, plan: &Plan, charter: &Charter) -> (Timestamp, Timestamp) {
+pub fn span_of(window: &Window, plan: &Plan, charter: &Charter) -> (Timestamp, Timestamp) {
     let zone = window
         .zone
         .as_deref()
@@ -73,7 +73,7 @@ pub fn batches(plan: &Plan, charter: &Charter) -> Vec<Batch> {
         }
         let mut before = Vec::new();
         if n == 0 {
-            before.extend(opening(plan, charter));
+            before.extend(opening(plan));
         }
         before.extend(window_hold(n, plan, charter));
         before.extend(holds(n, "before", &batch.before, plan, charter));
@@ -165,16 +165,13 @@ impl Step {
     }
 }
 
-/// What stands before the first batch of every release.
-fn opening(plan: &Plan, charter: &Charter) -> Vec<Hold> {
-    let mut found = Vec::new();
-    let rule = charter.approval_rule(&plan.environment, plan.kind);
-    let terms = Terms::of(rule, plan);
-    if !terms.needs.is_empty() {
-        let open = terms.expires;
-        let kind = HoldKind::Approval(terms);
-        found.push(hold("approval".to_owned(), kind, open, AtDeadline::Expire));
-    }
+/// What stands before the first batch of every release. What the approval asks for is said by the
+/// ruling, without which it lets nothing pass.
+fn opening(plan: &Plan) -> Vec<Hold> {
+    let terms = Terms::of(None, plan);
+    let open = terms.expires;
+    let kind = HoldKind::Approval(terms);
+    let mut found = vec![hold("approval".to_owned(), kind, open, AtDeadline::Expire)];
     if plan.start == Start::Manual {
         let ask = Arc::from(format!("start {}", plan.title));
         found.push(hold(
@@ -273,11 +270,16 @@ fn hold(id: String, kind: HoldKind, after: Span, then: AtDeadline) -> Hold {
     Hold {
         id: HoldId::from(id),
         kind,
-        deadline: Deadline {
-            after,
-            then,
-            warn: Span(after.0 / 5).min(Span::mins(60)),
-        },
+        deadline: deadline(after, then),
         state: HoldState::ToCome,
+    }
+}
+
+/// A deadline of which people are warned when a fifth of it is left, at most an hour before.
+pub(super) fn deadline(after: Span, then: AtDeadline) -> Deadline {
+    Deadline {
+        after,
+        then,
+        warn: Span(after.0 / 5).min(Span::mins(60)),
     }
 }

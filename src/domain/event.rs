@@ -13,6 +13,7 @@ use super::ids::{
 };
 use super::plan::{AtDeadline, Plan};
 use super::release::{Ending, Finding, Was};
+use super::ruling::Ruling;
 use super::verdict::MetricVerdict;
 
 /// The version of the events that this code writes.
@@ -65,6 +66,13 @@ pub enum What {
         groups: Vec<GroupName>,
         /// The comment.
         comment: Arc<str>,
+    },
+    /// Policy was asked what it says of the plan.
+    Ruled {
+        /// The release.
+        release: ReleaseId,
+        /// What it says.
+        ruling: Arc<Ruling>,
     },
     /// The release came to a hold.
     HoldOpened {
@@ -237,6 +245,7 @@ impl What {
             What::EffectBegun { effect } => Some(effect.release),
             What::Submitted { release, .. }
             | What::Voted { release, .. }
+            | What::Ruled { release, .. }
             | What::HoldOpened { release, .. }
             | What::HoldCleared { release, .. }
             | What::HoldWarned { release, .. }

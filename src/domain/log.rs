@@ -55,6 +55,15 @@ fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
                 format!("votes to {}{group}{sample}{comment}", choice.word()),
             )
         }
+        What::Ruled { ruling, .. } => (
+            Tone::Plain,
+            format!(
+                "risk {}; {}: {}",
+                ruling.risk.words(),
+                ruling.rule_words(),
+                ruling.asks()
+            ),
+        ),
         What::HoldOpened { hold, .. } => {
             let hold = release.holds().find(|h| h.id == *hold)?;
             match hold.kind {

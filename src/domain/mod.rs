@@ -28,6 +28,8 @@ pub mod plan;
 pub mod problems;
 pub mod refusal;
 pub mod release;
+pub mod risk;
+pub mod ruling;
 pub mod spelled;
 pub mod state;
 pub mod text;

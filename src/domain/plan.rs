@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::ids::{
     Artifact, EnvName, GroupName, MetricName, PersonName, ServiceName, Span, TargetName, Timestamp,
 };
+use super::risk::SchemaChange;
 use super::spelled::{self, Spelled};
 
 /// One intended change, as submitted.
@@ -34,6 +35,15 @@ pub struct Plan {
     /// What changes in words, a line each: commits, migrations, switches.
     #[serde(default)]
     pub changes: Vec<Arc<str>>,
+    /// Whether stored data changes its form.
+    #[serde(default, skip_serializing_if = "SchemaChange::is_none")]
+    pub schema_change: SchemaChange,
+    /// How many lines of code and settings change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines_changed: Option<u32>,
+    /// The infrastructure that is deleted: databases, queues, buckets, volumes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deletes: Vec<Arc<str>>,
     /// Links to the records that ask for it.
     #[serde(default)]
     pub tickets: Vec<Arc<str>>,
@@ -478,6 +488,14 @@ impl Default for Observe {
 pub struct Rollback {
     /// A sentence for the people who approve: what going back means.
     pub note: Option<Arc<str>>,
+    /// Whether the way back was tried with exactly these versions.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub tested: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 #[cfg(test)]

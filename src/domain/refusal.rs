@@ -47,6 +47,10 @@ pub enum Refusal {
         /// What the plan's digest is.
         is: Arc<str>,
     },
+    /// Policy has not been asked about this plan yet.
+    NoRuling(ReleaseId),
+    /// A ruling on another plan, or under another policy.
+    OtherGrounds(ReleaseId),
     /// Nothing is asked any more, or nothing ever was.
     NoVoteNow(Choice, &'static str),
     /// Votes are missing.
@@ -93,6 +97,8 @@ impl Refusal {
             Refusal::OwnRelease(_) => "own-release",
             Refusal::NotAsked { .. } => "not-asked",
             Refusal::OtherPlan { .. } => "other-plan",
+            Refusal::NoRuling(_) => "no-ruling",
+            Refusal::OtherGrounds(_) => "other-grounds",
             Refusal::NoVoteNow(..) => "no-vote-now",
             Refusal::NotApproved(_) => "not-approved",
             Refusal::AlreadyStarted => "already-started",
@@ -168,6 +174,14 @@ impl Refusal {
                     short(is)
                 ),
                 "read the release again, then vote".into(),
+            ),
+            Refusal::NoRuling(id) => pair(
+                format!("policy has not ruled on {id} yet: nobody knows who is asked"),
+                "try again in a moment; the engine rules by itself",
+            ),
+            Refusal::OtherGrounds(id) => pair(
+                format!("the ruling on {id} was made for another plan or under another policy"),
+                "rule again on the plan and the policy as they are",
             ),
             Refusal::NoVoteNow(choice, why) => pair(
                 format!("no vote to {} counts now: {why}", choice.word()),

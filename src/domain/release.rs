@@ -14,6 +14,7 @@ use super::ids::{
     Timestamp,
 };
 use super::plan::{Exposure, Plan};
+use super::ruling::Ruling;
 use super::verdict::MetricVerdict;
 
 /// A release that is not closed.
@@ -37,6 +38,9 @@ pub struct Release {
     pub paused: Option<Paused>,
     /// Who controls it now.
     pub con: Option<PersonName>,
+    /// What policy says of it; see [`Release::ruled`] for whether that still counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruling: Option<Arc<Ruling>>,
     /// The votes, the newest of each person.
     pub votes: BTreeMap<PersonName, Vote>,
     /// The batches.

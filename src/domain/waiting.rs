@@ -8,6 +8,7 @@ use super::hold::{Hold, HoldKind, HoldState};
 use super::ids::{GroupName, InstanceName, PersonName, ReleaseId, Span, TargetName, Timestamp};
 use super::plan::{Kind, Plan};
 use super::release::{Move, Phase, Release, StepStatus};
+use super::ruling;
 use super::state::State;
 use super::verdict::Call;
 
@@ -130,6 +131,9 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
     };
     let left = |due: Timestamp| due.since(now);
     match &hold.kind {
+        HoldKind::Approval(_) if ruling::missing(state, release, hold) => {
+            waiting.what = "the ruling: policy has not been asked about this plan yet".to_owned();
+        }
         HoldKind::Approval(terms) => {
             let tally = tally(release, terms, now);
             waiting.what = tally.missing_words();

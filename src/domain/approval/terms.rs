@@ -40,6 +40,16 @@ pub enum Exclusion {
     Starter,
 }
 
+impl Exclusion {
+    /// The word for it in files and on screens.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Exclusion::Authors => "authors",
+            Exclusion::Starter => "starter",
+        }
+    }
+}
+
 impl Default for Terms {
     /// Nobody has to approve.
     fn default() -> Self {
@@ -58,13 +68,20 @@ impl Terms {
     /// The terms of a rule, if one fits, and what the plan asks for besides: a plan can only ask
     /// for more votes than the rule does.
     pub fn of(rule: Option<&ApprovalRule>, plan: &Plan) -> Terms {
+        Terms::asked(rule, &plan.approval)
+    }
+
+    /// The same, of what a plan asks for.
+    pub fn asked(rule: Option<&ApprovalRule>, besides: &BTreeMap<GroupName, u32>) -> Terms {
         let mut terms = rule.map_or_else(Terms::default, |rule| Terms {
             needs: rule.needs.clone(),
             distinct_people: rule.distinct_people,
+            excludes: rule.excludes.clone(),
+            vote_lasts: rule.vote_lasts,
+            window_binds: rule.window_binds,
             expires: rule.expires,
-            ..Terms::default()
         });
-        for (group, count) in &plan.approval {
+        for (group, count) in besides {
             let slot = terms.needs.entry(group.clone()).or_default();
             *slot = (*slot).max(*count);
         }

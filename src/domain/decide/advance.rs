@@ -7,6 +7,7 @@ use crate::domain::hold::{Hold, HoldKind, HoldState};
 use crate::domain::ids::{HoldId, ReleaseId};
 use crate::domain::plan::Kind;
 use crate::domain::release::{Ending, Phase, Release, StepStatus, Was};
+use crate::domain::ruling;
 
 impl Draft {
     /// Walks a release on until a hold stops it.
@@ -25,6 +26,8 @@ impl Draft {
             return self.between(release);
         };
         match hold.state {
+            // nobody knows yet what it will ask for
+            HoldState::ToCome if ruling::missing(&self.state, release, hold) => false,
             HoldState::ToCome => {
                 self.push_own(What::HoldOpened {
                     release: release.id,
@@ -146,9 +149,11 @@ impl Draft {
         let now = self.now();
         let calm = || self.state.troubled(release).next().is_none();
         match &hold.kind {
+            HoldKind::Approval(_) if ruling::missing(&self.state, release, hold) => None,
             HoldKind::Approval(terms) => {
                 let tally = tally(release, terms, now);
-                tally.complete().then(|| tally.given_words())
+                let by = || ruling::by_policy(release).unwrap_or_else(|| tally.given_words());
+                tally.complete().then(by)
             }
             // evidence comes with a command of its own
             HoldKind::Manual { .. } | HoldKind::Health { .. } | HoldKind::Analysis { .. } => None,

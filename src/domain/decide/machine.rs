@@ -52,7 +52,7 @@ impl Draft {
                 batch,
                 verdicts,
             } => self.looked(*release, *batch, verdicts),
-            Ask::Submit { .. } | Ask::Vote { .. } | Ask::Control { .. } => {}
+            Ask::Submit { .. } | Ask::Vote { .. } | Ask::Ruled { .. } | Ask::Control { .. } => {}
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 mod advance;
 mod machine;
 mod people;
+mod ruling;
 
 use std::sync::Arc;
 
@@ -84,6 +85,7 @@ impl Draft {
                 comment,
                 digest,
             } => self.vote(&command.who, *release, *choice, comment, digest.as_deref()),
+            Ask::Ruled { release, ruling } => self.ruled(&command.who, *release, ruling),
             Ask::Control { release, control } => self.control(&command.who, *release, control),
             machine => self.machine(&command.who, machine),
         }

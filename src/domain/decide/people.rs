@@ -14,6 +14,7 @@ use crate::domain::plan::Plan;
 use crate::domain::problems;
 use crate::domain::refusal::Refusal;
 use crate::domain::release::{Ending, Phase, Release, StepStatus};
+use crate::domain::ruling;
 use crate::domain::waiting;
 
 impl Draft {
@@ -63,6 +64,12 @@ impl Draft {
                 seen: seen.into(),
                 is: release.digest.clone(),
             });
+        }
+        if ruling::wanted(&self.state, &release) {
+            return Err(Refusal::NoRuling(id));
+        }
+        if terms.needs.is_empty() {
+            return Err(Refusal::NoVoteNow(choice, "policy alone has approved it"));
         }
         if release.submitter == person {
             return Err(Refusal::OwnRelease(person));
@@ -152,6 +159,9 @@ impl Draft {
     fn start(&mut self, release: &Release, who: &PersonName) -> Result<(), Refusal> {
         let hold = release.hold();
         match hold.map(|h| &h.kind) {
+            Some(HoldKind::Approval(_)) if ruling::wanted(&self.state, release) => {
+                Err(Refusal::NoRuling(release.id))
+            }
             Some(HoldKind::Approval(terms)) => Err(Refusal::NotApproved(
                 tally(release, terms, self.now()).missing_words(),
             )),
