@@ -61,6 +61,22 @@ pub enum Right {
     Submit,
     /// Start, pause, resume, promote, retry, roll back, cancel, hand over.
     Control,
+    /// Overrule an objection, with a reason.
+    Overrule,
+    /// Give others authority for a while.
+    Grant,
+}
+
+impl Right {
+    /// The word in files and events.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Right::Submit => "submit",
+            Right::Control => "control",
+            Right::Overrule => "overrule",
+            Right::Grant => "grant",
+        }
+    }
 }
 
 /// A service, a configuration item.

@@ -8,7 +8,7 @@ use super::charter::{Charter, Target};
 use super::effect::Verb;
 use super::hold::{Deadline, Hold, HoldKind, HoldState};
 use super::ids::{HoldId, InstanceName, MetricName, ServiceName, Span, TargetName, Timestamp};
-use super::plan::{AtDeadline, HoldPlan, Plan, ServiceChange, Start, Window};
+use super::plan::{AtDeadline, HoldPlan, Kind, Plan, ServiceChange, Start, Window};
 use super::release::{Batch, Move, Step, StepStatus};
 
 /// The metrics of a plan's services.
@@ -170,17 +170,22 @@ fn opening(plan: &Plan, charter: &Charter) -> Vec<Hold> {
     let mut found = Vec::new();
     let rule = charter.approval_rule(&plan.environment, plan.kind);
     let terms = Terms::of(rule, plan);
+    // behind an emergency stand two people: where nobody votes, a second one starts it
+    let alone = plan.kind == Kind::Emergency && terms.needs.is_empty();
     if !terms.needs.is_empty() {
         let open = terms.expires;
         let kind = HoldKind::Approval(terms);
         found.push(hold("approval".to_owned(), kind, open, AtDeadline::Expire));
     }
-    if plan.start == Start::Manual {
+    if plan.start == Start::Manual || alone {
         let ask = Arc::from(format!("start {}", plan.title));
         found.push(hold(
             "start".to_owned(),
             HoldKind::Manual { ask },
-            Span::mins(7 * 24 * 60),
+            // an emergency that nobody starts within its time box was none
+            plan.emergency
+                .as_ref()
+                .map_or(Span::mins(7 * 24 * 60), |e| e.lasts),
             AtDeadline::Expire,
         ));
     }

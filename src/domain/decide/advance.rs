@@ -84,6 +84,7 @@ impl Draft {
                 con: release.con.clone(),
                 was,
             });
+            self.open_pir(release);
         }
         self.push_own(What::BatchBegan {
             release: id,

@@ -4,6 +4,9 @@
 //! on as far as it may go.
 
 mod advance;
+mod approval;
+mod authority;
+mod emergency;
 mod machine;
 mod people;
 
@@ -84,6 +87,9 @@ impl Draft {
                 comment,
                 digest,
             } => self.vote(&command.who, *release, *choice, comment, digest.as_deref()),
+            Ask::Approval(ask) => self.approval(&command.who, ask),
+            Ask::Authority(ask) => self.authority(&command.who, ask),
+            Ask::Pir(ask) => self.pir(&command.who, ask),
             Ask::Control { release, control } => self.control(&command.who, *release, control),
             machine => self.machine(&command.who, machine),
         }
