@@ -1,12 +1,21 @@
 //! Approvals: the terms, and counting votes.
 
+mod denied;
+mod fold;
 mod terms;
+mod told;
 
 use super::command::Choice;
 use super::ids::{GroupName, PersonName, Timestamp};
-use super::release::{Release, Vote};
+use super::release::{Phase, Release, Vote};
+use super::state::State;
 
+pub use denied::Denied;
 pub use terms::{Barred, Exclusion, Terms};
+pub use told::{Ask, Changed, Overruled, Told};
+
+pub use fold::line;
+pub(super) use fold::{apply, reopen, replan};
 
 /// What an approval hold has and lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,12 +24,19 @@ pub struct Tally {
     pub groups: Vec<(GroupName, u32, Vec<PersonName>)>,
     /// Who objects.
     pub objections: Vec<PersonName>,
+    /// Who asks for a changed plan.
+    pub wants_changes: Vec<PersonName>,
 }
 
 impl Tally {
     /// Whether nothing is missing and nobody objects.
     pub fn complete(&self) -> bool {
-        self.objections.is_empty() && self.missing().next().is_none()
+        !self.blocked() && self.missing().next().is_none()
+    }
+
+    /// Whether somebody's word blocks it, however many votes there are.
+    pub fn blocked(&self) -> bool {
+        !self.objections.is_empty() || !self.wants_changes.is_empty()
     }
 
     /// The groups that owe votes, and how many.
@@ -38,6 +54,8 @@ impl Tally {
             .iter()
             .map(|who| format!("{who} objects"))
             .collect();
+        let wants = self.wants_changes.iter();
+        parts.extend(wants.map(|who| format!("{who} asks for changes")));
         parts.extend(self.missing().map(|(group, n)| {
             let votes = if n == 1 { "vote" } else { "votes" };
             format!("{n} {votes} of {group} missing")
@@ -105,13 +123,31 @@ pub fn tally(release: &Release, terms: &Terms, now: Timestamp) -> Tally {
             (group.clone(), *n, have)
         })
         .collect();
-    let objections = release
-        .votes
-        .iter()
-        .filter(|(_, v)| v.choice == Choice::Object)
-        .map(|(who, _)| who.clone())
-        .collect();
-    Tally { groups, objections }
+    let who_says = |choice: Choice| {
+        let says = release.votes.iter();
+        says.filter(|(_, v)| v.choice == choice && v.overruled.is_none())
+            .map(|(who, _)| who.clone())
+            .collect()
+    };
+    // a no never lapses: nothing ages into a pass
+    Tally {
+        groups,
+        objections: who_says(Choice::Object),
+        wants_changes: who_says(Choice::RequestChanges),
+    }
+}
+
+/// When the next vote lapses that holds an approval up, before the release moves.
+pub(super) fn lapses(state: &State, release: &Release) -> Option<Timestamp> {
+    let terms = release
+        .terms()
+        .filter(|_| release.phase == Phase::Waiting)?;
+    let votes = release.votes.values();
+    votes
+        .filter(|v| v.choice == Choice::Approve)
+        .filter_map(|v| terms.lapses(v))
+        .filter(|at| *at > state.now)
+        .min()
 }
 
 /// Finds a seat for a voter, moving others if that helps.

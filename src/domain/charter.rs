@@ -66,6 +66,22 @@ pub enum Right {
     Submit,
     /// Start, pause, resume, promote, retry, roll back, cancel, hand over.
     Control,
+    /// Overrule an objection, with a reason.
+    Overrule,
+    /// Give others authority for a while.
+    Grant,
+}
+
+impl Right {
+    /// The word in files and events.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Right::Submit => "submit",
+            Right::Control => "control",
+            Right::Overrule => "overrule",
+            Right::Grant => "grant",
+        }
+    }
 }
 
 /// A service, a configuration item.
@@ -287,6 +303,17 @@ impl Charter {
 }
 
 impl ApprovalRule {
+    /// Whether it fits everything that another rule fits.
+    pub fn covers(&self, other: &ApprovalRule) -> bool {
+        fn wider<T: Ord>(one: &BTreeSet<T>, other: &BTreeSet<T>) -> bool {
+            one.is_empty() || (!other.is_empty() && other.is_subset(one))
+        }
+        wider(&self.environments, &other.environments)
+            && wider(&self.kinds, &other.kinds)
+            && wider(&self.tiers, &other.tiers)
+            && wider(&self.levels, &other.levels)
+    }
+
     /// Whether it is about such a release.
     pub fn fits(&self, environment: &EnvName, kind: Kind, tier: u8, level: RiskLevel) -> bool {
         (self.environments.is_empty() || self.environments.contains(environment))

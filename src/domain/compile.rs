@@ -173,13 +173,7 @@ fn opening(plan: &Plan) -> Vec<Hold> {
     let kind = HoldKind::Approval(terms);
     let mut found = vec![hold("approval".to_owned(), kind, open, AtDeadline::Expire)];
     if plan.start == Start::Manual {
-        let ask = Arc::from(format!("start {}", plan.title));
-        found.push(hold(
-            "start".to_owned(),
-            HoldKind::Manual { ask },
-            Span::mins(7 * 24 * 60),
-            AtDeadline::Expire,
-        ));
+        found.push(start_hold(plan));
     }
     found.push(hold(
         "targets".to_owned(),
@@ -188,6 +182,20 @@ fn opening(plan: &Plan) -> Vec<Hold> {
         AtDeadline::HoldOn,
     ));
     found
+}
+
+/// Where a person presses start.
+pub(super) fn start_hold(plan: &Plan) -> Hold {
+    let ask = Arc::from(format!("start {}", plan.title));
+    hold(
+        "start".to_owned(),
+        HoldKind::Manual { ask },
+        // an emergency that nobody starts within its time box was none
+        plan.emergency
+            .as_ref()
+            .map_or(Span::mins(7 * 24 * 60), |e| e.lasts),
+        AtDeadline::Expire,
+    )
 }
 
 fn window_hold(n: usize, plan: &Plan, charter: &Charter) -> Option<Hold> {

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::approval::Terms;
+use super::approval::{self, Terms};
+use super::compile;
 use super::hold::{Hold, HoldKind, HoldState};
-use super::ids::Timestamp;
-use super::release::{Phase, Release};
+use super::plan::{Kind, Plan, Start};
+use super::release::{Batch, Release};
 use super::risk::Risk;
 use super::state::State;
 
@@ -69,19 +70,11 @@ impl Release {
             ruling.digests.plan == self.digest && *ruling.digests.policy == *charter_digest
         })
     }
-
-    /// Whether the question of approval is over: somebody, or the plan, has begun with it.
-    pub fn begun(&self) -> bool {
-        self.phase != Phase::Waiting
-            || self
-                .holds()
-                .any(|hold| hold.id.as_str() == "start" && hold.cleared())
-    }
 }
 
 /// Whether a release waits for the engine's ruling.
 pub fn wanted(state: &State, release: &Release) -> bool {
-    !release.begun() && release.ruled(&state.charter_digest).is_none()
+    !release.started() && release.ruled(&state.charter_digest).is_none()
 }
 
 /// Whether an open approval waits for a ruling, not for votes.
@@ -112,26 +105,45 @@ pub(super) fn settle(release: &mut Release) {
     let Some(ruling) = release.ruling.clone() else {
         return;
     };
-    let begun = release.begun();
-    let hold = release
-        .batches
-        .iter_mut()
-        .flat_map(|batch| &mut batch.before)
-        .find(|hold| matches!(hold.kind, HoldKind::Approval(_)));
-    let Some(hold) = hold else { return };
-    let HoldKind::Approval(terms) = &mut hold.kind else {
+    let open = !release.started();
+    let Some(first) = release.batches.first_mut() else {
         return;
     };
-    let other = *terms != ruling.terms;
-    terms.clone_from(&ruling.terms);
-    hold.deadline = super::compile::deadline(ruling.terms.expires, hold.deadline.then);
-    match &mut hold.state {
-        HoldState::Cleared { .. } if other && !begun => hold.state = HoldState::ToCome,
-        HoldState::Open { since, until, .. } => *until = until_of(*since, &ruling.terms),
-        HoldState::Cleared { .. } | HoldState::ToCome => {}
+    let mut again = false;
+    for hold in &mut first.before {
+        let HoldKind::Approval(terms) = &mut hold.kind else {
+            continue;
+        };
+        again = open && hold.state != HoldState::ToCome && *terms != ruling.terms;
+        terms.clone_from(&ruling.terms);
+        hold.deadline = compile::deadline(ruling.terms.expires, hold.deadline.then);
+        if let HoldState::Open { since, until, .. } = &mut hold.state {
+            again = false;
+            *until = since.plus(ruling.terms.expires);
+        }
+    }
+    if open {
+        second_person(first, &release.plan, ruling.by_policy);
+    }
+    if again {
+        approval::reopen(release);
     }
 }
 
-fn until_of(since: Timestamp, terms: &Terms) -> Timestamp {
-    since.plus(terms.expires)
+/// Behind an emergency stand two people: where nobody votes, a second one starts it, even if the
+/// plan would start by itself.
+fn second_person(first: &mut Batch, plan: &Plan, by_policy: bool) {
+    let wanted = plan.start == Start::Manual || (plan.kind == Kind::Emergency && by_policy);
+    let place = first.before.iter().position(|h| h.id.as_str() == "start");
+    match place {
+        Some(n) if !wanted => {
+            first.before.remove(n);
+        }
+        None if wanted => {
+            let approval = |h: &Hold| matches!(h.kind, HoldKind::Approval(_));
+            let n = first.before.iter().position(approval).map_or(0, |n| n + 1);
+            first.before.insert(n, compile::start_hold(plan));
+        }
+        _ => {}
+    }
 }

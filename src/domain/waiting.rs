@@ -2,11 +2,12 @@
 //! happens then?
 
 use super::approval::tally;
+use super::authority;
 use super::charter::Right;
 use super::effect::Health;
 use super::hold::{Hold, HoldKind, HoldState};
 use super::ids::{GroupName, InstanceName, PersonName, ReleaseId, Span, TargetName, Timestamp};
-use super::plan::{Kind, Plan};
+use super::plan::Kind;
 use super::release::{Move, Phase, Release, StepStatus};
 use super::ruling;
 use super::state::State;
@@ -38,6 +39,8 @@ pub struct Waiting {
 pub enum Whom {
     /// Members of these groups: a vote.
     Voters(Vec<GroupName>),
+    /// These very people: they object, or have to change the plan.
+    People(Vec<PersonName>),
     /// Whoever may control it.
     Control,
     /// Only time.
@@ -56,6 +59,10 @@ impl Whom {
         match self {
             Whom::Voters(groups) => {
                 let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+                names.join(", ")
+            }
+            Whom::People(people) => {
+                let names: Vec<&str> = people.iter().map(PersonName::as_str).collect();
                 names.join(", ")
             }
             Whom::Control => "control".to_owned(),
@@ -137,8 +144,14 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
         HoldKind::Approval(terms) => {
             let tally = tally(release, terms, now);
             waiting.what = tally.missing_words();
-            waiting.trouble |= !tally.objections.is_empty();
-            waiting.on = Whom::Voters(tally.missing().map(|(g, _)| g.clone()).collect());
+            waiting.trouble |= tally.blocked();
+            waiting.on = if !tally.wants_changes.is_empty() {
+                Whom::People(vec![release.submitter.clone()])
+            } else if !tally.objections.is_empty() {
+                Whom::People(tally.objections)
+            } else {
+                Whom::Voters(tally.missing().map(|(g, _)| g.clone()).collect())
+            };
         }
         HoldKind::Manual { ask } => {
             waiting.word = if hold.id.as_str() == "start" {
@@ -392,21 +405,22 @@ pub fn group(
 fn needs(state: &State, release: &Release, waiting: &Waiting, who: &PersonName) -> bool {
     match &waiting.on {
         Whom::Voters(groups) => {
-            release.submitter != *who
+            let barred = release.terms().and_then(|terms| terms.bars(release, who));
+            barred.is_none()
                 && !release.votes.contains_key(who)
-                && state
-                    .charter
-                    .groups_of(who)
+                && authority::groups(state, who, release, state.now)
                     .any(|(name, _)| groups.contains(name))
         }
-        Whom::Control => control(state, &release.plan, who),
+        Whom::People(people) => people.contains(who),
+        Whom::Control => control(state, release, who),
         // an overdue hold waits on somebody, whatever it waited on before
-        _ => waiting.trouble && waiting.until.is_none() && control(state, &release.plan, who),
+        _ => waiting.trouble && waiting.until.is_none() && control(state, release, who),
     }
 }
 
-fn control(state: &State, plan: &Plan, who: &PersonName) -> bool {
-    state.charter.may(who, Right::Control, &plan.environment)
+fn control(state: &State, release: &Release, who: &PersonName) -> bool {
+    let (plan, id) = (&release.plan, Some(release.id));
+    authority::may(state, who, Right::Control, plan, id, state.now)
 }
 
 /// What the engine will do by itself, and when, in the order in which it will come.
@@ -443,6 +457,12 @@ pub fn ahead(state: &State, release: &Release, now: Timestamp) -> Vec<(String, O
             .take(4)
             .map(|words| (words, None)),
     );
+    if let Some(end) = super::emergency::box_end(release) {
+        lines.push((
+            "its time box ends: what is not closed goes back".to_owned(),
+            Some(end),
+        ));
+    }
     if let Some(until) = waiting.until {
         lines.push((format!("at its deadline it {}", waiting.then), Some(until)));
     }

@@ -23,15 +23,10 @@ pub struct Difference {
 /// The open releases whose approval is not over, and how another charter would treat those that it
 /// treats differently. Both are asked at the same moment, so that only the policy differs.
 pub fn diff(state: &State, other: &Charter, at: Timestamp) -> Vec<Difference> {
-    let open = state.live.values().filter(|release| !release.begun());
+    let open = state.live.values().filter(|release| !release.started());
     let differences = open.filter_map(|release| {
         let asked = |charter: &Charter| {
-            let mut facts = Facts::of(&release.plan, state, at);
-            if charter.risk.history != state.charter.risk.history {
-                let mut with = state.clone();
-                with.charter = std::sync::Arc::new(charter.clone());
-                facts = Facts::of(&release.plan, &with, at);
-            }
+            let facts = Facts::of(&release.plan, state, charter, at);
             let digest = state.charter_digest.clone();
             rule(charter, &facts, release.digest.clone(), digest)
         };

@@ -107,11 +107,11 @@ pub struct History {
 pub const UNKNOWN_TIER: u8 = u8::MAX;
 
 impl Facts {
-    /// What is known of a plan in a room at a moment.
-    pub fn of(plan: &Plan, state: &State, at: Timestamp) -> Facts {
-        let change = Change::of(plan, &state.charter);
-        let mut facts = Facts::new(&change, &state.charter, at);
-        facts.history = history(&change, state);
+    /// What is known of a plan in a room at a moment, where this charter counts.
+    pub fn of(plan: &Plan, state: &State, charter: &Charter, at: Timestamp) -> Facts {
+        let change = Change::of(plan, charter);
+        let mut facts = Facts::new(&change, charter, at);
+        facts.history = history(&change, state, charter.risk.history);
         facts
     }
 
@@ -151,8 +151,7 @@ impl Facts {
 
 /// The worst record among the services that change. Only releases that moved count: one that was
 /// rejected, expired or taken back says nothing about how rollouts go.
-fn history(change: &Change, state: &State) -> Option<History> {
-    let most = state.charter.risk.history;
+fn history(change: &Change, state: &State, most: u32) -> Option<History> {
     let mut records: BTreeMap<&ServiceName, History> = BTreeMap::new();
     let newest = state.closed.values().rev().take(LOOKED_THROUGH);
     for summary in newest.filter(|s| s.environment == change.environment && moved(s)) {

@@ -14,7 +14,7 @@ use crate::domain::{EnvName, Release, State, Timestamp};
 
 /// What the room's policy says of a release now.
 pub fn of(state: &State, release: &Release, at: Timestamp) -> Ruling {
-    let facts = Facts::of(&release.plan, state, at);
+    let facts = Facts::of(&release.plan, state, &state.charter, at);
     rule(
         &state.charter,
         &facts,

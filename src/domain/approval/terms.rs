@@ -93,6 +93,8 @@ impl Terms {
         let plan = &release.plan;
         if release.submitter == *who {
             Some(Barred::Submitter)
+        } else if release.changed.iter().any(|c| c.by == *who) {
+            Some(Barred::Changer)
         } else if self.excludes.contains(&Exclusion::Authors) && plan.authors.contains(who) {
             Some(Barred::Author)
         } else if self.excludes.contains(&Exclusion::Starter)
@@ -115,10 +117,24 @@ impl Terms {
 pub enum Barred {
     /// They submitted it.
     Submitter,
+    /// They changed its plan.
+    Changer,
     /// They wrote commits in it.
     Author,
     /// They started the pipeline that submitted it.
     Starter,
+}
+
+impl Barred {
+    /// What they did, in a sentence about them.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Barred::Submitter => "submitted this release",
+            Barred::Changer => "changed this release's plan",
+            Barred::Author => "wrote commits of this release",
+            Barred::Starter => "started the pipeline of this release",
+        }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]

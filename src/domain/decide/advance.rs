@@ -14,7 +14,9 @@ impl Draft {
     pub(super) fn advance(&mut self, id: ReleaseId) {
         // every round opens or clears a hold, begins or ends a batch: a plan has finitely many
         while let Some(release) = self.state.live.get(&id).cloned() {
-            if release.paused.is_some() || !self.step(&release) {
+            // without a ruling nobody knows what its approval asks for
+            let waits = release.paused.is_some() || ruling::wanted(&self.state, &release);
+            if waits || !self.step(&release) {
                 break;
             }
         }
@@ -26,8 +28,6 @@ impl Draft {
             return self.between(release);
         };
         match hold.state {
-            // nobody knows yet what it will ask for
-            HoldState::ToCome if ruling::missing(&self.state, release, hold) => false,
             HoldState::ToCome => {
                 self.push_own(What::HoldOpened {
                     release: release.id,
@@ -87,6 +87,7 @@ impl Draft {
                 con: release.con.clone(),
                 was,
             });
+            self.open_pir(release);
         }
         self.push_own(What::BatchBegan {
             release: id,
@@ -149,7 +150,6 @@ impl Draft {
         let now = self.now();
         let calm = || self.state.troubled(release).next().is_none();
         match &hold.kind {
-            HoldKind::Approval(_) if ruling::missing(&self.state, release, hold) => None,
             HoldKind::Approval(terms) => {
                 let tally = tally(release, terms, now);
                 let by = || ruling::by_policy(release).unwrap_or_else(|| tally.given_words());

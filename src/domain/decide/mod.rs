@@ -4,6 +4,9 @@
 //! on as far as it may go.
 
 mod advance;
+mod approval;
+mod authority;
+mod emergency;
 mod machine;
 mod people;
 mod ruling;
@@ -86,6 +89,9 @@ impl Draft {
                 digest,
             } => self.vote(&command.who, *release, *choice, comment, digest.as_deref()),
             Ask::Ruled { release, ruling } => self.ruled(&command.who, *release, ruling),
+            Ask::Approval(ask) => self.approval(&command.who, ask),
+            Ask::Authority(ask) => self.authority(&command.who, ask),
+            Ask::Pir(ask) => self.pir(&command.who, ask),
             Ask::Control { release, control } => self.control(&command.who, *release, control),
             machine => self.machine(&command.who, machine),
         }

@@ -25,7 +25,7 @@ impl Draft {
         {
             return Err(Refusal::OtherGrounds(id));
         }
-        if release.begun() {
+        if release.started() {
             return Ok(());
         }
         self.push(What::Ruled {

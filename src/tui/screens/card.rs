@@ -306,7 +306,9 @@ fn said(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line
     for (who, vote) in &release.votes {
         let (role, glyph) = match vote.choice {
             Choice::Approve => (Role::StatusGood, Glyph::Done),
-            Choice::Reject | Choice::Object => (Role::StatusBad, Glyph::Failed),
+            Choice::Reject | Choice::Object | Choice::RequestChanges => {
+                (Role::StatusBad, Glyph::Failed)
+            }
             Choice::Abstain => (Role::Dim, Glyph::Dot),
         };
         // an approval without words is told by the count
