@@ -95,6 +95,7 @@ fn reads(cli: &Cli) -> bool {
             LedgerVerb::Backup { .. } => true,
         },
         Some(Verb::Authority { verb }) => matches!(verb, AuthorityVerb::List { .. }),
+        Some(Verb::Policy { .. }) => true,
         Some(Verb::Pir { verb }) => matches!(verb, PirVerb::List { .. }),
         Some(Verb::Release { verb }) => match verb {
             ReleaseVerb::List { .. } | ReleaseVerb::Show { .. } => true,

@@ -127,7 +127,17 @@ impl Page<'_> {
         ];
         facts.extend(release.plan.name.iter().map(ToString::to_string));
         facts.extend(release.plan.tickets.iter().map(ToString::to_string));
-        writeln!(f, "  {}", facts.join(" · "))
+        writeln!(f, "  {}", facts.join(" · "))?;
+        match &release.ruling {
+            Some(ruling) => writeln!(
+                f,
+                "  risk {} · {}: {}",
+                ruling.risk.words(),
+                ruling.rule_words(),
+                ruling.asks()
+            ),
+            None => Ok(()),
+        }
     }
 
     /// What an emergency rests on, how the plan was changed, and what the votes say.
@@ -248,13 +258,7 @@ impl Page<'_> {
     /// What a hold asks for.
     fn asks(&self, hold: &Hold) -> String {
         match &hold.kind {
-            HoldKind::Approval(terms) => {
-                let needs = terms
-                    .needs
-                    .iter()
-                    .map(|(group, n)| format!("{n} of {group}"));
-                needs.collect::<Vec<_>>().join(", ")
-            }
+            HoldKind::Approval(terms) => terms.words(),
             HoldKind::Manual { ask } => ask.to_string(),
             HoldKind::Dependency => "no other release moves its targets".to_owned(),
             HoldKind::Window { opens, closes } => self.window(*opens, *closes),

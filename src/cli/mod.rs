@@ -20,6 +20,7 @@ mod local;
 pub mod logs;
 pub mod out;
 mod pir;
+mod policy;
 mod release;
 mod run;
 pub mod runner;

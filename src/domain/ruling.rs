@@ -54,12 +54,10 @@ impl Ruling {
 
     /// What is asked: `1 of operations, 1 of security`, or that policy alone approves.
     pub fn asks(&self) -> String {
-        if self.by_policy {
-            return "approved by policy alone".to_owned();
+        match self.by_policy {
+            true => "approved by policy alone".to_owned(),
+            false => self.terms.words(),
         }
-        let needs = self.terms.needs.iter();
-        let needs: Vec<String> = needs.map(|(group, n)| format!("{n} of {group}")).collect();
-        needs.join(", ")
     }
 }
 
@@ -91,7 +89,6 @@ pub fn by_policy(release: &Release) -> Option<String> {
         ruling.risk.words()
     ))
 }
-
 
 /// Gives a release its ruling: from here on the approval asks for what it says.
 pub(super) fn take(release: &mut Release, ruling: &Arc<Ruling>) {

@@ -16,8 +16,8 @@ use crate::domain::{
     Actor, Ask, Command, Door, Draft, Effect, EffectId, Event, Notice, ReleaseId, State, Timestamp,
     What,
 };
-use crate::policy::turn::{carry_out, catch_up};
 use crate::ledger::{Head, Ledger, LedgerError, Reader, Urgency};
+use crate::policy::turn::{carry_out, catch_up};
 
 /// How many commands one turn takes at most.
 const BATCH: usize = 512;

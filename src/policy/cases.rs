@@ -53,11 +53,7 @@ pub fn judge(ruling: &Ruling, expected: &Expected) -> Vec<Failure> {
         needs(&ruling.terms.needs),
     );
     let level = |level: RiskLevel| format!("{} risk", level.word());
-    compare(
-        "level",
-        expected.level.map(level),
-        level(ruling.risk.level),
-    );
+    compare("level", expected.level.map(level), level(ruling.risk.level));
     let score = |score: u32| format!("a score of {score}");
     compare("score", expected.score.map(score), score(ruling.risk.score));
     let alone = |alone: bool| match alone {

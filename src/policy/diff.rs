@@ -82,8 +82,16 @@ fn sentences(before: &Ruling, after: &Ruling) -> Vec<String> {
     let lasts = |span: Option<crate::domain::Span>| {
         span.map_or("as long as it waits".to_owned(), |span| span.to_string())
     };
-    changed("a vote counts for", lasts(old.vote_lasts), lasts(new.vote_lasts));
+    changed(
+        "a vote counts for",
+        lasts(old.vote_lasts),
+        lasts(new.vote_lasts),
+    );
     changed("window binds", yes(old.window_binds), yes(new.window_binds));
-    changed("stays open for", old.expires.to_string(), new.expires.to_string());
+    changed(
+        "stays open for",
+        old.expires.to_string(),
+        new.expires.to_string(),
+    );
     words
 }

@@ -172,7 +172,13 @@ fn history(change: &Change, state: &State, most: u32) -> Option<History> {
     }
     let records = records.into_values().filter(|record| record.of > 0);
     // the first of equals, so that the same state always names the same service
-    records.reduce(|worst, one| if one.share() > worst.share() { one } else { worst })
+    records.reduce(|worst, one| {
+        if one.share() > worst.share() {
+            one
+        } else {
+            worst
+        }
+    })
 }
 
 fn moved(summary: &Summary) -> bool {

@@ -11,3 +11,6 @@ pub mod facts;
 pub mod risk;
 pub mod ruling;
 pub mod turn;
+
+#[cfg(test)]
+mod tests;

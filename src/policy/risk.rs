@@ -27,7 +27,9 @@ pub fn risk(policy: &RiskPolicy, facts: &Facts) -> Risk {
         })
         .collect();
     factors.sort_by_key(|factor| (std::cmp::Reverse(factor.points), factor.name));
-    let sum = factors.iter().fold(0u32, |sum, f| sum.saturating_add(f.points));
+    let sum = factors
+        .iter()
+        .fold(0u32, |sum, f| sum.saturating_add(f.points));
     let score = sum.min(MOST);
     Risk {
         score,
@@ -91,7 +93,11 @@ fn services(facts: &Facts) -> Share {
         1 => "one service changes".to_owned(),
         n => format!("{n} services change together"),
     };
-    (FactorName::Services, steps(count.saturating_sub(1), 4), words)
+    (
+        FactorName::Services,
+        steps(count.saturating_sub(1), 4),
+        words,
+    )
 }
 
 fn dependents(facts: &Facts) -> Share {
@@ -126,7 +132,10 @@ fn size(policy: &RiskPolicy, facts: &Facts) -> Share {
             let share = u64::from(lines).saturating_mul(100) / large;
             let share = u32::try_from(share.min(100)).unwrap_or(100);
             let lines = plural(lines, "line");
-            (share, format!("{lines} change; from {large} on it is large"))
+            (
+                share,
+                format!("{lines} change; from {large} on it is large"),
+            )
         }
         None => (
             UNKNOWN,
@@ -181,7 +190,10 @@ fn hours(hours: Hours, facts: &Facts) -> Share {
     let at = local.format("%a %H:%M");
     let zone = &facts.zone;
     let (share, words) = match (within, weekend && !hours.weekends) {
-        (true, false) => (0, format!("it moves on {at} {zone}, when people are at work")),
+        (true, false) => (
+            0,
+            format!("it moves on {at} {zone}, when people are at work"),
+        ),
         (_, true) => (100, format!("it moves on {at} {zone}, at a weekend")),
         (false, false) => (
             100,

@@ -26,9 +26,8 @@ pub fn of(state: &State, release: &Release, at: Timestamp) -> Ruling {
 /// What a charter says of these facts. `plan` and `policy` are the digests of what was read.
 pub fn rule(charter: &Charter, facts: &Facts, plan: Arc<str>, policy: Arc<str>) -> Ruling {
     let risk = risk(&charter.risk, facts);
-    let fits = |rule: &ApprovalRule| {
-        rule.fits(&facts.environment, facts.kind, facts.tier(), risk.level)
-    };
+    let fits =
+        |rule: &ApprovalRule| rule.fits(&facts.environment, facts.kind, facts.tier(), risk.level);
     let place = charter.approvals.iter().position(fits);
     let found = place.and_then(|n| charter.approvals.get(n));
     let mut terms = Terms::asked(found, &facts.asks);

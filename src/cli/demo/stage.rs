@@ -100,11 +100,13 @@ fn private(path: &Path, text: &str) -> io::Result<()> {
 
 const POLICY: &str = r#"# Who must approve what; the first rule that fits counts.
 [[approval]]
+name = "emergency"
 kinds = ["emergency"]
 needs = { operations = 1 }
 expires = "2h"
 
 [[approval]]
+name = "production"
 needs = { security = 1, operations = 1 }
 distinct_people = true
 expires = "2h"

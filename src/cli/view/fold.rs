@@ -1,5 +1,6 @@
 //! From the domain to the shapes of JSON.
 
+use super::policy::RulingView;
 use super::release::{
     BackView, BatchView, ChangedView, HoldView, InstanceView, LiveView, LogView, MoveView,
     NeedView, NoteView, PausedView, ReleaseLine, ReleaseView, ServiceView, TriggerView,
@@ -162,6 +163,10 @@ impl LiveView {
             con: release.con.as_ref().map(ToString::to_string),
             exposure: release.exposed(),
             waiting: WaitingView::of(state, release, &waits, now),
+            ruling: release
+                .ruling
+                .as_ref()
+                .map(|ruling| RulingView::of(Some(release.id.to_string()), ruling)),
             approval: needs(release, now),
             votes: votes(release),
             approved: release.approval().and_then(cleared),

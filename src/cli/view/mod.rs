@@ -1,10 +1,14 @@
 //! What `--json` prints. Fields are only ever added; a change of meaning is a new schema number.
 
 mod fold;
+mod policy;
 mod release;
 mod rules;
 
 pub use fold::phase;
+pub use policy::{
+    CaseView, DifferenceView, PolicyDiffView, PolicyTestView, PolicyView, RulingView, clock,
+};
 pub use release::{ReleaseLine, ReleaseView};
 pub use rules::{AuthorityView, ChangeView, PirView, PlanDiffView};
 
@@ -220,8 +224,12 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("init", schemars::schema_for!(InitView)),
         ("pir", schemars::schema_for!(PirView)),
         ("plan-diff", schemars::schema_for!(PlanDiffView)),
+        ("policy", schemars::schema_for!(PolicyView)),
+        ("policy-diff", schemars::schema_for!(PolicyDiffView)),
+        ("policy-test", schemars::schema_for!(PolicyTestView)),
         ("release", schemars::schema_for!(ReleaseView)),
         ("release-line", schemars::schema_for!(ReleaseLine)),
+        ("ruling", schemars::schema_for!(RulingView)),
         ("serve", schemars::schema_for!(ServeView)),
         ("token", schemars::schema_for!(TokenView)),
         ("wait", schemars::schema_for!(WaitView)),

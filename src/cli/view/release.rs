@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::policy::RulingView;
+
 use super::rules::ChangeView;
 
 /// A release, in full. What the ledger alone remembers of a closed release is empty here.
@@ -54,6 +56,8 @@ pub struct LiveView {
     pub exposure: Option<u8>,
     /// What it waits for.
     pub waiting: WaitingView,
+    /// What policy says of it.
+    pub ruling: Option<RulingView>,
     /// The votes that are needed, and who gave them.
     pub approval: Vec<NeedView>,
     /// All votes, the newest of each person.

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub use policy::policy_over;
 pub use targets::{Settings, TargetConfig};
 
 use self::catalog::CatalogFile;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::risk::RiskEntry;
-use super::{Checker, segment};
+use super::{Checker, Doc, Format, segment};
+use crate::config::mistakes::{Mistakes, Source};
 use crate::domain::approval::Exclusion;
 use crate::domain::charter::{ApprovalRule, Charter, Environment};
 use crate::domain::plan::Kind;
@@ -64,7 +65,9 @@ fn week() -> Span {
 impl PolicyFile {
     /// How risk is reckoned: as shipped, where nothing else is said.
     pub fn risk(&self, check: &mut Checker<'_>) -> RiskPolicy {
-        self.risk.as_ref().map_or_else(RiskPolicy::default, |entry| entry.policy(check))
+        self.risk
+            .as_ref()
+            .map_or_else(RiskPolicy::default, |entry| entry.policy(check))
     }
 
     /// The rules in order. Without any, releases to production need a vote of security and one of
@@ -256,7 +259,9 @@ fn unasked(charter: &Charter, environment: &EnvName, kind: Kind) -> bool {
     let tiers: BTreeSet<u8> = charter.services.values().map(|s| s.tier).collect();
     let none = [0].into();
     let tiers = if tiers.is_empty() { &none } else { &tiers };
-    let risky = RiskLevel::ALL.into_iter().filter(|level| *level > RiskLevel::Low);
+    let risky = RiskLevel::ALL
+        .into_iter()
+        .filter(|level| *level > RiskLevel::Low);
     risky
         .flat_map(|level| tiers.iter().map(move |tier| (*tier, level)))
         .any(|(tier, level)| {
@@ -275,9 +280,39 @@ fn unreachable(check: &mut Checker<'_>, charter: &Charter) {
             check.warn(
                 &format!("approval[{n}]"),
                 "never-counts",
-                format!("rule \"{}\" never counts: rule \"{}\" before it fits all that it is about", rule.name, other.name),
+                format!(
+                    "rule \"{}\" never counts: rule \"{}\" before it fits all that it is about",
+                    rule.name, other.name
+                ),
                 "put the narrower rule first",
             );
         }
+    }
+}
+
+/// A policy from its text, in the place of a room's: what a charter would be with it, and what is
+/// worth a look.
+///
+/// # Errors
+/// Everything that is wrong with it, each with its place.
+pub fn policy_over(
+    name: &str,
+    text: &str,
+    charter: &Charter,
+) -> Result<(Charter, Mistakes), Mistakes> {
+    let source = Source::new(name, text);
+    let wrong = |notices| Mistakes::of(source.clone(), notices);
+    let doc = Doc::parse(name, text, Format::Toml).map_err(wrong)?;
+    let file: PolicyFile = doc.read().map_err(wrong)?;
+    let mut check = Checker::new(&doc);
+    let mut other = charter.clone();
+    other.approvals = file.rules(&mut check, &charter.environments, charter.groups.keys());
+    other.risk = file.risk(&mut check);
+    doubts(&mut check, &other);
+    let found = Mistakes::of(source.clone(), check.notices).in_order();
+    let (doubts, errors) = found.split();
+    match errors.notices.is_empty() {
+        true => Ok((other, doubts)),
+        false => Err(errors),
     }
 }

@@ -131,9 +131,7 @@ impl RiskEntry {
                 "risk.history",
                 "bad-history",
                 format!("{history} releases are no history that is looked at"),
-                format!(
-                    "write 1 to {LONGEST_HISTORY}, or give the factor `history` a weight of 0"
-                ),
+                format!("write 1 to {LONGEST_HISTORY}, or give the factor `history` a weight of 0"),
             );
         }
         if self.large == Some(0) {
@@ -165,7 +163,15 @@ mod tests {
     fn times_of_day_are_exact() {
         assert_eq!(TimeOfDay::read("08:30"), Ok(TimeOfDay(510)));
         assert_eq!(TimeOfDay::read("24:00"), Ok(TimeOfDay(1440)));
-        for bad in ["24:01", "8:30", "08:60", "0830", "", "+8:30", "99999999999:00"] {
+        for bad in [
+            "24:01",
+            "8:30",
+            "08:60",
+            "0830",
+            "",
+            "+8:30",
+            "99999999999:00",
+        ] {
             assert!(TimeOfDay::read(bad).is_err(), "{bad}");
         }
     }

@@ -6,8 +6,8 @@ use crate::domain::compile;
 use crate::domain::event::{Event, What};
 use crate::domain::hold::{HoldKind, HoldState};
 use crate::domain::refusal::short;
-use crate::domain::ruling;
 use crate::domain::release::{Release, Tone};
+use crate::domain::ruling;
 
 /// Folds one of them into its release; a changed plan comes by way of [`replan`].
 pub fn apply(release: &mut Release, told: &Told, event: &Event) {

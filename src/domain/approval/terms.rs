@@ -106,6 +106,15 @@ impl Terms {
         }
     }
 
+    /// What is asked: `1 of operations, 1 of security`.
+    pub fn words(&self) -> String {
+        let needs = self.needs.iter().map(|(group, n)| format!("{n} of {group}"));
+        match self.needs.is_empty() {
+            true => "policy alone".to_owned(),
+            false => needs.collect::<Vec<_>>().join(", "),
+        }
+    }
+
     /// When a vote stops to count.
     pub fn lapses(&self, vote: &Vote) -> Option<Timestamp> {
         self.vote_lasts.map(|span| vote.at.plus(span))

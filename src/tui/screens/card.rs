@@ -221,6 +221,10 @@ pub(super) fn votes(desk: &Desk, world: World<'_>, release: &Release, cols: u16)
     let Some(HoldKind::Approval(terms)) = hold.map(|h| &h.kind) else {
         return fact("votes", Role::Dim, "this release needs no approval", cols);
     };
+    if terms.needs.is_empty() {
+        let text = "none needed: policy alone approves this release";
+        return fact("votes", Role::Dim, text, cols);
+    }
     let tally = tally(release, terms, world.now);
     for (n, (group, need, have)) in tally.groups.iter().enumerate() {
         let full = have.len() >= *need as usize;
