@@ -23,7 +23,7 @@ pub struct Terms {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vote_lasts: Option<Span>,
     /// Whether a change of the window alone voids the votes.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub window_binds: bool,
     /// How long the question stays open before the release expires.
     #[serde(default = "a_week")]
@@ -61,8 +61,10 @@ impl Terms {
         let mut terms = rule.map_or_else(Terms::default, |rule| Terms {
             needs: rule.needs.clone(),
             distinct_people: rule.distinct_people,
+            excludes: rule.excludes.clone(),
+            vote_lasts: rule.vote_lasts,
+            window_binds: rule.window_binds,
             expires: rule.expires,
-            ..Terms::default()
         });
         for (group, count) in &plan.approval {
             let slot = terms.needs.entry(group.clone()).or_default();
@@ -118,11 +120,6 @@ impl Barred {
             Barred::Starter => "started the pipeline of this release",
         }
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-const fn is_false(value: &bool) -> bool {
-    !*value
 }
 
 const fn a_week() -> Span {
