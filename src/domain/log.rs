@@ -55,7 +55,7 @@ fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
                 format!("votes to {}{group}{sample}{comment}", choice.word()),
             )
         }
-        What::Approval(told) => super::approval::line(told),
+        What::Approval(told) => super::approval::line(told, event.at),
         What::HoldOpened { hold, .. } => {
             let hold = release.holds().find(|h| h.id == *hold)?;
             match hold.kind {

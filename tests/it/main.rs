@@ -13,6 +13,7 @@ mod authority_table;
 mod cli;
 mod cli_configs;
 mod demonstration;
+mod emergencies;
 mod engine;
 mod faults;
 mod fleet;
