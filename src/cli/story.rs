@@ -8,10 +8,10 @@ use crate::domain::log::instance_of;
 use crate::domain::pir::Told as Pir;
 use crate::domain::refusal::short;
 use crate::domain::waiting::health_words;
-use crate::domain::{Choice, EffectId, GroupName, Health, Outcome, Sight, TargetName};
+use crate::domain::{Choice, EffectId, GroupName, Health, Outcome, Sight, TargetName, Timestamp};
 
 /// What happened, in a line.
-pub fn words(what: &What) -> String {
+pub fn words(what: &What, at: Timestamp) -> String {
     match what {
         What::CharterAdopted { charter, digest } => format!(
             "the room's files are in force: {} people, {} targets, {}",
@@ -29,7 +29,7 @@ pub fn words(what: &What) -> String {
             comment,
             ..
         } => voted(digest, *choice, groups, comment),
-        What::Approval(told) => approval::line(told).1,
+        What::Approval(told) => approval::line(told, at).1,
         What::Authority(told) => authority(told),
         What::Pir(Pir::Opened(pir)) => {
             format!("opens the review of {}, for {}", pir.incident, pir.owner)

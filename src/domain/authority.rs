@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::approval::Terms;
 use super::charter::Right;
 use super::ids::{EnvName, GroupName, PersonName, ReleaseId, ServiceName, Span, Timestamp};
 use super::plan::Plan;
@@ -278,6 +279,29 @@ pub fn groups<'a>(
         _ => None,
     });
     lasting.chain(given)
+}
+
+/// The groups that are asked for which a person may vote on a release; none for who is barred, and
+/// none by a membership that its own people gave.
+pub fn voting<'a>(
+    state: &'a State,
+    who: &'a PersonName,
+    release: &'a Release,
+    terms: &Terms,
+    now: Timestamp,
+) -> Vec<&'a GroupName> {
+    if terms.bars(release, who).is_some() {
+        return Vec::new();
+    }
+    let mut found: Vec<&GroupName> = groups(state, who, release, now)
+        .filter(|(name, by)| {
+            terms.needs.contains_key(*name) && by.is_none_or(|by| terms.bars(release, by).is_none())
+        })
+        .map(|(name, _)| name)
+        .collect();
+    found.sort();
+    found.dedup();
+    found
 }
 
 fn held<'a>(

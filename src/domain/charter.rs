@@ -215,11 +215,11 @@ pub struct ApprovalRule {
     /// Who may not vote, besides the submitter.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub excludes: BTreeSet<Exclusion>,
-    /// How long a vote counts; as long as the release waits without it.
+    /// How long a vote counts; without one, as long as the release waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vote_lasts: Option<Span>,
     /// Whether a change of the window alone voids the votes.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub window_binds: bool,
     /// How long the question stays open before the release expires.
     pub expires: Span,

@@ -16,12 +16,22 @@ use super::release::{Phase, Release};
 /// The longest time box.
 pub const LONGEST: Span = Span::mins(72 * 60);
 
+/// How long before the end of a time box people are told at most; a fifth of a short one.
+const WARN: Span = Span::mins(30);
+
 /// When the time box of a release ends, while it is open.
 pub fn box_end(release: &Release) -> Option<Timestamp> {
     let box_ = release.plan.emergency.as_ref()?;
     let running = matches!(release.phase, Phase::Rolling | Phase::Observing);
     let began = release.batches.first()?.began.filter(|_| running)?;
     Some(began.plus(box_.lasts))
+}
+
+/// When people are told that the time box ends, unless they were told.
+pub fn warns(release: &Release) -> Option<Timestamp> {
+    let end = box_end(release).filter(|_| !release.box_warned)?;
+    let lasts = release.plan.emergency.as_ref()?.lasts;
+    Some(end.minus(Span(lasts.0 / 5).min(WARN)))
 }
 
 /// What is wrong with a plan's emergency path.

@@ -64,7 +64,7 @@ fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
                 ruling.asks()
             ),
         ),
-        What::Approval(told) => super::approval::line(told),
+        What::Approval(told) => super::approval::line(told, event.at),
         What::HoldOpened { hold, .. } => {
             let hold = release.holds().find(|h| h.id == *hold)?;
             match hold.kind {

@@ -1,6 +1,8 @@
 //! Approved and started are two states: who has to press what next, by name.
 
-use super::approval::{Terms, tally};
+use std::collections::BTreeMap;
+
+use super::approval::{Terms, helps, tally};
 use super::authority;
 use super::charter::Right;
 use super::hold::{Hold, HoldKind};
@@ -49,25 +51,34 @@ fn votes(state: &State, release: &Release, terms: &Terms, now: Timestamp) -> Str
             "{first} withdraws the objection, or it is overruled"
         ));
     }
-    let missing: Vec<(GroupName, u32)> = tally.missing().map(|(g, n)| (g.clone(), n)).collect();
-    for (group, n) in missing {
-        let able = |who: &&PersonName| {
-            terms.bars(release, who).is_none()
-                && !tally.groups.iter().any(|(g, _, have)| {
-                    have.contains(who) && (terms.distinct_people || *g == group)
-                })
-                && authority::groups(state, who, release, now).any(|(name, by)| {
-                    *name == group && by.is_none_or(|by| terms.bars(release, by).is_none())
-                })
-        };
-        let people: Vec<&PersonName> = state.charter.people.keys().filter(able).collect();
-        parts.push(match (people.len(), n) {
-            (0, _) => format!("nobody is left in {group} who may vote"),
-            (_, 1) => format!("{} ({group}) votes", names(&people, "or")),
-            (_, n) => format!("{n} of {} ({group}) vote", names(&people, "and")),
-        });
+    let missing: u32 = tally.missing().map(|(_, n)| n).sum();
+    if missing > 0 {
+        parts.push(voters(state, release, terms, now, missing));
     }
     parts.join("; ")
+}
+
+/// Whose votes would count now, by the groups they would count for.
+fn voters(state: &State, release: &Release, terms: &Terms, now: Timestamp, missing: u32) -> String {
+    let mut able: BTreeMap<&GroupName, Vec<&PersonName>> = BTreeMap::new();
+    for who in state.charter.people.keys() {
+        let groups = authority::voting(state, who, release, terms, now);
+        for group in groups {
+            let one = std::slice::from_ref(group);
+            if helps(release, terms, now, who, one) {
+                able.entry(group).or_default().push(who);
+            }
+        }
+    }
+    let parts: Vec<String> = able
+        .iter()
+        .map(|(group, people)| format!("{} ({group})", names(people, "or")))
+        .collect();
+    match (parts.is_empty(), missing) {
+        (true, _) => "nobody is left who may vote".to_owned(),
+        (false, 1) => format!("{} votes", parts.join(" or ")),
+        (false, n) => format!("{}: {n} votes are missing", parts.join("; ")),
+    }
 }
 
 fn manual(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> String {

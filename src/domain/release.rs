@@ -43,6 +43,9 @@ pub struct Release {
     pub ruling: Option<Arc<Ruling>>,
     /// The votes, the newest of each person.
     pub votes: BTreeMap<PersonName, Vote>,
+    /// Whether people were told that its time box ends soon.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub box_warned: bool,
     /// How its plan was changed since it was submitted, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<Changed>,

@@ -1,7 +1,7 @@
 //! The one question: what is this release waiting for, since when, on whom, until when, and what
 //! happens then?
 
-use super::approval::tally;
+use super::approval::{Terms, helps, tally};
 use super::authority;
 use super::charter::Right;
 use super::effect::Health;
@@ -404,12 +404,13 @@ pub fn group(
 /// Whether a release waits on this very person among others.
 fn needs(state: &State, release: &Release, waiting: &Waiting, who: &PersonName) -> bool {
     match &waiting.on {
-        Whom::Voters(groups) => {
-            let barred = release.terms().and_then(|terms| terms.bars(release, who));
-            barred.is_none()
-                && !release.votes.contains_key(who)
-                && authority::groups(state, who, release, state.now)
-                    .any(|(name, _)| groups.contains(name))
+        Whom::Voters(_) => {
+            let asks = |terms: &Terms| {
+                let groups = authority::voting(state, who, release, terms, state.now);
+                let groups: Vec<GroupName> = groups.into_iter().cloned().collect();
+                helps(release, terms, state.now, who, &groups)
+            };
+            !release.votes.contains_key(who) && release.terms().is_some_and(asks)
         }
         Whom::People(people) => people.contains(who),
         Whom::Control => control(state, release, who),

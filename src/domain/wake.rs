@@ -47,6 +47,9 @@ pub fn of(state: &State, release: &Release) -> Option<Timestamp> {
     if let Some(end) = super::emergency::box_end(release) {
         at(end);
     }
+    if let Some(time) = super::emergency::warns(release) {
+        at(time);
+    }
     if let Some(time) = super::approval::lapses(state, release) {
         at(time);
     }

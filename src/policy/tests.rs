@@ -206,7 +206,10 @@ fn a_plan_may_ask_for_more_than_its_rule_and_never_for_less() {
         asks: [("dba".into(), 1), ("operations".into(), 1)].into(),
         ..worst()
     };
-    assert_eq!(ruled(&facts).asks(), "1 of dba, 2 of operations, 1 of security");
+    assert_eq!(
+        ruled(&facts).asks(),
+        "1 of dba, 2 of operations, 1 of security"
+    );
     let calm = Facts {
         asks: [("dba".into(), 1)].into(),
         ..quiet()

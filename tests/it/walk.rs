@@ -356,7 +356,7 @@ fn a_name_is_taken_once_and_only_by_open_releases() {
     ));
     room.control("pipeline", id, Control::Cancel { why: "".into() })
         .unwrap();
-    assert_eq!(room.waiting(id), "closed: cancelled");
+    assert_eq!(room.waiting(id), "closed: withdrawn");
     room.submit("ada", plan()).unwrap();
 }
 

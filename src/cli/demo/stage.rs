@@ -45,7 +45,7 @@ pub const COLLEAGUES: [Colleague; 6] = [
     Colleague {
         name: "dana",
         full_name: "Dana Ruiz",
-        groups: &["developers"],
+        groups: &["developers", "duty"],
     },
     Colleague {
         name: "ci",

@@ -118,21 +118,18 @@ impl PolicyFile {
                     );
                 }
             }
-            if entry.expires == Span(0) {
-                check.add(
-                    &at("expires".to_owned()),
-                    "expires-at-once",
-                    "the question would be over before anybody has read it".to_owned(),
-                    "give people time, such as 7d",
-                );
-            }
-            if entry.vote_lasts == Some(Span(0)) {
-                check.add(
-                    &at("vote_lasts".to_owned()),
-                    "lasts-no-time",
-                    "no vote would ever count".to_owned(),
-                    "give votes time, such as 3d, or leave it out",
-                );
+            for (key, span) in [
+                ("expires", Some(entry.expires)),
+                ("vote_lasts", entry.vote_lasts),
+            ] {
+                if span == Some(Span(0)) {
+                    check.add(
+                        &at(key.to_owned()),
+                        "expires-at-once",
+                        "the question would be over before anybody has read it".to_owned(),
+                        "give people time, such as 7d",
+                    );
+                }
             }
             let rule_name = entry.rule_name(n);
             if rules.iter().any(|rule| *rule.name == *rule_name) {

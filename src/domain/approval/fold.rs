@@ -5,6 +5,7 @@ use crate::domain::charter::Charter;
 use crate::domain::compile;
 use crate::domain::event::{Event, What};
 use crate::domain::hold::{HoldKind, HoldState};
+use crate::domain::ids::Timestamp;
 use crate::domain::refusal::short;
 use crate::domain::release::{Release, Tone};
 use crate::domain::ruling;
@@ -27,6 +28,7 @@ pub fn apply(release: &mut Release, told: &Told, event: &Event) {
             }
         }
         Told::Reopened { .. } => reopen(release),
+        Told::BoxEndsSoon { .. } => release.box_warned = true,
         Told::PlanChanged { .. } => {}
     }
 }
@@ -93,7 +95,9 @@ pub fn replan(release: &mut Release, charter: &Charter, event: &Event) {
 }
 
 /// The line in the log.
-pub fn line(told: &Told) -> (Tone, String) {
+///
+/// `at` is when it happened.
+pub fn line(told: &Told, at: Timestamp) -> (Tone, String) {
     match told {
         Told::VoteWithdrawn { .. } => (Tone::Plain, "takes the vote back".to_owned()),
         Told::Overruled { whose, why, .. } => (
@@ -101,6 +105,13 @@ pub fn line(told: &Told) -> (Tone, String) {
             format!("overrules the objection of {whose}: {why}"),
         ),
         Told::Reopened { why, .. } => (Tone::Bad, format!("approved no longer: {why}")),
+        Told::BoxEndsSoon { end, .. } => (
+            Tone::Ask,
+            format!(
+                "the time box ends in {}: what is not closed then goes back",
+                end.since(at)
+            ),
+        ),
         Told::PlanChanged {
             digest,
             changes,

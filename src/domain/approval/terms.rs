@@ -23,7 +23,7 @@ pub struct Terms {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vote_lasts: Option<Span>,
     /// Whether a change of the window alone voids the votes.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub window_binds: bool,
     /// How long the question stays open before the release expires.
     #[serde(default = "a_week")]
@@ -108,7 +108,10 @@ impl Terms {
 
     /// What is asked: `1 of operations, 1 of security`.
     pub fn words(&self) -> String {
-        let needs = self.needs.iter().map(|(group, n)| format!("{n} of {group}"));
+        let needs = self
+            .needs
+            .iter()
+            .map(|(group, n)| format!("{n} of {group}"));
         match self.needs.is_empty() {
             true => "policy alone".to_owned(),
             false => needs.collect::<Vec<_>>().join(", "),
@@ -144,11 +147,6 @@ impl Barred {
             Barred::Starter => "started the pipeline of this release",
         }
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-const fn is_false(value: &bool) -> bool {
-    !*value
 }
 
 const fn a_week() -> Span {

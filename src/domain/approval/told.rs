@@ -73,6 +73,13 @@ pub enum Told {
         /// Whether the votes were on another plan, and count no more.
         voids: bool,
     },
+    /// The time box of an emergency ends soon: what is not closed then goes back.
+    BoxEndsSoon {
+        /// Of which release.
+        release: ReleaseId,
+        /// When it ends.
+        end: Timestamp,
+    },
 }
 
 impl Told {
@@ -82,7 +89,8 @@ impl Told {
             Told::VoteWithdrawn { release }
             | Told::Overruled { release, .. }
             | Told::Reopened { release, .. }
-            | Told::PlanChanged { release, .. } => *release,
+            | Told::PlanChanged { release, .. }
+            | Told::BoxEndsSoon { release, .. } => *release,
         }
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::Draft;
 use super::people::known;
+use crate::domain::approval;
 use crate::domain::charter::Right;
 use crate::domain::command::Actor;
-use crate::domain::emergency::box_end;
+use crate::domain::emergency::{box_end, warns};
 use crate::domain::event::What;
 use crate::domain::hold::Hold;
 use crate::domain::ids::ReleaseId;
@@ -25,6 +26,7 @@ impl Draft {
                 .map(|end| (release.clone(), end))
         };
         let Some((release, end)) = over(self) else {
+            self.warn_of_box(id);
             return;
         };
         // the engine may have slept: what was proven before the end is proven
@@ -43,6 +45,17 @@ impl Draft {
             });
         } else {
             self.close(id, Ending::Expired, format!("{why}, and nothing had moved"));
+        }
+    }
+
+    fn warn_of_box(&mut self, id: ReleaseId) {
+        let release = self.state.live.get(&id);
+        let due = release.and_then(|r| warns(r).filter(|at| *at <= self.now()));
+        if let (Some(_), Some(end)) = (due, release.and_then(|r| box_end(r))) {
+            self.push_own(What::Approval(approval::Told::BoxEndsSoon {
+                release: id,
+                end,
+            }));
         }
     }
 

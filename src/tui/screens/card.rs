@@ -2,6 +2,7 @@
 //! agree.
 
 use crate::domain::approval::tally;
+use crate::domain::authority;
 use crate::domain::hold::HoldKind;
 use crate::domain::ladder::{Station, rungs};
 use crate::domain::plan::Kind;
@@ -248,9 +249,8 @@ pub(super) fn votes(desk: &Desk, world: World<'_>, release: &Release, cols: u16)
                 .charter
                 .people
                 .iter()
-                .filter(|(name, p)| {
-                    p.groups.contains(group)
-                        && **name != release.submitter
+                .filter(|(name, _)| {
+                    authority::voting(world.state, name, release, terms, world.now).contains(&group)
                         && !release.votes.contains_key(*name)
                 })
                 .map(|(name, _)| world.person(name))
