@@ -137,18 +137,7 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
     };
     let left = |due: Timestamp| due.since(now);
     match &hold.kind {
-        HoldKind::Approval(terms) => {
-            let tally = tally(release, terms, now);
-            waiting.what = tally.missing_words();
-            waiting.trouble |= tally.blocked();
-            waiting.on = if !tally.wants_changes.is_empty() {
-                Whom::People(vec![release.submitter.clone()])
-            } else if !tally.objections.is_empty() {
-                Whom::People(tally.objections)
-            } else {
-                Whom::Voters(tally.missing().map(|(g, _)| g.clone()).collect())
-            };
-        }
+        HoldKind::Approval(terms) => approval(release, terms, now, &mut waiting),
         HoldKind::Manual { ask } => {
             waiting.word = if hold.id.as_str() == "start" {
                 "start"
@@ -221,6 +210,19 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
         }
     }
     waiting
+}
+
+fn approval(release: &Release, terms: &Terms, now: Timestamp, waiting: &mut Waiting) {
+    let tally = tally(release, terms, now);
+    waiting.what = tally.missing_words();
+    waiting.trouble |= tally.blocked();
+    waiting.on = if !tally.wants_changes.is_empty() {
+        Whom::People(vec![release.submitter.clone()])
+    } else if !tally.objections.is_empty() {
+        Whom::People(tally.objections)
+    } else {
+        Whom::Voters(tally.missing().map(|(g, _)| g.clone()).collect())
+    };
 }
 
 fn clock_words(due: Option<Timestamp>, now: Timestamp, span: Span) -> String {

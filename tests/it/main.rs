@@ -27,6 +27,7 @@ mod platform_command;
 mod platform_health;
 mod platform_runner;
 mod platform_scrape;
+mod quorum;
 mod readme;
 mod room;
 mod server;

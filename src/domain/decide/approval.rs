@@ -62,7 +62,6 @@ impl Draft {
             };
             self.close(id, Ending::Rejected, why);
         } else {
-            self.reopen(id);
             self.advance(id);
         }
         Ok(())
@@ -126,7 +125,6 @@ impl Draft {
             return Err(Refusal::AlreadyStarted);
         }
         self.push(What::Approval(Told::VoteWithdrawn { release: id }));
-        self.reopen(id);
         self.advance(id);
         Ok(())
     }
