@@ -42,6 +42,7 @@ fn main() {
             },
             zone: chrono_tz::Europe::Berlin,
             size: Size::new(area.width, area.height),
+            ends: false,
             notices: Vec::new(),
         },
         room.now,

@@ -556,7 +556,8 @@ impl ChoiceArg {
 pub enum Until {
     /// Its votes are complete.
     Approved,
-    /// It has begun to move.
+    /// It has begun to move; what `--json` calls `rolling`.
+    #[value(alias = "rolling")]
     Started,
     /// It stands still because somebody or a trigger said so.
     Paused,

@@ -463,10 +463,7 @@ pub fn ahead(state: &State, release: &Release, now: Timestamp) -> Vec<(String, O
         ));
     }
     if let Some(until) = waiting.until {
-        lines.push((
-            format!("deadline of this hold: it {}", waiting.then),
-            Some(until),
-        ));
+        lines.push((format!("at its deadline it {}", waiting.then), Some(until)));
     }
     lines
 }

@@ -50,8 +50,9 @@ pub struct Guest {
     pub caps: Caps,
     /// How large it is.
     pub size: Size,
-    /// Whether there is a shell to go to for a while.
-    pub suspend: bool,
+    /// Whether they sit in a process of their own: it may be suspended, and the engine goes on
+    /// when they leave.
+    pub apart: bool,
 }
 
 /// A place where people can be given a desk.

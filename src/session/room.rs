@@ -81,6 +81,7 @@ impl Room for Hall {
             caps: guest.caps,
             zone: zone(&now_state),
             size: guest.size,
+            ends: !guest.apart,
             notices: self.notices.clone(),
         };
         let (answer, answers) = mpsc::channel(ANSWERS);

@@ -98,7 +98,7 @@ struct Session<D> {
     sent: usize,
     /// Whether a frame is among the bytes on their way.
     frame: bool,
-    can_suspend: bool,
+    apart: bool,
     mouse: bool,
     kitty: bool,
     phase: Phase,
@@ -141,7 +141,7 @@ impl<D: Desk> Session<D> {
             out: Vec::new(),
             sent: 0,
             frame: false,
-            can_suspend: guest.suspend,
+            apart: guest.apart,
             mouse: true,
             kitty: false,
             phase: Phase::Here,
@@ -265,7 +265,7 @@ impl<D: Desk> Session<D> {
                         self.send(backend::mouse_mode(on));
                     }
                 }
-                Wish::Suspend if self.can_suspend && self.phase == Phase::Here => {
+                Wish::Suspend if self.apart && self.phase == Phase::Here => {
                     self.leave();
                     (self.encode)(ToTerminal::Suspend, &mut self.out);
                     self.phase = Phase::Away;

@@ -39,6 +39,8 @@ pub struct Setup {
     pub zone: Tz,
     /// How large the terminal is.
     pub size: Size,
+    /// Whether the engine ends when they leave, as a demo does.
+    pub ends: bool,
     /// What was wrong with the person's own files.
     pub notices: Vec<Notice>,
 }
@@ -188,6 +190,7 @@ pub struct Desk {
     pub(super) caps: Caps,
     pub(super) zone: Tz,
     pub(super) size: Size,
+    pub(super) ends: bool,
     pub(super) mouse: bool,
     pub(super) place: Place,
     pub(super) back: Vec<Place>,
@@ -233,6 +236,7 @@ impl Desk {
             theme,
             caps: setup.caps,
             zone: setup.zone,
+            ends: setup.ends,
             size: setup.size,
             mouse: true,
             place: Place::of(Screen::Releases),

@@ -207,7 +207,7 @@ pub fn hello(cols: u32, rows: u32, token: Option<&str>) -> Frame {
             wants: Wants::Room {
                 cols,
                 rows,
-                suspend: true,
+                apart: true,
             },
             env: env
                 .into_iter()

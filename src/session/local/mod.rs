@@ -78,15 +78,15 @@ impl AttachError {
 }
 
 /// Shows a room on the terminal of this process until it is left. The client knows the
-/// environment (see [`Client::env`]). `suspend` tells whether ctrl-z may stop this process: not
-/// where an engine with work to do runs in it.
+/// environment (see [`Client::env`]). `apart` tells that no engine runs in this process: ctrl-z may
+/// stop it, and the engine goes on when it is left.
 ///
 /// # Errors
 /// There is no terminal, or the engine refuses or goes away. The terminal is as it was found.
 pub async fn attach<S>(
     mut client: Client<S>,
     term: Option<&str>,
-    suspend: bool,
+    apart: bool,
 ) -> Result<Left, AttachError>
 where
     S: AsyncRead + AsyncWrite,
@@ -95,7 +95,7 @@ where
     let mut signals = Signals::listen()?;
     let (cols, rows) = tty.size();
     // whoever is refused has seen nothing of the room, and reads why on an untouched terminal
-    client.enter(cols, rows, suspend).await?;
+    client.enter(cols, rows, apart).await?;
     let faults = Faults::watch(&tty);
     let mut seat = Seat {
         client,

@@ -120,17 +120,10 @@ impl<S: AsyncRead + AsyncWrite> Client<S> {
         &mut self,
         cols: u32,
         rows: u32,
-        suspend: bool,
+        apart: bool,
     ) -> Result<(), SocketError> {
-        self.hello(
-            Wants::Room {
-                cols,
-                rows,
-                suspend,
-            },
-            Vec::new(),
-        )
-        .await?;
+        self.hello(Wants::Room { cols, rows, apart }, Vec::new())
+            .await?;
         match self.next().await? {
             Frame::Welcome => Ok(()),
             frame => Err(unexpected(&frame)),

@@ -41,8 +41,8 @@ pub enum Wants {
         cols: u32,
         /// Its rows.
         rows: u32,
-        /// Whether it has a shell to go to for a while.
-        suspend: bool,
+        /// Whether it is another process than the engine.
+        apart: bool,
     },
     /// To have a command run.
     Exec {
@@ -294,7 +294,7 @@ mod tests {
                 wants: Wants::Room {
                     cols: 80,
                     rows: 24,
-                    suspend: true,
+                    apart: true,
                 },
                 env: BTreeMap::from([("TERM".into(), "xterm".into())]),
             }),

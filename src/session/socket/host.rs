@@ -303,16 +303,12 @@ pub async fn host<H: Host>(
     let caps = Caps::from_env(|name| hello.env.get(name).map(String::as_str));
     let Hello { wants, .. } = *hello;
     match wants {
-        Wants::Room {
-            cols,
-            rows,
-            suspend,
-        } => {
+        Wants::Room { cols, rows, apart } => {
             let guest = Guest {
                 identity,
                 caps,
                 size: clamp(cols, rows),
-                suspend,
+                apart,
             };
             room(frames, &mut to, house, &guest).await;
         }

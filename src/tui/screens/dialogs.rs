@@ -54,16 +54,21 @@ pub(super) fn paint(
             None
         }
         Overlay::Leave => {
+            let (effect, then) = if desk.ends {
+                (
+                    "The demo ends: its engine and its fleet stop.",
+                    "A room given with --room keeps its ledger.",
+                )
+            } else {
+                (
+                    "Releases go on without you: the engine drives them.",
+                    "Come back at any time.",
+                )
+            };
             let form = Form {
                 title: "Leave the room?",
                 danger: false,
-                lines: vec![
-                    Line::of(
-                        Role::Text,
-                        "Releases go on without you: the engine drives them.",
-                    ),
-                    Line::of(Role::Dim, "Come back at any time."),
-                ],
+                lines: vec![Line::of(Role::Text, effect), Line::of(Role::Dim, then)],
                 fields: Vec::new(),
                 accept: "leave".to_owned(),
                 dismiss: "stay",

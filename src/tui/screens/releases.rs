@@ -117,11 +117,16 @@ pub(super) fn paint(desk: &Desk, world: World<'_>, body: Rect, buffer: &mut Buff
     }
     list(desk, world, &rows, parts.list, buffer);
     rule(buffer, parts.rule, desk.theme());
+    let area = Rect {
+        // a column of air at the right
+        width: parts.detail.width.saturating_sub(1),
+        ..parts.detail
+    };
     let lines = match desk.spot {
-        Some(Spot::Release(id)) => detail(desk, world, id, parts.detail),
+        Some(Spot::Release(id)) => detail(desk, world, id, area),
         Some(Spot::ClosedHead) | None => Vec::new(),
     };
-    rich::paint(&lines, buffer, parts.detail, desk.theme());
+    rich::paint(&lines, buffer, area, desk.theme());
 }
 
 fn list(desk: &Desk, world: World<'_>, rows: &[Row], area: Rect, buffer: &mut Buffer) {
@@ -300,13 +305,7 @@ fn detail(desk: &Desk, world: World<'_>, id: ReleaseId, area: Rect) -> Vec<Line>
     let left = height.saturating_sub(lines.len() + 1);
     if left >= 4 {
         lines.push(Line::new());
-        lines.extend(rollout::trail(
-            desk,
-            world,
-            release,
-            area.width.saturating_sub(1),
-            left,
-        ));
+        lines.extend(rollout::trail(desk, world, release, area.width, left));
     }
     lines.truncate(height);
     lines

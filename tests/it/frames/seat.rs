@@ -109,6 +109,7 @@ impl Seat {
             caps,
             zone: chrono_tz::Europe::Berlin,
             size: Size::new(size.0, size.1),
+            ends: false,
             notices: Vec::new(),
         };
         let mut seat = Seat {
