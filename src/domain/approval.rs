@@ -6,6 +6,7 @@ mod terms;
 mod told;
 
 use super::command::Choice;
+use super::hold::HoldKind;
 use super::ids::{GroupName, PersonName, Timestamp};
 use super::release::{Phase, Release};
 use super::state::State;
@@ -169,17 +170,25 @@ fn counted(voters: &[Voter<'_>], terms: &Terms) -> Vec<(GroupName, u32, Vec<Pers
         .collect()
 }
 
-/// When the next vote lapses that holds an approval up, before the release moves.
+/// When votes lapse without which an approval is none any more, before the release moves.
 pub(super) fn lapses(state: &State, release: &Release) -> Option<Timestamp> {
-    let terms = release
-        .terms()
-        .filter(|_| release.phase == Phase::Waiting)?;
+    let hold = release
+        .approval()
+        .filter(|h| h.cleared() && release.phase == Phase::Waiting)?;
+    let HoldKind::Approval(terms) = &hold.kind else {
+        return None;
+    };
     let votes = release.votes.values();
-    votes
+    let mut times: Vec<Timestamp> = votes
         .filter(|v| v.choice == Choice::Approve)
         .filter_map(|v| terms.lapses(v))
         .filter(|at| *at > state.now)
-        .min()
+        .collect();
+    times.sort();
+    // only such a time leads to an event: waking up for another one would never end
+    times
+        .into_iter()
+        .find(|at| !tally(release, terms, *at).complete())
 }
 
 /// Finds a seat for a voter, moving others if that helps.

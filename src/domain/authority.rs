@@ -162,6 +162,19 @@ pub enum Told {
     },
 }
 
+impl Told {
+    /// The release it is about, where it is given for one release alone.
+    pub const fn release(&self) -> Option<ReleaseId> {
+        match self {
+            Told::Granted(Grant {
+                scope: Scope::Release(id),
+                ..
+            }) => Some(*id),
+            Told::Granted(_) | Told::Revoked { .. } => None,
+        }
+    }
+}
+
 /// Why authority may not be given or taken now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denied {

@@ -248,8 +248,8 @@ impl What {
     /// The release it is about, if it is about one.
     pub const fn release(&self) -> Option<ReleaseId> {
         match self {
+            What::Authority(told) => told.release(),
             What::CharterAdopted { .. }
-            | What::Authority(_)
             | What::WritingResumed { .. }
             | What::InstanceSeen { .. } => None,
             What::Approval(told) => Some(told.release()),

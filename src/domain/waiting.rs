@@ -141,18 +141,7 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
         HoldKind::Approval(_) if ruling::missing(state, release, hold) => {
             waiting.what = "the ruling: policy has not been asked about this plan yet".to_owned();
         }
-        HoldKind::Approval(terms) => {
-            let tally = tally(release, terms, now);
-            waiting.what = tally.missing_words();
-            waiting.trouble |= tally.blocked();
-            waiting.on = if !tally.wants_changes.is_empty() {
-                Whom::People(vec![release.submitter.clone()])
-            } else if !tally.objections.is_empty() {
-                Whom::People(tally.objections)
-            } else {
-                Whom::Voters(tally.missing().map(|(g, _)| g.clone()).collect())
-            };
-        }
+        HoldKind::Approval(terms) => approval(release, terms, now, &mut waiting),
         HoldKind::Manual { ask } => {
             waiting.word = if hold.id.as_str() == "start" {
                 "start"
@@ -225,6 +214,19 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
         }
     }
     waiting
+}
+
+fn approval(release: &Release, terms: &Terms, now: Timestamp, waiting: &mut Waiting) {
+    let tally = tally(release, terms, now);
+    waiting.what = tally.missing_words();
+    waiting.trouble |= tally.blocked();
+    waiting.on = if !tally.wants_changes.is_empty() {
+        Whom::People(vec![release.submitter.clone()])
+    } else if !tally.objections.is_empty() {
+        Whom::People(tally.objections)
+    } else {
+        Whom::Voters(tally.missing().map(|(g, _)| g.clone()).collect())
+    };
 }
 
 fn clock_words(due: Option<Timestamp>, now: Timestamp, span: Span) -> String {

@@ -331,6 +331,21 @@ fn changes_are_asked_for_and_made_and_the_release_keeps_its_place() {
     assert_eq!(changed.count(), 1);
 }
 
+#[test]
+fn anybody_can_compute_the_digest_that_votes_count_on() {
+    use sha2::{Digest, Sha256};
+    let cab = Cab::new(POLICY);
+    let id = cab.submit(
+        1,
+        "start: manual\nauthors: [kim]\nchanges: [\"größer \\\"x\\\" → y\"]\n",
+    );
+    let seen = cab.show(&id);
+    // keys sorted, no white space: what the README's line of jq writes
+    let hash = Sha256::digest(seen["plan"].to_string());
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(seen["digest"], format!("sha256:{hex}"));
+}
+
 const WINDOW: &str = "start: manual\nwindow: { opens: 2036-11-21T02:00, closes: ";
 
 #[test]

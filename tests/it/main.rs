@@ -28,6 +28,7 @@ mod platform_health;
 mod platform_runner;
 mod platform_scrape;
 mod policy;
+mod quorum;
 mod readme;
 mod room;
 mod server;

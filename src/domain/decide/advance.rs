@@ -12,6 +12,8 @@ use crate::domain::ruling;
 impl Draft {
     /// Walks a release on until a hold stops it.
     pub(super) fn advance(&mut self, id: ReleaseId) {
+        // a vote may have lapsed since, whether or not the clock was heard
+        self.reopen(id);
         // every round opens or clears a hold, begins or ends a batch: a plan has finitely many
         while let Some(release) = self.state.live.get(&id).cloned() {
             // without a ruling nobody knows what its approval asks for

@@ -69,7 +69,6 @@ impl Draft {
             };
             self.close(id, Ending::Rejected, why);
         } else {
-            self.reopen(id);
             self.advance(id);
         }
         Ok(())
@@ -133,7 +132,6 @@ impl Draft {
             return Err(Refusal::AlreadyStarted);
         }
         self.push(What::Approval(Told::VoteWithdrawn { release: id }));
-        self.reopen(id);
         self.advance(id);
         Ok(())
     }

@@ -100,10 +100,13 @@ impl Draft {
             return Err(Refusal::NoRuling(release.id));
         }
         let hold = release.hold();
+        if let Some(terms) = release.terms().filter(|_| !release.started()) {
+            let tally = tally(release, terms, self.now());
+            if !tally.complete() {
+                return Err(Refusal::NotApproved(tally.missing_words()));
+            }
+        }
         match hold.map(|h| &h.kind) {
-            Some(HoldKind::Approval(terms)) => Err(Refusal::NotApproved(
-                tally(release, terms, self.now()).missing_words(),
-            )),
             Some(_) if hold.is_some_and(|h| h.id.as_str() == "start") => {
                 self.second_person(release, who)?;
                 self.clear(release.id, &HoldId::from("start"), who.as_str().to_owned());
