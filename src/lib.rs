@@ -30,6 +30,8 @@
 //! - [`domain`] (pure): plans, holds, releases; command, decision, event, state; what is wanted outside
 //!   and when to look again; refusals and notices, in words.
 //! - [`judge`] (pure): samples in, verdict out.
+//! - [`policy`] (pure): facts in, ruling with reasons out: how risky a release is, and who must
+//!   approve it.
 //! - [`ledger`]: the append-only record, in a file or in memory; hash chain, snapshots, backup; live
 //!   telemetry beside it.
 //! - [`platform`]: what lies outside: commands under their runner, health checks, scraped metrics.
@@ -58,5 +60,6 @@ pub mod engine;
 pub mod judge;
 pub mod ledger;
 pub mod platform;
+pub mod policy;
 pub mod session;
 pub mod tui;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::args::{Cli, LedgerVerb, ReleaseVerb, Verb};
+use super::args::{AuthorityVerb, Cli, LedgerVerb, PirVerb, ReleaseVerb, Verb};
 use super::closed::Closed;
 use super::exec::{Order, exec};
 use super::exit::{Exit, Stop, Went};
@@ -94,9 +94,12 @@ fn reads(cli: &Cli) -> bool {
             LedgerVerb::Show { follow, .. } => !follow,
             LedgerVerb::Backup { .. } => true,
         },
+        Some(Verb::Authority { verb }) => matches!(verb, AuthorityVerb::List { .. }),
+        Some(Verb::Policy { .. }) => true,
+        Some(Verb::Pir { verb }) => matches!(verb, PirVerb::List { .. }),
         Some(Verb::Release { verb }) => match verb {
             ReleaseVerb::List { .. } | ReleaseVerb::Show { .. } => true,
-            ReleaseVerb::Submit { dry_run, .. } => *dry_run,
+            ReleaseVerb::Submit { dry_run, .. } | ReleaseVerb::Update { dry_run, .. } => *dry_run,
             // it may be there already; else it says that nothing will come
             ReleaseVerb::Wait { .. } => true,
             _ => false,

@@ -10,12 +10,12 @@ use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 use tokio::sync::Notify;
 
-use super::args::{Cli, LedgerVerb, ReleaseVerb, Verb};
+use super::args::{Cli, LedgerVerb, PolicyVerb, ReleaseVerb, Verb};
 use super::exec::Order;
 use super::exit::{Exit, Stop};
 use super::out::{Look, all_shown};
 use super::view::{TokenView, line};
-use super::{check, init, judge, keys, schema};
+use super::{check, init, judge, keys, policy, schema};
 use crate::config::mistakes::Mistakes;
 use crate::config::{home, tokens};
 use crate::domain::Notice;
@@ -156,10 +156,16 @@ pub fn run(cli: &Cli, look: Look) -> Option<Exit> {
             tell(&good.err);
             good.out
         }),
+        Verb::Policy {
+            verb: PolicyVerb::Test { file, policy },
+        } => policy::test(file, policy.as_ref(), room, look),
         Verb::Demo(_)
         | Verb::Serve
         | Verb::Release { .. }
         | Verb::Vote { .. }
+        | Verb::Authority { .. }
+        | Verb::Pir { .. }
+        | Verb::Policy { .. }
         | Verb::Ledger { .. } => return None,
     };
     let went = said.map(|text| {
@@ -203,7 +209,15 @@ pub fn order(cli: &Cli, argv: &[String]) -> Result<Order, Notice> {
     };
     match &cli.verb {
         Some(Verb::Release {
-            verb: ReleaseVerb::Submit { file, .. },
+            verb: ReleaseVerb::Submit { file, .. } | ReleaseVerb::Update { file, .. },
+        }) => {
+            let bytes = content(file)?;
+            order
+                .files
+                .insert(file.to_string_lossy().into_owned(), bytes);
+        }
+        Some(Verb::Policy {
+            verb: PolicyVerb::Diff { file },
         }) => {
             let bytes = content(file)?;
             order
@@ -230,7 +244,7 @@ fn content(file: &Path) -> Result<Vec<u8>, Notice> {
     let failed = |error: std::io::Error| {
         Notice::error(
             "cannot-read",
-            format!("the plan cannot be read: {}", reason(&error)),
+            format!("the file cannot be read: {}", reason(&error)),
         )
         .next("name a file that can be read, or `-` for stdin")
         .at(file.display().to_string())

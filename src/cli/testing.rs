@@ -14,6 +14,7 @@ use crate::domain::{
     Actor, Artifact, Ask, Command, Door, Draft, Event, Health, Notice, Outcome, Sight, Span, State,
     Timestamp, wanted::wanted,
 };
+use crate::policy::turn::carry_out;
 use crate::session::Identity;
 
 /// The room of the fixtures.
@@ -58,7 +59,7 @@ impl Memory {
             .now
             .max(Timestamp(chrono::Utc::now().timestamp_millis()));
         let command = Command { at, who, door, ask };
-        draft.run(&command).map_err(|refusal| refusal.notice())?;
+        carry_out(&mut draft, &command).map_err(|refusal| refusal.notice())?;
         self.events.lock().unwrap().extend(draft.events);
         let settled = Settled {
             seq: draft.state.seq,

@@ -252,3 +252,57 @@ fn schemas_are_as_kept() {
         );
     }
 }
+
+#[tokio::test]
+async fn policy_is_shown_explained_and_compared() {
+    let room = Memory::new();
+    let said = typed(&room, "dev", "release submit plans/payments-prod-eu.yaml").await;
+    assert_eq!(said.exit, Exit::Done, "{said:?}");
+    let ok = async |line: &str| {
+        let said = typed(&room, "", line).await;
+        assert_eq!(said.exit, Exit::Done, "{line}: {said:?}");
+        said.out
+    };
+    let said = ok("policy show").await;
+    assert!(said.contains("\"production\"   prod-eu, prod-us"), "{said}");
+    assert!(said.contains("service-tier       up to  20"), "{said}");
+    let said = json(&ok("policy show --json").await);
+    assert_eq!(said["schema"], "holdpoint.policy/1");
+    assert_eq!(said["rules"][1]["terms"]["needs"]["security"], 1);
+    let said = ok("policy explain R-1").await;
+    assert!(said.contains("payments is a service of tier 0"), "{said}");
+    assert!(
+        said.contains("rule \"emergency\" is passed over: it is about emergency releases"),
+        "{said}"
+    );
+    let said = json(&ok("policy explain R-1 --json").await);
+    assert_eq!(said["schema"], "holdpoint.ruling/1");
+    assert_eq!(said["rule"], "production");
+    let shown = ok("release show R-1").await;
+    assert!(
+        shown.contains("rule \"production\": 1 of operations"),
+        "{shown}"
+    );
+    let shown = json(&ok("release show R-1 --json").await);
+    assert_eq!(shown["ruling"]["rule"], "production");
+    let said = ok("policy diff policy/stricter.toml").await;
+    assert!(said.contains("R-1 payments 5.1.0 → prod-eu"), "{said}");
+    assert!(
+        said.contains("rule: rule \"production\", would be rule \"critical\""),
+        "{said}"
+    );
+    assert!(
+        said.ends_with("1 of 1 open would be treated differently\n"),
+        "{said}"
+    );
+    let said = json(&ok("policy diff policy/stricter.toml --json").await);
+    assert_eq!(said["releases"][0]["after"]["rule"], "critical");
+    let said = ok("policy diff room/policy.toml").await;
+    assert_eq!(said, "1 open, none would be treated differently\n");
+    let said = typed(&room, "", "policy diff policy/cases.toml").await;
+    assert_eq!(said.exit, Exit::BadInput, "{said:?}");
+    let line = "release submit plans/checkout-prod-us.toml --dry-run --json";
+    let said = typed(&room, "dev", line).await;
+    let ruling = &json(&said.out)["release"]["ruling"];
+    assert_eq!(ruling["schema"], "holdpoint.ruling/1", "{said:?}");
+}

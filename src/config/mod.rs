@@ -4,6 +4,7 @@
 //! [`located`] is how every file is read, whatever it says and in whichever format it is written;
 //! [`render`] shows what is wrong with one. [`room`] and [`plan`] know what the files mean.
 
+pub mod cases;
 pub mod home;
 pub mod located;
 pub mod mistakes;

@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::approval::Exclusion;
 use super::effect::Verb;
 use super::ids::{
     EnvName, GroupName, InstanceName, MetricName, PersonName, ServiceName, Span, TargetName,
 };
 use super::plan::Kind;
+use super::risk::{RiskLevel, RiskPolicy};
 
 /// People, groups, catalog, targets and approval rules of a room.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +33,9 @@ pub struct Charter {
     pub targets: BTreeMap<TargetName, Target>,
     /// Who must approve what; the first rule that fits counts.
     pub approvals: Vec<ApprovalRule>,
+    /// How risk is reckoned.
+    #[serde(default, skip_serializing_if = "RiskPolicy::is_shipped")]
+    pub risk: RiskPolicy,
 }
 
 /// Somebody who may use the room.
@@ -61,6 +66,22 @@ pub enum Right {
     Submit,
     /// Start, pause, resume, promote, retry, roll back, cancel, hand over.
     Control,
+    /// Overrule an objection, with a reason.
+    Overrule,
+    /// Give others authority for a while.
+    Grant,
+}
+
+impl Right {
+    /// The word in files and events.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Right::Submit => "submit",
+            Right::Control => "control",
+            Right::Overrule => "overrule",
+            Right::Grant => "grant",
+        }
+    }
 }
 
 /// A service, a configuration item.
@@ -172,16 +193,34 @@ impl Target {
 }
 
 /// Who must approve a release. Empty conditions fit everything.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalRule {
+    /// What people call it.
+    #[serde(default)]
+    pub name: Arc<str>,
     /// The environments it is about.
     pub environments: BTreeSet<EnvName>,
     /// The kinds of release it is about.
     pub kinds: BTreeSet<Kind>,
+    /// The tiers it is about; of several services the most critical one counts.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tiers: BTreeSet<u8>,
+    /// The levels of risk it is about.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub levels: BTreeSet<RiskLevel>,
     /// How many votes of which groups.
     pub needs: BTreeMap<GroupName, u32>,
     /// Whether each vote must come from another person, even where one belongs to several groups.
     pub distinct_people: bool,
+    /// Who may not vote, besides the submitter.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub excludes: BTreeSet<Exclusion>,
+    /// How long a vote counts; without one, as long as the release waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vote_lasts: Option<Span>,
+    /// Whether a change of the window alone voids the votes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub window_binds: bool,
     /// How long the question stays open before the release expires.
     pub expires: Span,
 }
@@ -231,10 +270,55 @@ impl Charter {
     }
 
     /// The first approval rule that fits.
-    pub fn approval_rule(&self, environment: &EnvName, kind: Kind) -> Option<&ApprovalRule> {
-        self.approvals.iter().find(|rule| {
-            (rule.environments.is_empty() || rule.environments.contains(environment))
-                && (rule.kinds.is_empty() || rule.kinds.contains(&kind))
-        })
+    pub fn approval_rule(
+        &self,
+        environment: &EnvName,
+        kind: Kind,
+        tier: u8,
+        level: RiskLevel,
+    ) -> Option<&ApprovalRule> {
+        let fits = |rule: &&ApprovalRule| rule.fits(environment, kind, tier, level);
+        self.approvals.iter().find(fits)
+    }
+
+    /// The services that need one of these, directly or through others, each once.
+    pub fn dependents(&self, services: &BTreeSet<ServiceName>) -> BTreeSet<ServiceName> {
+        let mut reached = services.clone();
+        loop {
+            let next: Vec<ServiceName> = self
+                .services
+                .iter()
+                .filter(|(name, service)| {
+                    !reached.contains(*name) && !service.depends_on.is_disjoint(&reached)
+                })
+                .map(|(name, _)| name.clone())
+                .collect();
+            if next.is_empty() {
+                break;
+            }
+            reached.extend(next);
+        }
+        reached.difference(services).cloned().collect()
+    }
+}
+
+impl ApprovalRule {
+    /// Whether it fits everything that another rule fits.
+    pub fn covers(&self, other: &ApprovalRule) -> bool {
+        fn wider<T: Ord>(one: &BTreeSet<T>, other: &BTreeSet<T>) -> bool {
+            one.is_empty() || (!other.is_empty() && other.is_subset(one))
+        }
+        wider(&self.environments, &other.environments)
+            && wider(&self.kinds, &other.kinds)
+            && wider(&self.tiers, &other.tiers)
+            && wider(&self.levels, &other.levels)
+    }
+
+    /// Whether it is about such a release.
+    pub fn fits(&self, environment: &EnvName, kind: Kind, tier: u8, level: RiskLevel) -> bool {
+        (self.environments.is_empty() || self.environments.contains(environment))
+            && (self.kinds.is_empty() || self.kinds.contains(&kind))
+            && (self.tiers.is_empty() || self.tiers.contains(&tier))
+            && (self.levels.is_empty() || self.levels.contains(&level))
     }
 }

@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::approval;
+use super::authority;
 use super::charter::Charter;
 use super::effect::{Outcome, Sight};
 use super::ids::{EffectId, HoldId, PersonName, ReleaseId, TargetName, Timestamp};
+use super::pir;
 use super::plan::Plan;
 use super::release::Finding;
+use super::ruling::Ruling;
 use super::verdict::MetricVerdict;
 
 /// Something asked for: by whom, through which door, when.
@@ -98,6 +102,19 @@ pub enum Ask {
         /// The digest that the voter saw; refused if it is not the plan's.
         digest: Option<Arc<str>>,
     },
+    /// What policy says of a release.
+    Ruled {
+        /// Of which release.
+        release: ReleaseId,
+        /// What it says.
+        ruling: Arc<Ruling>,
+    },
+    /// What is asked about an approval, besides a vote.
+    Approval(approval::Ask),
+    /// Give authority for a while, or take it back.
+    Authority(authority::Ask),
+    /// See to a review.
+    Pir(pir::Ask),
     /// What somebody with control asks of a release.
     Control {
         /// Which release.
@@ -162,6 +179,8 @@ pub enum Choice {
     Object,
     /// No opinion.
     Abstain,
+    /// Not this plan: blocks until the plan is changed, or the vote is.
+    RequestChanges,
 }
 
 impl Choice {
@@ -172,6 +191,7 @@ impl Choice {
             Choice::Reject => "reject",
             Choice::Object => "object",
             Choice::Abstain => "abstain",
+            Choice::RequestChanges => "request-changes",
         }
     }
 }

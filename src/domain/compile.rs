@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::approval::Terms;
 use super::charter::{Charter, Target};
 use super::effect::Verb;
 use super::hold::{Deadline, Hold, HoldKind, HoldState};
@@ -36,7 +37,7 @@ pub(super) fn targets<'a>(
 }
 
 /// When a plan's window opens and closes.
-pub(super) fn span_of(window: &Window, plan: &Plan, charter: &Charter) -> (Timestamp, Timestamp) {
+pub fn span_of(window: &Window, plan: &Plan, charter: &Charter) -> (Timestamp, Timestamp) {
     let zone = window
         .zone
         .as_deref()
@@ -72,7 +73,7 @@ pub fn batches(plan: &Plan, charter: &Charter) -> Vec<Batch> {
         }
         let mut before = Vec::new();
         if n == 0 {
-            before.extend(opening(plan, charter));
+            before.extend(opening(plan));
         }
         before.extend(window_hold(n, plan, charter));
         before.extend(holds(n, "before", &batch.before, plan, charter));
@@ -164,31 +165,15 @@ impl Step {
     }
 }
 
-/// What stands before the first batch of every release.
-fn opening(plan: &Plan, charter: &Charter) -> Vec<Hold> {
-    let mut found = Vec::new();
-    let rule = charter.approval_rule(&plan.environment, plan.kind);
-    let mut needs = rule.map(|r| r.needs.clone()).unwrap_or_default();
-    for (group, count) in &plan.approval {
-        let slot = needs.entry(group.clone()).or_default();
-        *slot = (*slot).max(*count);
-    }
-    if !needs.is_empty() {
-        let kind = HoldKind::Approval {
-            needs,
-            distinct_people: rule.is_none_or(|r| r.distinct_people),
-        };
-        let open = rule.map_or(Span::mins(7 * 24 * 60), |r| r.expires);
-        found.push(hold("approval".to_owned(), kind, open, AtDeadline::Expire));
-    }
+/// What stands before the first batch of every release. What the approval asks for is said by the
+/// ruling, without which it lets nothing pass.
+fn opening(plan: &Plan) -> Vec<Hold> {
+    let terms = Terms::of(None, plan);
+    let open = terms.expires;
+    let kind = HoldKind::Approval(terms);
+    let mut found = vec![hold("approval".to_owned(), kind, open, AtDeadline::Expire)];
     if plan.start == Start::Manual {
-        let ask = Arc::from(format!("start {}", plan.title));
-        found.push(hold(
-            "start".to_owned(),
-            HoldKind::Manual { ask },
-            Span::mins(7 * 24 * 60),
-            AtDeadline::Expire,
-        ));
+        found.push(start_hold(plan));
     }
     found.push(hold(
         "targets".to_owned(),
@@ -197,6 +182,20 @@ fn opening(plan: &Plan, charter: &Charter) -> Vec<Hold> {
         AtDeadline::HoldOn,
     ));
     found
+}
+
+/// Where a person presses start.
+pub(super) fn start_hold(plan: &Plan) -> Hold {
+    let ask = Arc::from(format!("start {}", plan.title));
+    hold(
+        "start".to_owned(),
+        HoldKind::Manual { ask },
+        // an emergency that nobody starts within its time box was none
+        plan.emergency
+            .as_ref()
+            .map_or(Span::mins(7 * 24 * 60), |e| e.lasts),
+        AtDeadline::Expire,
+    )
 }
 
 fn window_hold(n: usize, plan: &Plan, charter: &Charter) -> Option<Hold> {
@@ -279,11 +278,16 @@ fn hold(id: String, kind: HoldKind, after: Span, then: AtDeadline) -> Hold {
     Hold {
         id: HoldId::from(id),
         kind,
-        deadline: Deadline {
-            after,
-            then,
-            warn: Span(after.0 / 5).min(Span::mins(60)),
-        },
+        deadline: deadline(after, then),
         state: HoldState::ToCome,
+    }
+}
+
+/// A deadline of which people are warned when a fifth of it is left, at most an hour before.
+pub(super) fn deadline(after: Span, then: AtDeadline) -> Deadline {
+    Deadline {
+        after,
+        then,
+        warn: Span(after.0 / 5).min(Span::mins(60)),
     }
 }

@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::approval;
+use super::authority;
 use super::charter::Charter;
 use super::command::{Actor, Choice, Door};
 use super::effect::{Effect, Outcome, Sight};
 use super::ids::{
     EffectId, GroupName, HoldId, InstanceName, PersonName, ReleaseId, TargetName, Timestamp,
 };
+use super::pir;
 use super::plan::{AtDeadline, Plan};
 use super::release::{Ending, Finding, Was};
+use super::ruling::Ruling;
 use super::verdict::MetricVerdict;
 
 /// The version of the events that this code writes.
@@ -66,6 +70,19 @@ pub enum What {
         /// The comment.
         comment: Arc<str>,
     },
+    /// Policy was asked what it says of the plan.
+    Ruled {
+        /// The release.
+        release: ReleaseId,
+        /// What it says.
+        ruling: Arc<Ruling>,
+    },
+    /// Something about an approval, besides a vote.
+    Approval(approval::Told),
+    /// Authority was given for a while, or taken back.
+    Authority(authority::Told),
+    /// A review was opened or closed.
+    Pir(pir::Told),
     /// The release came to a hold.
     HoldOpened {
         /// The release.
@@ -231,12 +248,16 @@ impl What {
     /// The release it is about, if it is about one.
     pub const fn release(&self) -> Option<ReleaseId> {
         match self {
+            What::Authority(told) => told.release(),
             What::CharterAdopted { .. }
             | What::WritingResumed { .. }
             | What::InstanceSeen { .. } => None,
+            What::Approval(told) => Some(told.release()),
+            What::Pir(told) => Some(told.release()),
             What::EffectBegun { effect } => Some(effect.release),
             What::Submitted { release, .. }
             | What::Voted { release, .. }
+            | What::Ruled { release, .. }
             | What::HoldOpened { release, .. }
             | What::HoldCleared { release, .. }
             | What::HoldWarned { release, .. }

@@ -1,11 +1,11 @@
 //! Holds: the places where a release stands still, and nothing else can stop it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{GroupName, HoldId, MetricName, Span, Timestamp};
+use super::approval::Terms;
+use super::ids::{HoldId, MetricName, Span, Timestamp};
 use super::plan::{AtDeadline, CommandCheck, HttpCheck};
 
 /// A hold of a release.
@@ -26,12 +26,7 @@ pub struct Hold {
 #[serde(rename_all = "kebab-case")]
 pub enum HoldKind {
     /// Votes on exactly this plan.
-    Approval {
-        /// How many of which groups.
-        needs: BTreeMap<GroupName, u32>,
-        /// Whether nobody counts twice.
-        distinct_people: bool,
-    },
+    Approval(Terms),
     /// A person who presses start or promote.
     Manual {
         /// What is asked.
@@ -84,7 +79,7 @@ impl HoldKind {
     /// The word for it in files, events and on screens.
     pub const fn word(&self) -> &'static str {
         match self {
-            HoldKind::Approval { .. } => "approval",
+            HoldKind::Approval(_) => "approval",
             HoldKind::Manual { .. } => "manual",
             HoldKind::Dependency => "dependency",
             HoldKind::Window { .. } => "window",

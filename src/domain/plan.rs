@@ -12,8 +12,9 @@ use chrono::{LocalResult, NaiveDateTime, TimeZone};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ids::{
-    Artifact, EnvName, GroupName, MetricName, ServiceName, Span, TargetName, Timestamp,
+    Artifact, EnvName, GroupName, MetricName, PersonName, ServiceName, Span, TargetName, Timestamp,
 };
+use super::risk::SchemaChange;
 use super::spelled::{self, Spelled};
 
 /// One intended change, as submitted.
@@ -34,11 +35,30 @@ pub struct Plan {
     /// What changes in words, a line each: commits, migrations, switches.
     #[serde(default)]
     pub changes: Vec<Arc<str>>,
+    /// Whether stored data changes its form.
+    #[serde(default, skip_serializing_if = "SchemaChange::is_none")]
+    pub schema_change: SchemaChange,
+    /// How many lines of code and settings change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines_changed: Option<u32>,
+    /// The infrastructure that is deleted: databases, queues, buckets, volumes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deletes: Vec<Arc<str>>,
     /// Links to the records that ask for it.
     #[serde(default)]
     pub tickets: Vec<Arc<str>>,
     /// Where its runbook is.
     pub runbook: Option<Arc<str>>,
+    /// What makes it an emergency; nothing in a release of another kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<Emergency>,
+    /// The people who wrote the commits. Where policy excludes authors they have no vote; a name that
+    /// the room does not know is kept for the record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authors: Vec<PersonName>,
+    /// Who started the pipeline that submits this, where that is not the submitter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<PersonName>,
     /// Votes needed besides those of the room's policy.
     #[serde(default)]
     pub approval: BTreeMap<GroupName, u32>,
@@ -87,6 +107,18 @@ impl Kind {
             Kind::Emergency => "emergency",
         }
     }
+}
+
+/// Why a release cannot wait, and for how long that is believed; see [`super::emergency`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Emergency {
+    /// The incident's id.
+    pub incident: Arc<str>,
+    /// Why it cannot wait, in a sentence.
+    pub reason: Arc<str>,
+    /// The time box, from the first call: what is not finished then goes back by itself.
+    pub lasts: Span,
 }
 
 /// A service and what shall run.
@@ -471,6 +503,14 @@ impl Default for Observe {
 pub struct Rollback {
     /// A sentence for the people who approve: what going back means.
     pub note: Option<Arc<str>>,
+    /// Whether the way back was tried with exactly these versions.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub tested: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 #[cfg(test)]

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use super::approval;
+use super::authority;
 use super::command::{Actor, Choice};
 use super::ids::{EnvName, GroupName, PersonName, ReleaseId};
 use super::notice::Notice;
+use super::pir;
 use super::problems::Problem;
 
 /// Why something may not be done now.
@@ -31,8 +34,12 @@ pub enum Refusal {
     BadPlan(Vec<Problem>),
     /// Another open release has this name.
     NameTaken(Arc<str>, ReleaseId),
-    /// The submitter votes.
-    OwnRelease(PersonName),
+    /// Something about an approval.
+    Approval(approval::Denied),
+    /// Something about authority that is given for a while.
+    Authority(authority::Denied),
+    /// Something about a review.
+    Pir(pir::Denied),
     /// The voter is in none of the groups that are asked.
     NotAsked {
         /// Who.
@@ -47,6 +54,10 @@ pub enum Refusal {
         /// What the plan's digest is.
         is: Arc<str>,
     },
+    /// Policy has not been asked about this plan yet.
+    NoRuling(ReleaseId),
+    /// A ruling on another plan, or under another policy.
+    OtherGrounds(ReleaseId),
     /// Nothing is asked any more, or nothing ever was.
     NoVoteNow(Choice, &'static str),
     /// Votes are missing.
@@ -80,6 +91,24 @@ pub enum Refusal {
     EngineOnly,
 }
 
+impl From<approval::Denied> for Refusal {
+    fn from(denied: approval::Denied) -> Refusal {
+        Refusal::Approval(denied)
+    }
+}
+
+impl From<authority::Denied> for Refusal {
+    fn from(denied: authority::Denied) -> Refusal {
+        Refusal::Authority(denied)
+    }
+}
+
+impl From<pir::Denied> for Refusal {
+    fn from(denied: pir::Denied) -> Refusal {
+        Refusal::Pir(denied)
+    }
+}
+
 impl Refusal {
     /// The stable code of the refusal.
     pub const fn code(&self) -> &'static str {
@@ -90,9 +119,13 @@ impl Refusal {
             Refusal::NoRight { .. } => "no-right",
             Refusal::BadPlan(_) => "bad-plan",
             Refusal::NameTaken(..) => "name-taken",
-            Refusal::OwnRelease(_) => "own-release",
+            Refusal::Approval(denied) => denied.code(),
+            Refusal::Authority(denied) => denied.code(),
+            Refusal::Pir(denied) => denied.code(),
             Refusal::NotAsked { .. } => "not-asked",
             Refusal::OtherPlan { .. } => "other-plan",
+            Refusal::NoRuling(_) => "no-ruling",
+            Refusal::OtherGrounds(_) => "other-grounds",
             Refusal::NoVoteNow(..) => "no-vote-now",
             Refusal::NotApproved(_) => "not-approved",
             Refusal::AlreadyStarted => "already-started",
@@ -153,10 +186,9 @@ impl Refusal {
                 format!("{id} is already called {name}"),
                 "give the plan another name, or cancel that release",
             ),
-            Refusal::OwnRelease(who) => pair(
-                format!("{who} submitted this release and may not vote on it"),
-                "somebody else has to vote",
-            ),
+            Refusal::Approval(denied) => denied.words(),
+            Refusal::Authority(denied) => denied.words(),
+            Refusal::Pir(denied) => denied.words(),
             Refusal::NotAsked { who, groups } => (
                 format!("{who} is in none of the groups that are asked"),
                 format!("asked are {}", list(groups)),
@@ -168,6 +200,14 @@ impl Refusal {
                     short(is)
                 ),
                 "read the release again, then vote".into(),
+            ),
+            Refusal::NoRuling(id) => pair(
+                format!("policy has not ruled on {id} yet: nobody knows who is asked"),
+                "try again in a moment; the engine rules by itself",
+            ),
+            Refusal::OtherGrounds(id) => pair(
+                format!("the ruling on {id} was made for another plan or under another policy"),
+                "rule again on the plan and the policy as they are",
             ),
             Refusal::NoVoteNow(choice, why) => pair(
                 format!("no vote to {} counts now: {why}", choice.word()),

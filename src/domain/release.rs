@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::approval::{Changed, Overruled, Terms};
 use super::command::{Actor, Choice};
 use super::effect::{Effect, Verb};
 use super::hold::{Hold, HoldKind};
@@ -13,6 +14,7 @@ use super::ids::{
     Timestamp,
 };
 use super::plan::{Exposure, Plan};
+use super::ruling::Ruling;
 use super::verdict::MetricVerdict;
 
 /// A release that is not closed.
@@ -36,8 +38,17 @@ pub struct Release {
     pub paused: Option<Paused>,
     /// Who controls it now.
     pub con: Option<PersonName>,
+    /// What policy says of it; see [`Release::ruled`] for whether that still counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruling: Option<Arc<Ruling>>,
     /// The votes, the newest of each person.
     pub votes: BTreeMap<PersonName, Vote>,
+    /// Whether people were told that its time box ends soon.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub box_warned: bool,
+    /// How its plan was changed since it was submitted, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<Changed>,
     /// The batches.
     pub batches: Vec<Batch>,
     /// The observation period.
@@ -89,10 +100,12 @@ pub enum Ending {
     Rejected,
     /// A deadline came before anything moved.
     Expired,
-    /// Somebody took it back before anything moved.
+    /// Somebody who controls it dropped it before anything moved.
     Cancelled,
     /// An emergency release took its place while it was observed.
     Superseded,
+    /// Whoever submitted it took it back before anything moved.
+    Withdrawn,
 }
 
 impl Ending {
@@ -105,7 +118,15 @@ impl Ending {
             Ending::Expired => "expired",
             Ending::Cancelled => "cancelled",
             Ending::Superseded => "superseded",
+            Ending::Withdrawn => "withdrawn",
         }
+    }
+
+    /// Whether this ending counts as a failed change, for change failure rates: only what moved
+    /// and had to go back does. A release that was turned down, ran out of time, was dropped or was
+    /// overtaken has failed nobody.
+    pub const fn is_change_failure(self) -> bool {
+        matches!(self, Ending::RolledBack)
     }
 }
 
@@ -154,6 +175,9 @@ pub struct Vote {
     pub at: Timestamp,
     /// The comment; may be empty.
     pub comment: Arc<str>,
+    /// That it blocks no longer, of an objection and a request for changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overruled: Option<Overruled>,
 }
 
 /// One batch of a release.
@@ -440,7 +464,24 @@ impl Release {
     /// The approval hold.
     pub fn approval(&self) -> Option<&Hold> {
         self.holds()
-            .find(|h| matches!(h.kind, HoldKind::Approval { .. }))
+            .find(|h| matches!(h.kind, HoldKind::Approval(_)))
+    }
+
+    /// The terms under which it is approved; `None` where it needs no approval.
+    pub fn terms(&self) -> Option<&Terms> {
+        self.holds().find_map(|h| match &h.kind {
+            HoldKind::Approval(terms) => Some(terms),
+            _ => None,
+        })
+    }
+
+    /// Whether it waits on the engine and the clock alone: somebody has pressed start, or nobody has
+    /// to and it has begun.
+    pub fn started(&self) -> bool {
+        self.phase != Phase::Waiting
+            || self
+                .holds()
+                .any(|h| h.id.as_str() == "start" && h.cleared())
     }
 
     /// Whether a call has been begun that has no outcome yet.

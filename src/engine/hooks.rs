@@ -7,7 +7,8 @@ use tokio::sync::Semaphore;
 
 use super::board::Board;
 use super::explain;
-use crate::domain::{Event, ReleaseId, Span, State, What};
+use crate::domain::approval::Told;
+use crate::domain::{Event, ReleaseId, Span, State, What, pir};
 use crate::platform::notify::notify;
 
 /// A command that is told of what people must know, with `HOLDPOINT_EVENT` (`hold-warned`,
@@ -71,7 +72,11 @@ impl Hooks {
 }
 
 fn kind(event: &Event) -> Option<(&'static str, ReleaseId)> {
-    let kind = match event.what {
+    let kind = match &event.what {
+        What::Approval(Told::Reopened { .. }) => "approval-lost",
+        What::Approval(Told::PlanChanged { .. }) => "plan-changed",
+        What::Approval(Told::BoxEndsSoon { .. }) => "box-ends-soon",
+        What::Pir(pir::Told::Opened(_)) => "pir-opened",
         What::HoldWarned { .. } => "hold-warned",
         What::DeadlinePassed { .. } => "deadline-passed",
         What::TriggerFired { .. } => "trigger-fired",

@@ -17,6 +17,7 @@ use crate::domain::{
     What,
 };
 use crate::ledger::{Head, Ledger, LedgerError, Urgency};
+use crate::policy::turn::{carry_out, catch_up};
 
 /// How many commands one turn takes at most.
 const BATCH: usize = 512;
@@ -108,7 +109,7 @@ impl Engine {
         let mut kept = Vec::with_capacity(asked.len());
         for one in asked {
             let before = draft.events.len();
-            match draft.run(&one.command) {
+            match carry_out(&mut draft, &one.command) {
                 Ok(()) => {
                     let release = about(&one.command, &draft.events[before..]);
                     kept.push((one, release));
@@ -142,7 +143,7 @@ impl Engine {
         let (mut stops, mut others) = (Vec::new(), Vec::new());
         for one in asked {
             let mut draft = Draft::new((*self.state).clone());
-            match draft.run(&one.command) {
+            match carry_out(&mut draft, &one.command) {
                 Ok(()) if draft.events.iter().any(stops_something) => stops.push(one),
                 _ => others.push(one),
             }
@@ -153,7 +154,7 @@ impl Engine {
             .chain(others.into_iter().map(|one| (one, Urgency::Normal)))
         {
             let mut draft = Draft::new((*self.state).clone());
-            let result = draft.run(&one.command).map_err(|refusal| refusal.notice());
+            let result = carry_out(&mut draft, &one.command).map_err(|refusal| refusal.notice());
             let release = about(&one.command, &draft.events);
             let result = match result {
                 Ok(()) => {
@@ -193,10 +194,11 @@ impl Engine {
         }
     }
 
-    /// Begins what the engine before could not: its ledger may have taken the end of a call and no
+    /// Rules on what has no ruling yet, and begins what the engine before could not: its ledger may have taken the end of a call and no
     /// beginning any more, and then nothing that is seen or reported now need be news.
     async fn take_up(&mut self) {
         let mut draft = Draft::new((*self.state).clone());
+        catch_up(&mut draft, self.clock.now());
         let active: Vec<ReleaseId> = draft.state.live.keys().copied().collect();
         self.begin_all(&mut draft, &active, |_| true);
         if let Err(error) = self.write(draft, Urgency::Normal).await {

@@ -183,10 +183,7 @@ pub fn hold_name(hold: &Hold) -> &'static str {
 /// What a hold asks for, in a few words, however far it is.
 pub fn asks(hold: &Hold, now: Timestamp, zone: Tz) -> String {
     match &hold.kind {
-        HoldKind::Approval { needs, .. } => {
-            let parts: Vec<String> = needs.iter().map(|(g, n)| format!("{n} of {g}")).collect();
-            parts.join(", ")
-        }
+        HoldKind::Approval(terms) => terms.words(),
         HoldKind::Manual { ask } => ask.to_string(),
         HoldKind::Dependency => "no other release moves its targets".to_owned(),
         HoldKind::Window { opens, closes } => window(*opens, *closes, now, zone),

@@ -8,10 +8,13 @@
     reason = "what happens in a child before it runs its program has no safe form"
 )]
 
+mod approvals;
+mod authority_table;
 mod cli;
 mod cli_configs;
 mod cli_rooms;
 mod demonstration;
+mod emergencies;
 mod engine;
 mod faults;
 mod fleet;
@@ -27,6 +30,8 @@ mod platform_command;
 mod platform_health;
 mod platform_runner;
 mod platform_scrape;
+mod policy;
+mod quorum;
 mod readme;
 mod room;
 mod server;

@@ -134,7 +134,7 @@ fn answer(
         _ if release.paused.is_some() => {
             (waited >= YOURS).then(|| ("ada", control(Control::Resume)))
         }
-        HoldKind::Approval { .. } => vote(release, waited, seed),
+        HoldKind::Approval(_) => vote(release, waited, seed),
         HoldKind::Manual { .. } if hold.id.as_str() == "start" => {
             patient("start", 60, 30).then(|| ("ada", control(Control::Start)))
         }
@@ -164,7 +164,7 @@ fn in_trouble(release: &Release, waiting: &Waiting, now: Timestamp) -> bool {
 }
 
 fn vote(release: &Release, waited: Span, seed: u64) -> Option<(&'static str, Ask)> {
-    let HoldKind::Approval { needs, .. } = &release.approval()?.kind else {
+    let HoldKind::Approval(terms) = &release.approval()?.kind else {
         return None;
     };
     let needs_you = story_of(release) == Some(Story::NeedsVote);
@@ -172,7 +172,7 @@ fn vote(release: &Release, waited: Span, seed: u64) -> Option<(&'static str, Ask
         ("security", "kim", "scan is clean"),
         ("operations", "ada", "rollback was tested last week"),
     ] {
-        if !needs.contains_key(&GroupName::from(group))
+        if !terms.needs.contains_key(&GroupName::from(group))
             || release.votes.contains_key(&PersonName::from(who))
         {
             continue;

@@ -1,16 +1,18 @@
 //! From the domain to the shapes of JSON.
 
+use super::policy::RulingView;
 use super::release::{
-    BackView, BatchView, HoldView, InstanceView, LiveView, LogView, MoveView, NeedView, NoteView,
-    PausedView, ReleaseLine, ReleaseView, ServiceView, TriggerView, VerdictView, VoteView,
-    WaitingView,
+    BackView, BatchView, ChangedView, HoldView, InstanceView, LiveView, LogView, MoveView,
+    NeedView, NoteView, PausedView, ReleaseLine, ReleaseView, ServiceView, TriggerView,
+    VerdictView, VoteView, WaitingView,
 };
 use super::time;
-use crate::domain::approval::tally;
+use crate::domain::approval::{Changed, tally};
 use crate::domain::hold::{Hold, HoldKind, HoldState};
 use crate::domain::release::{Move, Release, StepStatus, Summary};
 use crate::domain::waiting::{self, Waiting, Whom};
 use crate::domain::{PersonName, Phase, State, Timestamp};
+use crate::domain::{emergency, press};
 
 /// The word of a phase.
 pub const fn phase(phase: Phase) -> &'static str {
@@ -92,7 +94,7 @@ impl ReleaseLine {
             turn: turn.to_owned(),
             exposure: release.exposed(),
             submitted: time(release.submitted),
-            waiting: Some(WaitingView::of(release, &waits)),
+            waiting: Some(WaitingView::of(state, release, &waits, now)),
         }
     }
 
@@ -160,9 +162,17 @@ impl LiveView {
             }),
             con: release.con.as_ref().map(ToString::to_string),
             exposure: release.exposed(),
-            waiting: WaitingView::of(release, &waits),
-            approval: needs(release),
+            waiting: WaitingView::of(state, release, &waits, now),
+            ruling: release
+                .ruling
+                .as_ref()
+                .map(|ruling| RulingView::of(Some(release.id.to_string()), ruling)),
+            approval: needs(release, now),
             votes: votes(release),
+            approved: release.approval().and_then(cleared),
+            started: started(release),
+            changed: release.changed.iter().map(changed).collect(),
+            box_ends: emergency::box_end(release).map(time),
             batches: batches.collect(),
             observe: HoldView::of(&release.observe),
             back: release.back.as_ref().map(|back| BackView {
@@ -185,9 +195,10 @@ impl LiveView {
 }
 
 impl WaitingView {
-    fn of(release: &Release, waits: &Waiting) -> WaitingView {
+    fn of(state: &State, release: &Release, waits: &Waiting, now: Timestamp) -> WaitingView {
         let (on, names) = match &waits.on {
             Whom::Voters(groups) => ("voters", groups.iter().map(ToString::to_string).collect()),
+            Whom::People(people) => ("people", people.iter().map(ToString::to_string).collect()),
             Whom::Control => ("control", Vec::new()),
             Whom::Clock => ("clock", Vec::new()),
             Whom::Engine => ("engine", Vec::new()),
@@ -205,6 +216,7 @@ impl WaitingView {
             until: waits.until.map(time),
             then: waits.then.to_owned(),
             trouble: waits.trouble,
+            next: press::next(state, release, waits, now),
         }
     }
 }
@@ -245,15 +257,11 @@ impl HoldView {
     }
 }
 
-fn needs(release: &Release) -> Vec<NeedView> {
-    let Some(HoldKind::Approval {
-        needs,
-        distinct_people,
-    }) = release.approval().map(|hold| &hold.kind)
-    else {
+fn needs(release: &Release, now: Timestamp) -> Vec<NeedView> {
+    let Some(HoldKind::Approval(terms)) = release.approval().map(|hold| &hold.kind) else {
         return Vec::new();
     };
-    let groups = tally(release, needs, *distinct_people).groups;
+    let groups = tally(release, terms, now).groups;
     groups
         .into_iter()
         .map(|(group, needs, have)| NeedView {
@@ -262,6 +270,30 @@ fn needs(release: &Release) -> Vec<NeedView> {
             have: have.iter().map(ToString::to_string).collect(),
         })
         .collect()
+}
+
+/// When a hold was cleared.
+fn cleared(hold: &Hold) -> Option<String> {
+    match hold.state {
+        HoldState::Cleared { at, .. } => Some(time(at)),
+        HoldState::ToCome | HoldState::Open { .. } => None,
+    }
+}
+
+fn started(release: &Release) -> Option<String> {
+    let pressed = release.holds().find(|h| h.id.as_str() == "start");
+    let began = || release.batches.first()?.began.map(time);
+    pressed.and_then(cleared).or_else(began)
+}
+
+fn changed(change: &Changed) -> ChangedView {
+    ChangedView {
+        by: change.by.to_string(),
+        at: time(change.at),
+        was: change.was.to_string(),
+        changes: change.changes.iter().map(Into::into).collect(),
+        voided: change.voided.iter().map(ToString::to_string).collect(),
+    }
 }
 
 fn votes(release: &Release) -> Vec<VoteView> {
@@ -273,6 +305,9 @@ fn votes(release: &Release) -> Vec<VoteView> {
             groups: vote.groups.iter().map(ToString::to_string).collect(),
             at: time(vote.at),
             comment: vote.comment.to_string(),
+            lapses: release.terms().and_then(|t| t.lapses(vote)).map(time),
+            overruled_by: vote.overruled.as_ref().map(|o| o.by.to_string()),
+            overruled_why: vote.overruled.as_ref().map(|o| o.why.to_string()),
         })
         .collect()
 }

@@ -1,10 +1,16 @@
 //! What `--json` prints. Fields are only ever added; a change of meaning is a new schema number.
 
 mod fold;
+mod policy;
 mod release;
+mod rules;
 
 pub use fold::phase;
+pub use policy::{
+    CaseView, DifferenceView, PolicyDiffView, PolicyTestView, PolicyView, RulingView, clock,
+};
 pub use release::{ReleaseLine, ReleaseView};
+pub use rules::{AuthorityView, ChangeView, PirView, PlanDiffView};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::{JsonSchema, Schema};
@@ -38,6 +44,8 @@ pub struct DoneView {
     pub phase: String,
     /// What it waits for now, in a sentence; empty when it is closed.
     pub waiting: String,
+    /// Who has to do what next, by name, in a sentence; empty when nobody has to.
+    pub next: String,
 }
 
 /// What a plan would lead to; nothing was submitted.
@@ -206,6 +214,7 @@ pub fn line(value: &impl Serialize) -> String {
 /// All schemas by name.
 pub fn schemas() -> Vec<(&'static str, Schema)> {
     vec![
+        ("authority", schemars::schema_for!(AuthorityView)),
         ("backup", schemars::schema_for!(BackupView)),
         ("check", schemars::schema_for!(CheckView)),
         ("demo", schemars::schema_for!(DemoView)),
@@ -219,8 +228,14 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("judge-plan", schemars::schema_for!(PlanView)),
         ("judged", schemars::schema_for!(JudgedView)),
         ("judged-look", schemars::schema_for!(LookView)),
+        ("pir", schemars::schema_for!(PirView)),
+        ("plan-diff", schemars::schema_for!(PlanDiffView)),
+        ("policy", schemars::schema_for!(PolicyView)),
+        ("policy-diff", schemars::schema_for!(PolicyDiffView)),
+        ("policy-test", schemars::schema_for!(PolicyTestView)),
         ("release", schemars::schema_for!(ReleaseView)),
         ("release-line", schemars::schema_for!(ReleaseLine)),
+        ("ruling", schemars::schema_for!(RulingView)),
         ("serve", schemars::schema_for!(ServeView)),
         ("token", schemars::schema_for!(TokenView)),
         ("wait", schemars::schema_for!(WaitView)),

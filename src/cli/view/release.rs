@@ -3,6 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::policy::RulingView;
+
+use super::rules::ChangeView;
+
 /// A release, in full. What the ledger alone remembers of a closed release is empty here.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[schemars(title = "holdpoint.release/1")]
@@ -26,7 +30,7 @@ pub struct ReleaseView {
     /// When it was submitted.
     pub submitted: String,
     /// How it ended, once it is closed: `succeeded`, `rolled-back`, `rejected`, `expired`,
-    /// `cancelled` or `superseded`.
+    /// `cancelled`, `withdrawn` or `superseded`.
     pub ending: Option<String>,
     /// Why it ended, in a sentence.
     pub why: Option<String>,
@@ -52,10 +56,20 @@ pub struct LiveView {
     pub exposure: Option<u8>,
     /// What it waits for.
     pub waiting: WaitingView,
+    /// What policy says of it.
+    pub ruling: Option<RulingView>,
     /// The votes that are needed, and who gave them.
     pub approval: Vec<NeedView>,
     /// All votes, the newest of each person.
     pub votes: Vec<VoteView>,
+    /// When its approval was complete; nothing while it is asked for, or where it needs none.
+    pub approved: Option<String>,
+    /// When somebody started it, or it began by itself: approved and started are two states.
+    pub started: Option<String>,
+    /// How its plan was changed since it was submitted, oldest first.
+    pub changed: Vec<ChangedView>,
+    /// When the time box of an emergency ends, once it runs.
+    pub box_ends: Option<String>,
     /// The batches.
     pub batches: Vec<BatchView>,
     /// The observation period.
@@ -135,9 +149,9 @@ pub struct WaitingView {
     pub word: String,
     /// In a sentence without its subject.
     pub what: String,
-    /// On whom: `voters`, `control`, `clock`, `engine`, `release` or `instance`.
+    /// On whom: `voters`, `people`, `control`, `clock`, `engine`, `release` or `instance`.
     pub on: String,
-    /// Their names: groups, a release, an instance.
+    /// Their names: groups, people, a release, an instance.
     pub names: Vec<String>,
     /// Since when.
     pub since: String,
@@ -149,6 +163,8 @@ pub struct WaitingView {
     pub then: String,
     /// Whether something is wrong.
     pub trouble: bool,
+    /// Who has to do what next, by name, in a sentence; empty when nobody has to.
+    pub next: String,
 }
 
 /// Votes that a group owes.
@@ -167,7 +183,7 @@ pub struct NeedView {
 pub struct VoteView {
     /// Whose.
     pub who: String,
-    /// `approve`, `reject`, `object` or `abstain`.
+    /// `approve`, `reject`, `object`, `abstain` or `request-changes`.
     pub choice: String,
     /// For which groups it can count.
     pub groups: Vec<String>,
@@ -175,6 +191,27 @@ pub struct VoteView {
     pub at: String,
     /// The comment; may be empty.
     pub comment: String,
+    /// When it counts no longer, where policy lets votes lapse.
+    pub lapses: Option<String>,
+    /// Who overruled it, if it was an objection and somebody did.
+    pub overruled_by: Option<String>,
+    /// Why it was overruled.
+    pub overruled_why: Option<String>,
+}
+
+/// A change of the plan.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ChangedView {
+    /// By whom.
+    pub by: String,
+    /// When.
+    pub at: String,
+    /// The digest of the plan before.
+    pub was: String,
+    /// The fields that are different.
+    pub changes: Vec<ChangeView>,
+    /// Whose votes count no more.
+    pub voided: Vec<String>,
 }
 
 /// A batch.

@@ -6,6 +6,7 @@ mod amount;
 mod catalog;
 mod people;
 mod policy;
+mod risk;
 mod targets;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub use policy::policy_over;
 pub use targets::{Settings, TargetConfig};
 
 use self::catalog::CatalogFile;
@@ -152,6 +154,7 @@ fn build(
 
     let mut check = Checker::new(policy);
     let approvals = policy_file.rules(&mut check, &environments, groups.keys());
+    let risk = policy_file.risk(&mut check);
     let policy_notices = check.notices;
 
     let mut check = Checker::new(room);
@@ -169,6 +172,7 @@ fn build(
         environments,
         targets,
         approvals,
+        risk,
     };
     let mut check = Checker::new(policy);
     check.notices = policy_notices;

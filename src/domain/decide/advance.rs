@@ -7,13 +7,18 @@ use crate::domain::hold::{Hold, HoldKind, HoldState};
 use crate::domain::ids::{HoldId, ReleaseId};
 use crate::domain::plan::Kind;
 use crate::domain::release::{Ending, Phase, Release, StepStatus, Was};
+use crate::domain::ruling;
 
 impl Draft {
     /// Walks a release on until a hold stops it.
     pub(super) fn advance(&mut self, id: ReleaseId) {
+        // a vote may have lapsed since, whether or not the clock was heard
+        self.reopen(id);
         // every round opens or clears a hold, begins or ends a batch: a plan has finitely many
         while let Some(release) = self.state.live.get(&id).cloned() {
-            if release.paused.is_some() || !self.step(&release) {
+            // without a ruling nobody knows what its approval asks for
+            let waits = release.paused.is_some() || ruling::wanted(&self.state, &release);
+            if waits || !self.step(&release) {
                 break;
             }
         }
@@ -84,6 +89,7 @@ impl Draft {
                 con: release.con.clone(),
                 was,
             });
+            self.open_pir(release);
         }
         self.push_own(What::BatchBegan {
             release: id,
@@ -146,12 +152,10 @@ impl Draft {
         let now = self.now();
         let calm = || self.state.troubled(release).next().is_none();
         match &hold.kind {
-            HoldKind::Approval {
-                needs,
-                distinct_people,
-            } => {
-                let tally = tally(release, needs, *distinct_people);
-                tally.complete().then(|| tally.given_words())
+            HoldKind::Approval(terms) => {
+                let tally = tally(release, terms, now);
+                let by = || ruling::by_policy(release).unwrap_or_else(|| tally.given_words());
+                tally.complete().then(by)
             }
             // evidence comes with a command of its own
             HoldKind::Manual { .. } | HoldKind::Health { .. } | HoldKind::Analysis { .. } => None,

@@ -52,7 +52,13 @@ impl Draft {
                 batch,
                 verdicts,
             } => self.looked(*release, *batch, verdicts),
-            Ask::Submit { .. } | Ask::Vote { .. } | Ask::Control { .. } => {}
+            Ask::Submit { .. }
+            | Ask::Vote { .. }
+            | Ask::Ruled { .. }
+            | Ask::Approval(_)
+            | Ask::Authority(_)
+            | Ask::Pir(_)
+            | Ask::Control { .. } => {}
         }
         Ok(())
     }
@@ -80,6 +86,8 @@ impl Draft {
             .map(|(_, id)| *id)
             .collect();
         for id in due {
+            self.time_box(id);
+            self.reopen(id);
             self.deadlines(id);
             self.retries(id);
             self.instance_triggers(id);

@@ -4,8 +4,12 @@
 //! on as far as it may go.
 
 mod advance;
+mod approval;
+mod authority;
+mod emergency;
 mod machine;
 mod people;
+mod ruling;
 
 use std::sync::Arc;
 
@@ -84,6 +88,10 @@ impl Draft {
                 comment,
                 digest,
             } => self.vote(&command.who, *release, *choice, comment, digest.as_deref()),
+            Ask::Ruled { release, ruling } => self.ruled(&command.who, *release, ruling),
+            Ask::Approval(ask) => self.approval(&command.who, ask),
+            Ask::Authority(ask) => self.authority(&command.who, ask),
+            Ask::Pir(ask) => self.pir(&command.who, ask),
             Ask::Control { release, control } => self.control(&command.who, *release, control),
             machine => self.machine(&command.who, machine),
         }

@@ -344,12 +344,8 @@ impl Facts {
         );
         self.fact("title", &plan.title);
         let hold = release.approval();
-        if let Some(HoldKind::Approval {
-            needs,
-            distinct_people,
-        }) = hold.map(|h| &h.kind)
-        {
-            let tally = crate::domain::approval::tally(release, needs, *distinct_people);
+        if let Some(HoldKind::Approval(terms)) = hold.map(|h| &h.kind) {
+            let tally = crate::domain::approval::tally(release, terms, world.now);
             let missing = tally.missing_words();
             let text = if missing.is_empty() {
                 "no vote is missing"

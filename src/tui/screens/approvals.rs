@@ -25,7 +25,7 @@ pub(super) fn asks(release: &Release) -> bool {
     release.phase == Phase::Waiting
         && release
             .approval()
-            .is_some_and(|h| matches!(h.kind, HoldKind::Approval { .. }) && !h.cleared())
+            .is_some_and(|h| matches!(h.kind, HoldKind::Approval(_)) && !h.cleared())
 }
 
 /// Whether a person's vote is missing.

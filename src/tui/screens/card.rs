@@ -2,6 +2,7 @@
 //! agree.
 
 use crate::domain::approval::tally;
+use crate::domain::authority;
 use crate::domain::hold::HoldKind;
 use crate::domain::ladder::{Station, rungs};
 use crate::domain::plan::Kind;
@@ -218,14 +219,14 @@ fn impact(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
 pub(super) fn votes(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
     let mut lines = Vec::new();
     let hold = release.approval();
-    let Some(HoldKind::Approval {
-        needs,
-        distinct_people,
-    }) = hold.map(|h| &h.kind)
-    else {
+    let Some(HoldKind::Approval(terms)) = hold.map(|h| &h.kind) else {
         return fact("votes", Role::Dim, "this release needs no approval", cols);
     };
-    let tally = tally(release, needs, *distinct_people);
+    if terms.needs.is_empty() {
+        let text = "none needed: policy alone approves this release";
+        return fact("votes", Role::Dim, text, cols);
+    }
+    let tally = tally(release, terms, world.now);
     for (n, (group, need, have)) in tally.groups.iter().enumerate() {
         let full = have.len() >= *need as usize;
         let (role, glyph) = if full {
@@ -248,9 +249,8 @@ pub(super) fn votes(desk: &Desk, world: World<'_>, release: &Release, cols: u16)
                 .charter
                 .people
                 .iter()
-                .filter(|(name, p)| {
-                    p.groups.contains(group)
-                        && **name != release.submitter
+                .filter(|(name, _)| {
+                    authority::voting(world.state, name, release, terms, world.now).contains(&group)
                         && !release.votes.contains_key(*name)
                 })
                 .map(|(name, _)| world.person(name))
@@ -269,7 +269,7 @@ pub(super) fn votes(desk: &Desk, world: World<'_>, release: &Release, cols: u16)
         }
         lines.push(line);
     }
-    if *distinct_people && needs.len() > 1 {
+    if terms.distinct_people && terms.needs.len() > 1 {
         lines.extend(fact(
             "",
             Role::Dim,
@@ -310,7 +310,9 @@ fn said(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line
     for (who, vote) in &release.votes {
         let (role, glyph) = match vote.choice {
             Choice::Approve => (Role::StatusGood, Glyph::Done),
-            Choice::Reject | Choice::Object => (Role::StatusBad, Glyph::Failed),
+            Choice::Reject | Choice::Object | Choice::RequestChanges => {
+                (Role::StatusBad, Glyph::Failed)
+            }
             Choice::Abstain => (Role::Dim, Glyph::Dot),
         };
         // an approval without words is told by the count

@@ -498,7 +498,7 @@ fn cleared_words(hold: &Hold, by: &str, draw: Draw<'_>) -> String {
             say::window(*opens, *closes, draw.world.now, draw.desk.zone)
         }
         HoldKind::Manual { ask } => format!("{by}: {ask}"),
-        HoldKind::Approval { .. } => {
+        HoldKind::Approval(_) => {
             let digest = crate::domain::refusal::short(&draw.release.digest);
             format!("{by}, plan {digest}")
         }

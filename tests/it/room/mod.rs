@@ -13,6 +13,7 @@ use holdpoint::domain::{
     InstanceName, Outcome, Plan, Refusal, ReleaseId, Sight, Span, State, TargetName, Timestamp,
     Verb, What,
 };
+use holdpoint::policy::turn::carry_out;
 
 /// A Saturday in November, 02:00 in Berlin.
 pub const START: Timestamp = Timestamp(1_795_222_800_000);
@@ -103,12 +104,18 @@ pub fn charter() -> Charter {
         )]
         .into(),
         approvals: vec![ApprovalRule {
+            name: "security and operations".into(),
             environments: Default::default(),
             kinds: Default::default(),
             needs: [("security".into(), 1), ("operations".into(), 1)].into(),
             distinct_people: true,
+            excludes: Default::default(),
+            vote_lasts: None,
+            window_binds: false,
             expires: Span::mins(120),
+            ..ApprovalRule::default()
         }],
+        risk: Default::default(),
     }
 }
 
@@ -172,12 +179,13 @@ impl Room {
     }
 
     pub fn ask(&mut self, who: Actor, door: Door, ask: Ask) -> Result<(), Refusal> {
-        self.draft.run(&Command {
+        let command = Command {
             at: self.now,
             who,
             door,
             ask,
-        })
+        };
+        carry_out(&mut self.draft, &command)
     }
 
     pub fn engine(&mut self, ask: Ask) {
