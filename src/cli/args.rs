@@ -3,11 +3,15 @@
 //! The same words are read on both sides of a socket: the client reads them to find mistakes and
 //! files at once, the engine's side reads them again to carry them out.
 
+mod calendar;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::domain::{Choice, Span};
+
+pub use calendar::{CalendarVerb, ImportAs, ScopeArgs};
 
 /// The control room for releases, in a terminal.
 ///
@@ -153,6 +157,12 @@ abstain  says that you have looked")]
         #[arg(long, value_name = "DIGEST")]
         digest: Option<String>,
     },
+    /// Windows, freezes, exemptions, lockdowns.
+    Calendar {
+        /// What to do.
+        #[command(subcommand)]
+        verb: CalendarVerb,
+    },
     /// Read the ledger, and back it up.
     Ledger {
         /// What to do.
@@ -237,6 +247,16 @@ Prints the release's id. A plan with mistakes is not submitted; every mistake is
     },
     /// One release: its ladder, what it waits for, what comes next.
     Show {
+        /// An id (R-7) or a unique name.
+        release: String,
+    },
+    /// Why it waits: every hold of the calendar with its owner, and when it may move.
+    Why {
+        /// An id (R-7) or a unique name.
+        release: String,
+    },
+    /// When the calendar allows it next, within 90 days.
+    When {
         /// An id (R-7) or a unique name.
         release: String,
     },
@@ -475,6 +495,18 @@ mod tests {
             "vote R-1 object --comment no --digest 12345678",
             "ledger show --from 3 --release R-1 --follow",
             "ledger backup x.db",
+            "release why R-1",
+            "release when R-1 --json",
+            "calendar show --days 60 --environment prod",
+            "calendar lint",
+            "calendar conflicts",
+            "calendar export",
+            "calendar import x.ics --as window --owner ops --zone UTC",
+            "calendar exempt f --release R-1 --reason r --ticket t --until 4h",
+            "calendar approve X-1",
+            "calendar revoke X-1 --why w",
+            "calendar lockdown --everything --reason r",
+            "calendar lift L-1 --reason r",
             "demo --headless --room d --seed 7",
             "--room d check",
         ] {

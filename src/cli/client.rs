@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::args::{Cli, LedgerVerb, ReleaseVerb, Verb};
+use super::args::{CalendarVerb, Cli, LedgerVerb, ReleaseVerb, Verb};
 use super::closed::Closed;
 use super::exec::{Order, exec};
 use super::exit::{Exit, Stop, Went};
@@ -94,8 +94,19 @@ fn reads(cli: &Cli) -> bool {
             LedgerVerb::Show { follow, .. } => !follow,
             LedgerVerb::Backup { .. } => true,
         },
+        Some(Verb::Calendar { verb }) => matches!(
+            verb,
+            CalendarVerb::Show { .. }
+                | CalendarVerb::Lint
+                | CalendarVerb::Conflicts
+                | CalendarVerb::Export
+                | CalendarVerb::Import { .. }
+        ),
         Some(Verb::Release { verb }) => match verb {
-            ReleaseVerb::List { .. } | ReleaseVerb::Show { .. } => true,
+            ReleaseVerb::List { .. }
+            | ReleaseVerb::Show { .. }
+            | ReleaseVerb::Why { .. }
+            | ReleaseVerb::When { .. } => true,
             ReleaseVerb::Submit { dry_run, .. } => *dry_run,
             // it may be there already; else it says that nothing will come
             ReleaseVerb::Wait { .. } => true,

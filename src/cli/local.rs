@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 use tokio::sync::Notify;
 
-use super::args::{Cli, LedgerVerb, ReleaseVerb, Verb};
+use super::args::{CalendarVerb, Cli, LedgerVerb, ReleaseVerb, Verb};
 use super::exec::Order;
 use super::exit::{Exit, Stop};
 use super::out::{Look, all_shown};
@@ -153,6 +153,7 @@ pub fn run(cli: &Cli, look: Look) -> Option<Exit> {
         | Verb::Serve
         | Verb::Release { .. }
         | Verb::Vote { .. }
+        | Verb::Calendar { .. }
         | Verb::Ledger { .. } => return None,
     };
     let went = said.map(|text| {
@@ -203,6 +204,13 @@ pub fn order(cli: &Cli, argv: &[String]) -> Result<Order, Notice> {
                 .files
                 .insert(file.to_string_lossy().into_owned(), bytes);
         }
+        Some(Verb::Calendar {
+            verb: CalendarVerb::Import { file, .. },
+        }) => {
+            let bytes = content(file)?;
+            let name = file.to_string_lossy().into_owned();
+            order.files.insert(name, bytes);
+        }
         Some(Verb::Ledger {
             verb: LedgerVerb::Backup { file },
         }) => {
@@ -223,7 +231,7 @@ fn content(file: &Path) -> Result<Vec<u8>, Notice> {
     let failed = |error: std::io::Error| {
         Notice::error(
             "cannot-read",
-            format!("the plan cannot be read: {}", reason(&error)),
+            format!("the file cannot be read: {}", reason(&error)),
         )
         .next("name a file that can be read, or `-` for stdin")
         .at(file.display().to_string())

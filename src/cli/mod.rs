@@ -1,6 +1,7 @@
 //! What the command line offers, one file per group of commands.
 
 pub mod args;
+mod calendar;
 mod check;
 mod client;
 mod closed;
@@ -19,6 +20,7 @@ mod local;
 pub mod logs;
 pub mod out;
 mod release;
+mod reload;
 mod run;
 pub mod runner;
 mod schema;

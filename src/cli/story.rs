@@ -1,6 +1,7 @@
 //! An event in a line of words, for the ledger.
 
 use super::view::time;
+use crate::domain::calendar::Told;
 use crate::domain::event::What;
 use crate::domain::log::instance_of;
 use crate::domain::refusal::short;
@@ -46,6 +47,7 @@ pub fn words(what: &What) -> String {
             target, instance, ..
         } => format!("{target} {instance} is tried again"),
         What::Paused { why, .. } => because("pauses", why),
+        What::Calendar(told) => calendar(told),
         What::Resumed { .. } => "resumes".to_owned(),
         What::TriggerFired { trigger, words, .. } => {
             format!("trigger {} fires: {words}", trigger + 1)
@@ -68,6 +70,34 @@ pub fn words(what: &What) -> String {
         What::ObservationBegan { .. } => "is fully exposed and observed".to_owned(),
         What::HandedOver { note, .. } => format!("hands over: {note}"),
         What::Closed { ending, why, .. } => because(ending.words(), why),
+    }
+}
+
+fn calendar(told: &Told) -> String {
+    match told {
+        Told::Looked { answer, .. } if answer.bars.is_empty() => {
+            "the calendar allows it".to_owned()
+        }
+        Told::Looked { answer, .. } => {
+            let bars: Vec<String> = answer.bars.iter().map(|bar| bar.words()).collect();
+            format!("the calendar holds it: {}", bars.join("; "))
+        }
+        Told::Requested { exemption, wish } => format!(
+            "asks for exemption {exemption} from {} for {} until {}, {}: {}",
+            wish.rule,
+            wish.scope.words(),
+            time(wish.until),
+            wish.ticket,
+            wish.reason
+        ),
+        Told::Approved { exemption } => format!("approves exemption {exemption}"),
+        Told::Revoked { exemption, why } => because(&format!("revokes exemption {exemption}"), why),
+        Told::LockedDown {
+            lockdown,
+            scope,
+            reason,
+        } => format!("LOCKDOWN {lockdown} of {}: {reason}", scope.words()),
+        Told::Lifted { lockdown, why } => because(&format!("lifts lockdown {lockdown}"), why),
     }
 }
 

@@ -5,6 +5,7 @@
 //! [`render`] shows what is wrong with one. [`room`] and [`plan`] know what the files mean.
 
 pub mod home;
+pub mod ics;
 pub mod located;
 pub mod mistakes;
 pub mod plan;

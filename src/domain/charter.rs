@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::calendar::Calendar;
 use super::effect::Verb;
 use super::ids::{
     EnvName, GroupName, InstanceName, MetricName, PersonName, ServiceName, Span, TargetName,
@@ -31,6 +32,9 @@ pub struct Charter {
     pub targets: BTreeMap<TargetName, Target>,
     /// Who must approve what; the first rule that fits counts.
     pub approvals: Vec<ApprovalRule>,
+    /// When it may move.
+    #[serde(default, skip_serializing_if = "Calendar::is_empty")]
+    pub calendar: Calendar,
 }
 
 /// Somebody who may use the room.
@@ -61,6 +65,10 @@ pub enum Right {
     Submit,
     /// Start, pause, resume, promote, retry, roll back, cancel, hand over.
     Control,
+    /// Approve exemptions from windows and freezes.
+    Exempt,
+    /// Order and lift lockdowns.
+    Lockdown,
 }
 
 /// A service, a configuration item.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::calendar::HORIZON;
 use super::charter::{Charter, Target};
 use super::effect::Verb;
 use super::hold::{Deadline, Hold, HoldKind, HoldState};
@@ -36,7 +37,7 @@ pub(super) fn targets<'a>(
 }
 
 /// When a plan's window opens and closes.
-pub(super) fn span_of(window: &Window, plan: &Plan, charter: &Charter) -> (Timestamp, Timestamp) {
+pub fn span_of(window: &Window, plan: &Plan, charter: &Charter) -> (Timestamp, Timestamp) {
     let zone = window
         .zone
         .as_deref()
@@ -110,6 +111,18 @@ pub fn observe(plan: &Plan) -> Hold {
         Span::mins(24 * 60),
         AtDeadline::HoldOn,
     )
+}
+
+/// The hold before a batch that the calendar does not allow yet. It cannot be overlooked for longer
+/// than the calendar looks ahead.
+pub fn calendar_hold(batch: usize) -> Hold {
+    let id = calendar_hold_id(batch).0.to_string();
+    hold(id, HoldKind::Calendar, HORIZON, AtDeadline::HoldOn)
+}
+
+/// The name of that hold.
+pub fn calendar_hold_id(batch: usize) -> HoldId {
+    HoldId::from(format!("b{}.calendar", batch + 1))
 }
 
 /// The hold at the end of a way back.
@@ -206,7 +219,7 @@ fn window_hold(n: usize, plan: &Plan, charter: &Charter) -> Option<Hold> {
         format!("b{}.window", n + 1),
         HoldKind::Window { opens, closes },
         Span(0),
-        window.at_end,
+        window.at_end.deadline(),
     );
     found.deadline.warn = Span::mins(15);
     Some(found)

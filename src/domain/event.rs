@@ -216,6 +216,8 @@ pub enum What {
         /// The note.
         note: Arc<str>,
     },
+    /// Something about the calendar: exemptions, lockdowns, what it says of a release.
+    Calendar(super::calendar::Told),
     /// The release is over.
     Closed {
         /// The release.
@@ -234,6 +236,8 @@ impl What {
             What::CharterAdopted { .. }
             | What::WritingResumed { .. }
             | What::InstanceSeen { .. } => None,
+            What::Calendar(super::calendar::Told::Looked { release, .. }) => Some(*release),
+            What::Calendar(_) => None,
             What::EffectBegun { effect } => Some(effect.release),
             What::Submitted { release, .. }
             | What::Voted { release, .. }

@@ -11,6 +11,7 @@
 
 pub mod apply;
 pub mod approval;
+pub mod calendar;
 pub mod canonical;
 pub mod charter;
 pub mod command;

@@ -8,6 +8,8 @@
     reason = "what happens in a child before it runs its program has no safe form"
 )]
 
+mod calendar;
+mod calendar_holds;
 mod cli;
 mod cli_configs;
 mod demonstration;

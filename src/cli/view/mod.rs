@@ -1,8 +1,13 @@
 //! What `--json` prints. Fields are only ever added; a change of meaning is a new schema number.
 
+mod calendar;
 mod fold;
 mod release;
 
+pub use calendar::{
+    BarView, CalendarDoneView, CalendarView, ConflictView, LintView, SlotView, WhenView, WhyView,
+    kind as calendar_kind,
+};
 pub use fold::phase;
 pub use release::{ReleaseLine, ReleaseView};
 
@@ -206,17 +211,23 @@ pub fn line(value: &impl Serialize) -> String {
 pub fn schemas() -> Vec<(&'static str, Schema)> {
     vec![
         ("backup", schemars::schema_for!(BackupView)),
+        ("calendar", schemars::schema_for!(CalendarView)),
+        ("calendar-done", schemars::schema_for!(CalendarDoneView)),
         ("check", schemars::schema_for!(CheckView)),
+        ("conflict", schemars::schema_for!(ConflictView)),
         ("demo", schemars::schema_for!(DemoView)),
         ("done", schemars::schema_for!(DoneView)),
         ("dry-run", schemars::schema_for!(DryRunView)),
         ("entry", schemars::schema_for!(EntryView<'_>)),
         ("error", schemars::schema_for!(ErrorView)),
         ("init", schemars::schema_for!(InitView)),
+        ("lint", schemars::schema_for!(LintView)),
         ("release", schemars::schema_for!(ReleaseView)),
         ("release-line", schemars::schema_for!(ReleaseLine)),
         ("serve", schemars::schema_for!(ServeView)),
         ("token", schemars::schema_for!(TokenView)),
         ("wait", schemars::schema_for!(WaitView)),
+        ("when", schemars::schema_for!(WhenView)),
+        ("why", schemars::schema_for!(WhyView)),
     ]
 }

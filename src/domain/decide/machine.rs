@@ -31,6 +31,7 @@ impl Draft {
                         digest: digest.into(),
                     });
                     self.advance_waiting();
+                    self.calendar_changed();
                 }
             }
             Ask::Wake => self.wake(),
@@ -52,7 +53,7 @@ impl Draft {
                 batch,
                 verdicts,
             } => self.looked(*release, *batch, verdicts),
-            Ask::Submit { .. } | Ask::Vote { .. } | Ask::Control { .. } => {}
+            Ask::Submit { .. } | Ask::Vote { .. } | Ask::Control { .. } | Ask::Calendar(_) => {}
         }
         Ok(())
     }
@@ -80,6 +81,7 @@ impl Draft {
             .map(|(_, id)| *id)
             .collect();
         for id in due {
+            self.calendar_turn(id);
             self.deadlines(id);
             self.retries(id);
             self.instance_triggers(id);

@@ -4,6 +4,7 @@
 //! on as far as it may go.
 
 mod advance;
+mod calendar;
 mod machine;
 mod people;
 
@@ -85,6 +86,7 @@ impl Draft {
                 digest,
             } => self.vote(&command.who, *release, *choice, comment, digest.as_deref()),
             Ask::Control { release, control } => self.control(&command.who, *release, control),
+            Ask::Calendar(ask) => self.calendar(&command.who, ask),
             machine => self.machine(&command.who, machine),
         }
     }

@@ -295,7 +295,7 @@ impl Draft {
 }
 
 /// The person, if the door proved one and the room knows them.
-fn known(
+pub(super) fn known(
     who: &Actor,
     people: &std::collections::BTreeMap<PersonName, crate::domain::charter::Person>,
 ) -> Result<PersonName, Refusal> {

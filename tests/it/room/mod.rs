@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use holdpoint::domain::calendar::Calendar;
 use holdpoint::domain::charter::{
     ApprovalRule, Charter, Confirm, Environment, Group, Metric, Person, Reading, Right, Service,
     Target,
@@ -109,6 +110,7 @@ pub fn charter() -> Charter {
             distinct_people: true,
             expires: Span::mins(120),
         }],
+        calendar: Calendar::default(),
     }
 }
 
