@@ -501,7 +501,7 @@ mod tests {
             "calendar lint",
             "calendar conflicts",
             "calendar export",
-            "calendar import x.ics --as window --owner ops --zone UTC",
+            "calendar import x.ics --kind window --owner ops --zone UTC",
             "calendar exempt f --release R-1 --reason r --ticket t --until 4h",
             "calendar approve X-1",
             "calendar revoke X-1 --why w",

@@ -145,7 +145,10 @@ async fn rehearse<R: Keeper>(state: &State, ask: Ask, errand: &Errand<'_, R>) ->
     } else {
         let page = ladder::show(&draft.state, release, now);
         errand.out.say(page).await?;
-        errand.out.tell(calendar::greeting(&draft.state, release.id)).await?;
+        errand
+            .out
+            .tell(calendar::greeting(&draft.state, release.id))
+            .await?;
         let note = "\nThis was a rehearsal: nothing was submitted.\n";
         errand.out.tell(note).await?;
     }

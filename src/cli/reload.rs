@@ -152,7 +152,11 @@ fn stands(charter: &Charter) -> bool {
 
 fn all_files(dir: &Path, read: &[PathBuf]) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = room::names().map(|name| dir.join(name)).collect();
-    let more: Vec<PathBuf> = read.iter().filter(|f| !files.contains(f)).cloned().collect();
+    let more: Vec<PathBuf> = read
+        .iter()
+        .filter(|f| !files.contains(f))
+        .cloned()
+        .collect();
     files.extend(more);
     files
 }
@@ -179,7 +183,10 @@ fn bad(dir: &Path, mistakes: &Mistakes) -> Notice {
         "the room's files have mistakes: the rules of before stay in force",
     )
     .detail(format!("{place}: {what}{more}"))
-    .next(format!("`holdpoint check {}` shows them all", dir.display()))
+    .next(format!(
+        "`holdpoint check {}` shows them all",
+        dir.display()
+    ))
 }
 
 fn next_start(what: &str) -> Notice {

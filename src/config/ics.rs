@@ -209,7 +209,10 @@ fn times(property: &Property, zone: &str) -> Result<Vec<Except>, String> {
 /// `P1DT6H`, `PT90M`, `P2W`.
 fn length(text: &str) -> Result<TimeDelta, String> {
     let bad = || format!("`{}` is no duration", printable(text, 40));
-    let rest = text.trim_start_matches('+').strip_prefix('P').ok_or_else(bad)?;
+    let rest = text
+        .trim_start_matches('+')
+        .strip_prefix('P')
+        .ok_or_else(bad)?;
     let mut total = TimeDelta::zero();
     let mut digits = String::new();
     let mut in_day = false;
@@ -338,7 +341,9 @@ fn by_rule(event: &mut Event, series: &Series) {
 
 fn utc(at: Timestamp) -> String {
     let time = chrono::Utc.timestamp_millis_opt(at.0).single();
-    time.unwrap_or_default().format("%Y%m%dT%H%M%SZ").to_string()
+    time.unwrap_or_default()
+        .format("%Y%m%dT%H%M%SZ")
+        .to_string()
 }
 
 #[cfg(test)]
@@ -367,7 +372,9 @@ mod tests {
         assert_eq!(found[0].when.lasts, Span::mins(18 * 24 * 60));
         assert_eq!(&*found[1].when.zone, "Europe/Berlin");
         let year = Timestamp(1_767_225_600_000);
-        let times = found[1].when.between(year, year.plus(Span::mins(160 * 1440)));
+        let times = found[1]
+            .when
+            .between(year, year.plus(Span::mins(160 * 1440)));
         // January, April and May: February is left out, March was moved
         assert_eq!(times.len(), 3);
         assert_eq!(&*found[2].when.zone, "UTC");
@@ -399,8 +406,14 @@ mod tests {
             );
             read(&text, "UTC").unwrap_err().join("\n")
         };
-        assert!(event("DTSTART;TZID=W. Europe Standard Time:20260101T000000\r\nDURATION:PT1H").contains("IANA"));
-        assert!(event("DTSTART:20260101T000000Z\r\nDURATION:PT1H\r\nRRULE:FREQ=HOURLY").contains("BYHOUR"));
+        assert!(
+            event("DTSTART;TZID=W. Europe Standard Time:20260101T000000\r\nDURATION:PT1H")
+                .contains("IANA")
+        );
+        assert!(
+            event("DTSTART:20260101T000000Z\r\nDURATION:PT1H\r\nRRULE:FREQ=HOURLY")
+                .contains("BYHOUR")
+        );
         assert!(event("DTSTART:20260101T000000Z").contains("Thing: it has neither"));
         assert!(event("DTSTART:yesterday\r\nDURATION:PT1H").contains("no time"));
         assert!(event("DTSTART:20260101T000000Z\r\nDURATION:P1H").contains("no duration"));

@@ -368,7 +368,11 @@ fn looked(release: &mut Release, told: &calendar::Told, at: Timestamp) {
     let Some(batch) = release.batches.get_mut(n) else {
         return;
     };
-    if batch.before.iter().any(|h| h.id == hold.id && h.open().is_some()) {
+    if batch
+        .before
+        .iter()
+        .any(|h| h.id == hold.id && h.open().is_some())
+    {
         return;
     }
     hold.state = HoldState::Open {

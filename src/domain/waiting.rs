@@ -163,7 +163,8 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
         HoldKind::Moved => {
             moving(state, release, &mut waiting);
             let stopped = release.calendar.as_ref().is_some_and(calendar::stops_calls);
-            if stopped && release.phase == Phase::Rolling && !waiting.trouble {
+            // a failed call or an instance that is down says more
+            if stopped && release.phase == Phase::Rolling && waiting.word == "moving" {
                 barred(release, now, &mut waiting);
             }
         }

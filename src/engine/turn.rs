@@ -285,7 +285,10 @@ impl Engine {
     fn loud(&self) {
         let down = &self.state.calendar.lockdowns;
         let standing = self.board.now();
-        let standing = standing.alerts.iter().filter(|n| n.code == explain::LOCKDOWN);
+        let standing = standing
+            .alerts
+            .iter()
+            .filter(|n| n.code == explain::LOCKDOWN);
         for place in standing.filter_map(|n| n.place.as_deref()) {
             if !down.keys().any(|id| id.to_string() == place) {
                 self.board.calm(explain::LOCKDOWN, Some(place));

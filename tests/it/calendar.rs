@@ -73,10 +73,14 @@ fn occurrences_are_those_of_dateutil() {
         return;
     }
     let cases = std::env::var("HOLDPOINT_ORACLE_CASES").ok();
-    let cases = cases.map_or(CASES, |n| n.parse().expect("HOLDPOINT_ORACLE_CASES is a number"));
+    let cases = cases.map_or(CASES, |n| {
+        n.parse().expect("HOLDPOINT_ORACLE_CASES is a number")
+    });
     let seed: u32 = std::env::var("HOLDPOINT_ORACLE_SEED")
         .ok()
-        .map_or(20_261_121, |n| n.parse().expect("HOLDPOINT_ORACLE_SEED is a number"));
+        .map_or(20_261_121, |n| {
+            n.parse().expect("HOLDPOINT_ORACLE_SEED is a number")
+        });
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/recurrence.py");
     let output = Command::new("python3")
         .arg(script)
@@ -106,7 +110,10 @@ fn occurrences_are_those_of_dateutil() {
         }
     }
     assert_eq!(read, cases);
-    assert!(occurrences > 10 * read as usize, "only {occurrences} occurrences");
+    assert!(
+        occurrences > 10 * read as usize,
+        "only {occurrences} occurrences"
+    );
     assert!(
         wrong.is_empty(),
         "{} of {read} rules differ (seed {seed}):\n{}",

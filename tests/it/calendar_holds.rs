@@ -88,6 +88,8 @@ fn adopt(room: &mut Room, calendar: Calendar) {
 fn started(room: &mut Room, plan: Plan) -> ReleaseId {
     let id = room.submit("ada", plan).unwrap();
     room.control("ada", id, Control::Start).unwrap();
+    // what runs there has to be known before anything moves
+    room.see();
     id
 }
 
@@ -108,7 +110,11 @@ fn a_freeze_holds_what_has_not_begun_and_lets_it_go_when_it_is_over() {
     let mut room = room(Calendar::default());
     let start = room.now;
     let rules = Calendar {
-        freezes: vec![freeze("year-end", once(start, hours(5)), Running::FinishBatch)],
+        freezes: vec![freeze(
+            "year-end",
+            once(start, hours(5)),
+            Running::FinishBatch,
+        )],
         ..Calendar::default()
     };
     adopt(&mut room, rules);
@@ -116,7 +122,10 @@ fn a_freeze_holds_what_has_not_begun_and_lets_it_go_when_it_is_over() {
     room.work();
     assert_eq!(room.running("4.12.0"), 0);
     let said = room.waiting(id);
-    assert!(said.starts_with("calendar: freeze year-end of operations"), "{said}");
+    assert!(
+        said.starts_with("calendar: freeze year-end of operations"),
+        "{said}"
+    );
     assert!(said.ends_with("for 5 h more"), "{said}");
     let rules = Evaluator::of(room.state(), &room.state().live[&id], room.now);
     assert_eq!(rules.next(room.now).unwrap().from, start.plus(hours(5)));
@@ -135,7 +144,11 @@ fn the_rule_of_a_freeze_says_what_becomes_of_a_rollout() {
     ] {
         let mut room = room(Calendar::default());
         let rules = Calendar {
-            freezes: vec![freeze("soon", once(room.now.plus(hours(1)), hours(3)), running)],
+            freezes: vec![freeze(
+                "soon",
+                once(room.now.plus(hours(1)), hours(3)),
+                running,
+            )],
             ..Calendar::default()
         };
         adopt(&mut room, rules);
@@ -197,7 +210,10 @@ fn windows_let_in_and_the_plan_has_the_last_word_on_their_end() {
     room.work();
     assert_eq!(room.running("4.12.0"), 0);
     let said = room.waiting(id);
-    assert_eq!(said, "calendar: outside of window night of operations, opens in 2 h");
+    assert_eq!(
+        said,
+        "calendar: outside of window night of operations, opens in 2 h"
+    );
     room.pass(hours(2));
     room.see();
     assert!(room.begin(), "{}", room.waiting(id));
@@ -220,7 +236,10 @@ fn a_lockdown_stops_forward_at_once_and_never_the_way_back() {
         reason: reason.into(),
     };
     assert_eq!(code(calendar(&mut room, "kim", order("no"))), "no-right");
-    assert_eq!(code(calendar(&mut room, "ada", order(" "))), "missing-words");
+    assert_eq!(
+        code(calendar(&mut room, "ada", order(" "))),
+        "missing-words"
+    );
     calendar(&mut room, "ada", order("failover")).unwrap();
     for effect in std::mem::take(&mut room.begun) {
         room.finish(effect);
@@ -229,7 +248,10 @@ fn a_lockdown_stops_forward_at_once_and_never_the_way_back() {
     room.work();
     assert_eq!(room.running("4.12.0"), moved);
     let said = room.waiting(id);
-    assert!(said.starts_with("lockdown: LOCKDOWN L-1 by ada: failover"), "{said}");
+    assert!(
+        said.starts_with("lockdown: LOCKDOWN L-1 by ada: failover"),
+        "{said}"
+    );
 
     let lift = || calendar::Ask::Lift(LockdownId(1), "over".into());
     assert_eq!(code(calendar(&mut room, "ada", lift())), "own-lockdown");
@@ -253,7 +275,11 @@ fn a_lockdown_stops_forward_at_once_and_never_the_way_back() {
 fn exemptions_need_two_people_and_end_by_themselves() {
     let mut room = room(Calendar::default());
     let rules = Calendar {
-        freezes: vec![freeze("year-end", once(room.now, hours(48)), Running::HoldOn)],
+        freezes: vec![freeze(
+            "year-end",
+            once(room.now, hours(48)),
+            Running::HoldOn,
+        )],
         ..Calendar::default()
     };
     adopt(&mut room, rules);
@@ -272,8 +298,14 @@ fn exemptions_need_two_people_and_end_by_themselves() {
         calendar::Ask::Request(wish)
     };
     let refused = |room: &mut Room, change| code(calendar(room, "bo", ask(change)));
-    assert_eq!(refused(&mut room, |w| w.rule = "yearend".into()), "unknown-rule");
-    assert_eq!(refused(&mut room, |w| w.ticket = "".into()), "missing-words");
+    assert_eq!(
+        refused(&mut room, |w| w.rule = "yearend".into()),
+        "unknown-rule"
+    );
+    assert_eq!(
+        refused(&mut room, |w| w.ticket = "".into()),
+        "missing-words"
+    );
     assert_eq!(refused(&mut room, |w| w.until = Timestamp(0)), "bad-end");
     assert_eq!(
         refused(&mut room, |w| {
@@ -291,7 +323,10 @@ fn exemptions_need_two_people_and_end_by_themselves() {
     assert_eq!(code(calendar(&mut room, "ada", approve())), "own-exemption");
     assert_eq!(code(calendar(&mut room, "kim", approve())), "no-right");
     calendar(&mut room, "eva", approve()).unwrap();
-    assert_eq!(code(calendar(&mut room, "eva", approve())), "already-approved");
+    assert_eq!(
+        code(calendar(&mut room, "eva", approve())),
+        "already-approved"
+    );
     assert!(room.begin(), "{}", room.waiting(id));
     // it ends while the rollout runs: the freeze counts again
     room.pass(hours(2));
@@ -301,8 +336,15 @@ fn exemptions_need_two_people_and_end_by_themselves() {
     let moved = room.running("4.12.0");
     room.work();
     assert_eq!(room.running("4.12.0"), moved);
-    assert!(room.waiting(id).starts_with("calendar: freeze"), "{}", room.waiting(id));
-    assert_eq!(code(calendar(&mut room, "eva", approve())), "already-approved");
+    assert!(
+        room.waiting(id).starts_with("calendar: freeze"),
+        "{}",
+        room.waiting(id)
+    );
+    assert_eq!(
+        code(calendar(&mut room, "eva", approve())),
+        "already-approved"
+    );
     let revoke = calendar::Ask::Revoke(ExemptionId(1), "".into());
     assert_eq!(code(calendar(&mut room, "bo", revoke)), "exemption-over");
 }
@@ -321,7 +363,11 @@ fn changed_rules_count_at_once_and_every_event_reads_back() {
         room.finish(effect);
     }
     room.work();
-    assert!(room.waiting(id).starts_with("calendar: freeze now"), "{}", room.waiting(id));
+    assert!(
+        room.waiting(id).starts_with("calendar: freeze now"),
+        "{}",
+        room.waiting(id)
+    );
     adopt(&mut room, Calendar::default());
     room.work();
     let phase = room.state().live.get(&id).map(|r| r.phase);
@@ -342,7 +388,11 @@ fn a_room_without_a_calendar_writes_nothing_about_it() {
     let mut room = room(Calendar::default());
     started(&mut room, quick());
     room.work();
-    let told = room.draft.events.iter().any(|e| matches!(e.what, What::Calendar(_)));
+    let told = room
+        .draft
+        .events
+        .iter()
+        .any(|e| matches!(e.what, What::Calendar(_)));
     assert!(!told);
 }
 
@@ -393,13 +443,25 @@ fn conflicts_and_lanes_name_what_is_planned() {
     assert!(kinds.contains(&ConflictKind::Service), "{found:?}");
     assert!(kinds.contains(&ConflictKind::Capacity), "{found:?}");
     assert!(kinds.contains(&ConflictKind::Person), "{found:?}");
-    let words = &found.iter().find(|c| c.kind == ConflictKind::Service).unwrap().words;
+    let words = &found
+        .iter()
+        .find(|c| c.kind == ConflictKind::Service)
+        .unwrap()
+        .words;
     assert_eq!(*words, "R-1 and R-2 both change payments in prod-eu");
-    let shown = lanes(room.state(), LanesBy::Environment, room.now, room.now.plus(hours(24)));
+    let shown = lanes(
+        room.state(),
+        LanesBy::Environment,
+        room.now,
+        room.now.plus(hours(24)),
+    );
     let lane = shown.iter().find(|l| &*l.name == "prod-eu").unwrap();
     let names: Vec<&str> = lane.items.iter().map(|i| &*i.name).collect();
     assert_eq!(names, ["night", "R-1", "R-2"]);
     let release = &room.state().live[&other];
     let slot = next_slot(room.state(), release, room.now).unwrap();
-    assert!(slot.from > room.now.plus(hours(2)), "{one} is planned before it");
+    assert!(
+        slot.from > room.now.plus(hours(2)),
+        "{one} is planned before it"
+    );
 }

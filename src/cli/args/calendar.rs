@@ -38,7 +38,7 @@ Example:
     /// Turn an iCalendar file into lines for calendar.toml, and print them.
     #[command(after_help = "\
 Example:
-  holdpoint calendar import blackout.ics --as freeze --owner operations --environment prod-eu
+  holdpoint calendar import blackout.ics --kind freeze --owner operations --environment prod-eu
 
 Nothing is changed. To follow a file that somebody else keeps, name it in an [[import]] of
 calendar.toml instead: the engine reads it whenever it changes.")]
@@ -47,7 +47,7 @@ calendar.toml instead: the engine reads it whenever it changes.")]
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
         /// What its events become.
-        #[arg(long = "as", id = "as-what", value_enum, default_value_t = ImportAs::Freeze)]
+        #[arg(long, value_enum, default_value_t = ImportAs::Freeze)]
         kind: ImportAs,
         /// The group or person who answers for them.
         #[arg(long, value_name = "NAME")]
@@ -149,8 +149,16 @@ impl ScopeArgs {
     /// The scope.
     pub fn scope(&self) -> Scope {
         Scope {
-            environments: self.environment.iter().map(|e| EnvName::from(&**e)).collect(),
-            services: self.service.iter().map(|s| ServiceName::from(&**s)).collect(),
+            environments: self
+                .environment
+                .iter()
+                .map(|e| EnvName::from(&**e))
+                .collect(),
+            services: self
+                .service
+                .iter()
+                .map(|s| ServiceName::from(&**s))
+                .collect(),
             teams: self.team.iter().map(|t| t.as_str().into()).collect(),
         }
     }

@@ -41,7 +41,8 @@ pub async fn run<R: Keeper>(verb: &CalendarVerb, errand: &Errand<'_, R>) -> Went
         "requested" => {
             // the number alone on stdout, so that a script can take it
             out.say(format!("{id}\n")).await?;
-            let next = format!("somebody else has to approve it: `holdpoint calendar approve {id}`\n");
+            let next =
+                format!("somebody else has to approve it: `holdpoint calendar approve {id}`\n");
             out.tell(next).await?;
         }
         "locked-down" => {
@@ -71,7 +72,10 @@ fn asked(
             ticket,
             until: end,
         } => {
-            let release = release.as_deref().map(|word| find(state, word)).transpose()?;
+            let release = release
+                .as_deref()
+                .map(|word| find(state, word))
+                .transpose()?;
             let mut scope = scope.scope();
             // of a release, the environment says itself
             if let Some(found) = release.and_then(|id| state.live.get(&id))
@@ -138,8 +142,9 @@ fn number<T: std::str::FromStr>(text: &str, what: &str, like: &str) -> Result<T,
     text.parse().map_err(|_| {
         let shown = printable(text, 40);
         Stop::input(
-            Notice::error("bad-number", format!("`{shown}` is no {what}"))
-                .next(format!("write its number, such as {like}; `holdpoint calendar show` lists them")),
+            Notice::error("bad-number", format!("`{shown}` is no {what}")).next(format!(
+                "write its number, such as {like}; `holdpoint calendar show` lists them"
+            )),
         )
     })
 }

@@ -74,10 +74,15 @@ pub async fn import<R: Keeper>(
         Stop::bad(Mistakes::one(notice.at(shown.clone())))
     };
     let Some(bytes) = errand.files.get(name) else {
-        return Err(wrong("the file did not come along with the command".to_owned()));
+        return Err(wrong(
+            "the file did not come along with the command".to_owned(),
+        ));
     };
     if zone.parse::<chrono_tz::Tz>().is_err() {
-        return Err(wrong(format!("there is no time zone `{}`", printable(zone, 60))));
+        return Err(wrong(format!(
+            "there is no time zone `{}`",
+            printable(zone, 60)
+        )));
     }
     let text = String::from_utf8_lossy(bytes);
     let entries = ics::read(&text, zone).map_err(|problems| wrong(problems.join("; ")))?;
@@ -141,6 +146,8 @@ fn list(names: impl Iterator<Item = String>) -> String {
 
 /// Text in the quotes of TOML.
 fn quoted(text: &str) -> String {
-    let text = printable(text, 500).replace('\\', "\\\\").replace('"', "\\\"");
+    let text = printable(text, 500)
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"");
     format!("\"{text}\"")
 }

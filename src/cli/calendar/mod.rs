@@ -98,7 +98,8 @@ async fn conflicting<R: Keeper>(errand: &Errand<'_, R>) -> Went {
         }
     }
     if found.is_empty() && !out.look.json {
-        out.say("no open releases get into each other's way\n").await?;
+        out.say("no open releases get into each other's way\n")
+            .await?;
     }
     Ok(Exit::Done)
 }

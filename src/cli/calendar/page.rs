@@ -41,7 +41,11 @@ pub fn agenda(state: &State, lanes: &[Lane], all: bool, now: Timestamp, to: Time
         ));
     }
     for lane in lanes {
-        let zone: Tz = lane.zone.as_deref().and_then(|z| z.parse().ok()).unwrap_or(Tz::UTC);
+        let zone: Tz = lane
+            .zone
+            .as_deref()
+            .and_then(|z| z.parse().ok())
+            .unwrap_or(Tz::UTC);
         line(format!("{}   {}", lane.name, zone.name()));
         let mut items: Vec<_> = lane.items.iter().collect();
         items.sort_by_key(|item| (item.start.unwrap_or(now).max(now), item.kind));
@@ -65,7 +69,10 @@ pub fn agenda(state: &State, lanes: &[Lane], all: bool, now: Timestamp, to: Time
         for (id, exemption) in &state.calendar.exemptions {
             if exemption.open(now) {
                 let wish = &exemption.wish;
-                let only = wish.release.map(|r| format!(", only {r}")).unwrap_or_default();
+                let only = wish
+                    .release
+                    .map(|r| format!(", only {r}"))
+                    .unwrap_or_default();
                 line(format!(
                     "exemption {id} from {} for {}{only}, {} more: {} ({}), asked for by {}, {}",
                     wish.rule,
@@ -184,8 +191,11 @@ fn open<'s>(state: &'s State, word: &str) -> Result<&'s Release, Stop> {
     let id = find(state, word)?;
     let closed = || {
         Stop::from(
-            Notice::error("release-closed", format!("{id} is closed: it waits for nothing"))
-                .next("`holdpoint release show` says how it ended"),
+            Notice::error(
+                "release-closed",
+                format!("{id} is closed: it waits for nothing"),
+            )
+            .next("`holdpoint release show` says how it ended"),
         )
     };
     state.live.get(&id).map(|r| &**r).ok_or_else(closed)

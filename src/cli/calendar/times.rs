@@ -50,7 +50,12 @@ pub fn environment(state: &State, name: &str) -> Result<EnvName, Notice> {
 ///
 /// # Errors
 /// When it is none of these, or nobody can tell the zone.
-pub fn until(text: &str, scope: &Scope, state: &State, now: Timestamp) -> Result<Timestamp, Notice> {
+pub fn until(
+    text: &str,
+    scope: &Scope,
+    state: &State,
+    now: Timestamp,
+) -> Result<Timestamp, Notice> {
     if let Ok(span) = Span::parse(text) {
         return Ok(now.plus(span));
     }

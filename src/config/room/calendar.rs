@@ -202,7 +202,9 @@ impl CalendarFile {
             if entry.capacity == Some(0) {
                 let next = "leave `capacity` out, or take at least 1";
                 let words = "a window for 0 releases is a freeze";
-                reader.check.add(&format!("{at}.capacity"), "no-capacity", words, next);
+                reader
+                    .check
+                    .add(&format!("{at}.capacity"), "no-capacity", words, next);
             }
             calendar.windows.push(Window {
                 name: entry.name.as_str().into(),
@@ -331,7 +333,8 @@ impl Reader<'_, '_> {
                 };
                 let shown = printable(zone, 60);
                 let words = format!("there is no time zone `{shown}`");
-                self.check.add(&format!("{at}.zone"), "unknown-zone", words, next);
+                self.check
+                    .add(&format!("{at}.zone"), "unknown-zone", words, next);
             }
             return zone.into();
         }
@@ -339,9 +342,7 @@ impl Reader<'_, '_> {
             .charter
             .environments
             .iter()
-            .filter(|(name, _)| {
-                scope.environments.is_empty() || scope.environments.contains(*name)
-            })
+            .filter(|(name, _)| scope.environments.is_empty() || scope.environments.contains(*name))
             .map(|(_, environment)| &environment.zone)
             .collect();
         match zones.iter().collect::<Vec<_>>().as_slice() {

@@ -142,7 +142,10 @@ fn items(
     }
     for (id, exemption) in &state.calendar.exemptions {
         let when = Occurrence {
-            start: exemption.approved.as_ref().map_or(exemption.at, |(_, at)| *at),
+            start: exemption
+                .approved
+                .as_ref()
+                .map_or(exemption.at, |(_, at)| *at),
             end: exemption.wish.until,
         };
         let counts = exemption.approved.is_some() && exemption.revoked.is_none();
@@ -257,7 +260,12 @@ pub fn next_slot(state: &State, release: &Release, after: Timestamp) -> Option<S
             start: slot.from,
             end: slot.from.plus(length),
         };
-        match taken.iter().filter(|t| t.meets(&wanted)).map(|t| t.end).max() {
+        match taken
+            .iter()
+            .filter(|t| t.meets(&wanted))
+            .map(|t| t.end)
+            .max()
+        {
             Some(end) if end > from => from = end,
             _ => return Some(slot),
         }

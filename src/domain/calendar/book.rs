@@ -162,7 +162,10 @@ impl Exemption {
     pub fn holds(&self, at: Timestamp) -> bool {
         self.revoked.is_none()
             && at < self.wish.until
-            && self.approved.as_ref().is_some_and(|(_, since)| *since <= at)
+            && self
+                .approved
+                .as_ref()
+                .is_some_and(|(_, since)| *since <= at)
     }
 
     /// Whether it can still be approved or revoked.

@@ -175,9 +175,7 @@ fn between(charter: &Charter, one: &Party<'_>, other: &Party<'_>) -> Vec<Conflic
                 let name = &group.name;
                 add(
                     ConflictKind::Exclusive,
-                    format!(
-                        "{id} and {other_id} belong to {name}, of which one may go at a time"
-                    ),
+                    format!("{id} and {other_id} belong to {name}, of which one may go at a time"),
                 );
             }
         }
@@ -226,7 +224,10 @@ fn crowded(charter: &Charter, parties: &[Party<'_>]) -> Vec<Conflict> {
             continue;
         };
         let mut into: BTreeMap<Occurrence, Vec<ReleaseId>> = BTreeMap::new();
-        for party in parties.iter().filter(|p| in_scope(charter, p, &window.scope)) {
+        for party in parties
+            .iter()
+            .filter(|p| in_scope(charter, p, &window.scope))
+        {
             let Some(when) = party.when else { continue };
             let after = Timestamp(when.start.0 + 1);
             for occurrence in window.when.between(when.start, after) {

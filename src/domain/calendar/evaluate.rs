@@ -195,8 +195,14 @@ impl<'a> Evaluator<'a> {
                     .iter()
                     .any(|(service, team)| scope.covers(subject.environment, service, team))
         };
-        let windows = calendar.windows.iter().filter(|w| about(&w.kinds, &w.scope));
-        let freezes = calendar.freezes.iter().filter(|f| about(&f.kinds, &f.scope));
+        let windows = calendar
+            .windows
+            .iter()
+            .filter(|w| about(&w.kinds, &w.scope));
+        let freezes = calendar
+            .freezes
+            .iter()
+            .filter(|f| about(&f.kinds, &f.scope));
         Evaluator {
             windows: windows
                 .map(|w| (w, w.when.between(back, horizon)))

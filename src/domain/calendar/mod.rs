@@ -25,9 +25,7 @@ mod rules;
 mod series;
 
 pub use agenda::{Item, ItemKind, Lane, LanesBy, lanes, next_conflict, next_slot, planned};
-pub use book::{
-    Ask, Book, Exemption, ExemptionId, LONGEST, Lockdown, LockdownId, Told, Wish,
-};
+pub use book::{Ask, Book, Exemption, ExemptionId, LONGEST, Lockdown, LockdownId, Told, Wish};
 pub use conflict::{Conflict, ConflictKind, conflicts, conflicts_of_plan};
 pub use evaluate::{Answer, Bar, Evaluator, HORIZON, Rule, Slot, Subject, stops_calls};
 pub use lint::{Lint, lints};

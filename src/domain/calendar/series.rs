@@ -339,7 +339,12 @@ mod tests {
 
     #[test]
     fn nights_keep_their_wall_clock_when_the_clocks_change() {
-        let nights = series("Europe/Berlin", "2020-01-06T22:00", "6h", Some("FREQ=DAILY"));
+        let nights = series(
+            "Europe/Berlin",
+            "2020-01-06T22:00",
+            "6h",
+            Some("FREQ=DAILY"),
+        );
         let found = nights.between(
             moment("2026-03-28T12:00:00Z"),
             moment("2026-03-30T12:00:00Z"),
@@ -357,7 +362,12 @@ mod tests {
 
     #[test]
     fn what_a_gap_swallows_does_not_occur() {
-        let short = series("Europe/Berlin", "2026-03-01T02:10", "30m", Some("FREQ=DAILY"));
+        let short = series(
+            "Europe/Berlin",
+            "2026-03-01T02:10",
+            "30m",
+            Some("FREQ=DAILY"),
+        );
         let found = short.between(
             moment("2026-03-28T12:00:00Z"),
             moment("2026-03-30T12:00:00Z"),

@@ -166,7 +166,10 @@ impl Draft {
                 tally.complete().then(|| tally.given_words())
             }
             // evidence comes with a command of its own, and the calendar is asked elsewhere
-            HoldKind::Calendar | HoldKind::Manual { .. } | HoldKind::Health { .. } | HoldKind::Analysis { .. } => None,
+            HoldKind::Calendar
+            | HoldKind::Manual { .. }
+            | HoldKind::Health { .. }
+            | HoldKind::Analysis { .. } => None,
             HoldKind::Dependency => (self.blockers(release).is_empty() && self.all_read(release))
                 .then(|| "no other release moves its targets".to_owned()),
             HoldKind::Window { opens, closes } => {

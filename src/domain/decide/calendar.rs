@@ -130,7 +130,12 @@ impl Draft {
         if let Some(id) = wish.release {
             self.release(id)?;
         }
-        self.may_in(who, &wish.scope, &[Right::Submit, Right::Control, Right::Exempt], "ask for an exemption")?;
+        self.may_in(
+            who,
+            &wish.scope,
+            &[Right::Submit, Right::Control, Right::Exempt],
+            "ask for an exemption",
+        )?;
         said("reason", &wish.reason)?;
         said("ticket", &wish.ticket)?;
         let now = self.now();
@@ -147,7 +152,12 @@ impl Draft {
 
     fn approve_exemption(&mut self, who: &PersonName, id: ExemptionId) -> Result<(), Refusal> {
         let unknown = || Refusal::Calendar(NotNow::UnknownExemption(id));
-        let found = self.state.calendar.exemptions.get(&id).ok_or_else(unknown)?;
+        let found = self
+            .state
+            .calendar
+            .exemptions
+            .get(&id)
+            .ok_or_else(unknown)?;
         let own = |how| Refusal::Calendar(NotNow::OwnExemption(who.clone(), how));
         if found.by == *who {
             return Err(own("asked for this exemption"));
@@ -157,25 +167,43 @@ impl Draft {
             return Err(own("submitted the release"));
         }
         if let Some((other, _)) = &found.approved {
-            return Err(Refusal::Calendar(NotNow::AlreadyApproved(id, other.clone())));
+            return Err(Refusal::Calendar(NotNow::AlreadyApproved(
+                id,
+                other.clone(),
+            )));
         }
         if !found.open(self.now()) {
             return Err(Refusal::Calendar(NotNow::ExemptionOver(id)));
         }
-        self.may_in(who, &found.wish.scope, &[Right::Exempt], "approve exemptions")?;
+        self.may_in(
+            who,
+            &found.wish.scope,
+            &[Right::Exempt],
+            "approve exemptions",
+        )?;
         self.push(What::Calendar(Told::Approved { exemption: id }));
         Ok(())
     }
 
     fn revoke(&mut self, who: &PersonName, id: ExemptionId, why: &Arc<str>) -> Result<(), Refusal> {
         let unknown = || Refusal::Calendar(NotNow::UnknownExemption(id));
-        let found = self.state.calendar.exemptions.get(&id).ok_or_else(unknown)?;
+        let found = self
+            .state
+            .calendar
+            .exemptions
+            .get(&id)
+            .ok_or_else(unknown)?;
         if !found.open(self.now()) {
             return Err(Refusal::Calendar(NotNow::ExemptionOver(id)));
         }
         // whoever asked may take it back; making the rules strict again needs no more
         if found.by != *who {
-            self.may_in(who, &found.wish.scope, &[Right::Exempt], "revoke exemptions")?;
+            self.may_in(
+                who,
+                &found.wish.scope,
+                &[Right::Exempt],
+                "revoke exemptions",
+            )?;
         }
         self.push(What::Calendar(Told::Revoked {
             exemption: id,
@@ -249,8 +277,16 @@ impl Draft {
         let environments: Vec<&str> = charter.environments.keys().map(|e| e.as_str()).collect();
         let services: Vec<&str> = charter.services.keys().map(|s| s.as_str()).collect();
         let teams: Vec<&str> = charter.services.values().map(|s| &*s.owner).collect();
-        let asked = scope.environments.iter().map(|e| ("environment", e.as_str(), &environments));
-        let asked = asked.chain(scope.services.iter().map(|s| ("service", s.as_str(), &services)));
+        let asked = scope
+            .environments
+            .iter()
+            .map(|e| ("environment", e.as_str(), &environments));
+        let asked = asked.chain(
+            scope
+                .services
+                .iter()
+                .map(|s| ("service", s.as_str(), &services)),
+        );
         let mut asked = asked.chain(scope.teams.iter().map(|t| ("team", &**t, &teams)));
         let unknown = asked.find(|(_, word, known)| !known.contains(word));
         match unknown {
