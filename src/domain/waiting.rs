@@ -160,14 +160,7 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
             waiting.trouble |= now >= *closes;
         }
         HoldKind::Calendar => barred(release, now, &mut waiting),
-        HoldKind::Moved => {
-            moving(state, release, &mut waiting);
-            let stopped = release.calendar.as_ref().is_some_and(calendar::stops_calls);
-            // a failed call or an instance that is down says more
-            if stopped && release.phase == Phase::Rolling && waiting.word == "moving" {
-                barred(release, now, &mut waiting);
-            }
-        }
+        HoldKind::Moved => moved(state, release, now, &mut waiting),
         HoldKind::Bake { span } => {
             waiting.on = Whom::Clock;
             waiting.what = clock_words(waiting.due, now, *span);
@@ -220,6 +213,15 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
         }
     }
     waiting
+}
+
+/// How far the calls are; where nothing fails and the calendar stops them, what it says.
+fn moved(state: &State, release: &Release, now: Timestamp, waiting: &mut Waiting) {
+    moving(state, release, waiting);
+    let stopped = release.calendar.as_ref().is_some_and(calendar::stops_calls);
+    if stopped && release.phase == Phase::Rolling && waiting.word == "moving" {
+        barred(release, now, waiting);
+    }
 }
 
 /// What the calendar said last.
