@@ -3,6 +3,7 @@
 //! The same words are read on both sides of a socket: the client reads them to find mistakes and
 //! files at once, the engine's side reads them again to carry them out.
 
+mod calendar;
 mod policy;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use super::judge_args::JudgeArgs;
 use crate::domain::charter::Right;
 use crate::domain::{Choice, Span};
 
+pub use calendar::{CalendarVerb, ImportAs, ScopeArgs};
 pub use policy::PolicyVerb;
 
 /// The control room for releases, in a terminal.
@@ -183,6 +185,12 @@ started its pipeline, where policy says so.")]
         #[command(subcommand)]
         verb: PolicyVerb,
     },
+    /// Windows, freezes, exemptions, lockdowns.
+    Calendar {
+        /// What to do.
+        #[command(subcommand)]
+        verb: CalendarVerb,
+    },
     /// Read the ledger, and back it up.
     Ledger {
         /// What to do.
@@ -306,6 +314,16 @@ Example:
         /// An id (R-7) or a unique name.
         release: String,
     },
+    /// Why it waits: every hold of the calendar with its owner, and when it may move.
+    Why {
+        /// An id (R-7) or a unique name.
+        release: String,
+    },
+    /// When the calendar allows it next, within 90 days.
+    When {
+        /// An id (R-7) or a unique name.
+        release: String,
+    },
     /// Start it, once it is approved.
     Start {
         /// An id (R-7) or a unique name.
@@ -419,7 +437,7 @@ your word does not count on your own releases.")]
         group: Option<String>,
         /// For what.
         #[command(flatten)]
-        scope: ScopeArgs,
+        scope: GrantScope,
         /// How long: 30m, 4h, 1d.
         #[arg(long = "for", value_name = "TIME", value_parser = timeout)]
         lasts: Span,
@@ -443,7 +461,7 @@ your word does not count on your own releases.")]
 /// For what authority is given.
 #[derive(Clone, Debug, Default, Args)]
 #[group(required = true, multiple = false)]
-pub struct ScopeArgs {
+pub struct GrantScope {
     /// For every release to this environment.
     #[arg(long, value_name = "NAME")]
     pub environment: Option<String>,
@@ -675,6 +693,18 @@ mod tests {
             "policy diff p.toml",
             "ledger show --from 3 --release R-1 --follow",
             "ledger backup x.db",
+            "release why R-1",
+            "release when R-1 --json",
+            "calendar show --days 60 --environment prod",
+            "calendar lint",
+            "calendar conflicts",
+            "calendar export",
+            "calendar import x.ics --kind window --owner ops --zone UTC",
+            "calendar exempt f --release R-1 --reason r --ticket t --until 4h",
+            "calendar approve X-1",
+            "calendar revoke X-1 --why w",
+            "calendar lockdown --everything --reason r",
+            "calendar lift L-1 --reason r",
             "demo --headless --room d --seed 7",
             "--room d check",
         ] {

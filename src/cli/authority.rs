@@ -1,6 +1,6 @@
 //! `authority`: rights and votes that are given for a while.
 
-use super::args::{AuthorityVerb, ScopeArgs};
+use super::args::{AuthorityVerb, GrantScope};
 use super::exec::{Errand, words};
 use super::exit::{Exit, Stop, Went};
 use super::keeper::{Keeper, Settled};
@@ -57,7 +57,7 @@ pub async fn run<R: Keeper>(verb: &AuthorityVerb, errand: &Errand<'_, R>) -> Wen
     }
 }
 
-fn scope_of(state: &State, scope: &ScopeArgs) -> Result<Scope, Stop> {
+fn scope_of(state: &State, scope: &GrantScope) -> Result<Scope, Stop> {
     Ok(match (&scope.environment, &scope.service, &scope.release) {
         (Some(name), _, _) => Scope::Environment(EnvName::from(name.as_str())),
         (None, Some(name), _) => Scope::Service(ServiceName::from(name.as_str())),

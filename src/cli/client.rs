@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::args::{AuthorityVerb, Cli, LedgerVerb, PirVerb, ReleaseVerb, Verb};
+use super::args::{AuthorityVerb, CalendarVerb, Cli, LedgerVerb, PirVerb, ReleaseVerb, Verb};
 use super::closed::Closed;
 use super::exec::{Order, exec};
 use super::exit::{Exit, Stop, Went};
@@ -97,8 +97,19 @@ fn reads(cli: &Cli) -> bool {
         Some(Verb::Authority { verb }) => matches!(verb, AuthorityVerb::List { .. }),
         Some(Verb::Policy { .. }) => true,
         Some(Verb::Pir { verb }) => matches!(verb, PirVerb::List { .. }),
+        Some(Verb::Calendar { verb }) => matches!(
+            verb,
+            CalendarVerb::Show { .. }
+                | CalendarVerb::Lint
+                | CalendarVerb::Conflicts
+                | CalendarVerb::Export
+                | CalendarVerb::Import { .. }
+        ),
         Some(Verb::Release { verb }) => match verb {
-            ReleaseVerb::List { .. } | ReleaseVerb::Show { .. } => true,
+            ReleaseVerb::List { .. }
+            | ReleaseVerb::Show { .. }
+            | ReleaseVerb::Why { .. }
+            | ReleaseVerb::When { .. } => true,
             ReleaseVerb::Submit { dry_run, .. } | ReleaseVerb::Update { dry_run, .. } => *dry_run,
             // it may be there already; else it says that nothing will come
             ReleaseVerb::Wait { .. } => true,

@@ -23,8 +23,8 @@ pub struct House<R> {
     pub room: R,
     /// The engine.
     pub engine: EngineHandle,
-    /// Who is who.
-    pub identities: Identities,
+    /// Who is who, as the room's files say now.
+    pub identities: watch::Receiver<Arc<Identities>>,
 }
 
 impl<R: Room> Host for House<R> {
@@ -35,7 +35,7 @@ impl<R: Room> Host for House<R> {
     }
 
     fn identify(&self, uid: u32, token: Option<&str>) -> Result<Identity, Notice> {
-        identify(&self.identities, uid, token)
+        identify(&self.identities.borrow(), uid, token)
     }
 
     async fn exec(&self, who: Identity, request: ExecRequest, console: Console) -> i32 {
@@ -78,7 +78,7 @@ pub fn identify(
             }),
             None => Err(Notice::error("unknown-token", "nobody here has this token")
                 .detail("people.toml holds the hash of another one, or of none")
-                .next("`holdpoint token NAME` makes one and prints the line for people.toml; the engine reads it when it starts")),
+                .next("`holdpoint token NAME` makes one and prints the line for people.toml; the engine reads it when it changes")),
         },
         None => Ok(Identity {
             who: identities.by_uid(uid).map_or(Actor::Nobody, person),

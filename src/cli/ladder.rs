@@ -262,6 +262,7 @@ impl Page<'_> {
             HoldKind::Manual { ask } => ask.to_string(),
             HoldKind::Dependency => "no other release moves its targets".to_owned(),
             HoldKind::Window { opens, closes } => self.window(*opens, *closes),
+            HoldKind::Calendar => "every rule of the calendar allows it".to_owned(),
             HoldKind::Moved => "every instance runs it".to_owned(),
             HoldKind::Health {
                 http,

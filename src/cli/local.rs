@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 use tokio::sync::Notify;
 
-use super::args::{Cli, LedgerVerb, PolicyVerb, ReleaseVerb, Verb};
+use super::args::{CalendarVerb, Cli, LedgerVerb, PolicyVerb, ReleaseVerb, Verb};
 use super::exec::Order;
 use super::exit::{Exit, Stop};
 use super::out::{Look, all_shown};
@@ -166,6 +166,7 @@ pub fn run(cli: &Cli, look: Look) -> Option<Exit> {
         | Verb::Authority { .. }
         | Verb::Pir { .. }
         | Verb::Policy { .. }
+        | Verb::Calendar { .. }
         | Verb::Ledger { .. } => return None,
     };
     let went = said.map(|text| {
@@ -223,6 +224,13 @@ pub fn order(cli: &Cli, argv: &[String]) -> Result<Order, Notice> {
             order
                 .files
                 .insert(file.to_string_lossy().into_owned(), bytes);
+        }
+        Some(Verb::Calendar {
+            verb: CalendarVerb::Import { file, .. },
+        }) => {
+            let bytes = content(file)?;
+            let name = file.to_string_lossy().into_owned();
+            order.files.insert(name, bytes);
         }
         Some(Verb::Ledger {
             verb: LedgerVerb::Backup { file },

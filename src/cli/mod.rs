@@ -2,6 +2,7 @@
 
 pub mod args;
 mod authority;
+mod calendar;
 mod check;
 mod client;
 mod closed;
@@ -24,6 +25,7 @@ pub mod out;
 mod pir;
 mod policy;
 mod release;
+mod reload;
 mod run;
 pub mod runner;
 mod schema;

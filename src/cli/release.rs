@@ -7,7 +7,7 @@ use super::exec::{Errand, words};
 use super::exit::{Exit, Stop, Went};
 use super::keeper::{Keeper, Settled};
 use super::view::{DoneView, DryRunView, ReleaseLine, ReleaseView, phase};
-use super::{ladder, list, update, wait};
+use super::{calendar, ladder, list, update, wait};
 use crate::config::plan::PlanFile;
 use crate::domain::refusal::short;
 use crate::domain::words::nearest;
@@ -42,6 +42,8 @@ pub async fn run<R: Keeper>(verb: &ReleaseVerb, errand: &Errand<'_, R>) -> Went 
             until,
             timeout,
         } => wait::run(release, *until, *timeout, errand).await,
+        ReleaseVerb::Why { release } => calendar::why(release, errand).await,
+        ReleaseVerb::When { release } => calendar::when(release, errand).await,
         ReleaseVerb::Start { release } => control(release, Control::Start, "started", errand).await,
         ReleaseVerb::Pause { release, why } => {
             let why = words(why.as_deref());
@@ -169,6 +171,10 @@ async fn rehearse<R: Keeper>(state: &State, ask: Ask, errand: &Errand<'_, R>) ->
     } else {
         let page = ladder::show(&draft.state, release, now);
         errand.out.say(page).await?;
+        errand
+            .out
+            .tell(calendar::greeting(&draft.state, release.id))
+            .await?;
         let note = "\nThis was a rehearsal: nothing was submitted.\n";
         errand.out.tell(note).await?;
     }
@@ -303,6 +309,7 @@ pub async fn done<R: Keeper>(
         let digest = digest.as_deref().map(short).unwrap_or_default();
         out.tell(format!("submitted, plan {digest}{now_what}\n"))
             .await?;
+        out.tell(calendar::greeting(&state, id)).await?;
     } else {
         out.say(format!("{id} {did}{now_what}\n")).await?;
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing_appender::non_blocking::WorkerGuard;
 
@@ -12,6 +12,7 @@ use super::house::House;
 use super::local::{complain, say, tell};
 use super::logs;
 use super::out::Look;
+use super::reload::{self, Follower};
 use super::view::{ServeView, line};
 use crate::config::home;
 use crate::config::mistakes::Mistakes;
@@ -38,6 +39,7 @@ pub struct Open {
     running: Running,
     close: oneshot::Sender<()>,
     socket: JoinHandle<()>,
+    follower: JoinHandle<()>,
     _log: WorkerGuard,
 }
 
@@ -49,6 +51,7 @@ impl Open {
     /// Everything that is wrong with its files; who holds its ledger; why its socket cannot be
     /// opened.
     pub async fn room(dir: &Path, samples: bool) -> Result<Open, Mistakes> {
+        let room_text = reload::room_text(dir);
         let files = RoomFiles::load(dir)?;
         let log = logs::start(dir).map_err(Mistakes::one)?;
         let ledger = Ledger::open(&dir.join("ledger.db"))
@@ -72,10 +75,13 @@ impl Open {
         })
         .await
         .map_err(Mistakes::one)?;
+        let (people, identities) = watch::channel(Arc::new(files.identities));
+        let engine = running.handle.clone();
+        let follower = Follower::new(dir, engine.clone(), people, &files.files, room_text);
         let house = Arc::new(House {
-            room: hall(&running.handle)?,
-            engine: running.handle.clone(),
-            identities: files.identities,
+            room: hall(&engine)?,
+            engine,
+            identities,
         });
         let (close, closed) = oneshot::channel::<()>();
         let served = listening.serve(house.clone(), Limits::default(), async {
@@ -83,6 +89,7 @@ impl Open {
         });
         Ok(Open {
             socket: tokio::spawn(served),
+            follower: tokio::spawn(follower.run()),
             house,
             doubts: files.doubts,
             running,
@@ -98,6 +105,7 @@ impl Open {
 
     /// Shows everybody out and stops the engine; calls that run outside go on by themselves.
     pub async fn close(self) {
+        self.follower.abort();
         let _ = self.close.send(());
         let _ = self.socket.await;
         self.running.stop().await;

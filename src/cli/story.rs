@@ -3,6 +3,7 @@
 use super::view::time;
 use crate::domain::approval;
 use crate::domain::authority::Told as Authority;
+use crate::domain::calendar::Told as Calendar;
 use crate::domain::event::What;
 use crate::domain::log::instance_of;
 use crate::domain::pir::Told as Pir;
@@ -61,6 +62,7 @@ pub fn words(what: &What, at: Timestamp) -> String {
             target, instance, ..
         } => format!("{target} {instance} is tried again"),
         What::Paused { why, .. } => because("pauses", why),
+        What::Calendar(told) => calendar(told),
         What::Resumed { .. } => "resumes".to_owned(),
         What::TriggerFired { trigger, words, .. } => {
             format!("trigger {} fires: {words}", trigger + 1)
@@ -98,6 +100,36 @@ fn authority(told: &Authority) -> String {
             grant.why
         ),
         Authority::Revoked { grant } => format!("takes {grant} back"),
+    }
+}
+
+fn calendar(told: &Calendar) -> String {
+    match told {
+        Calendar::Looked { answer, .. } if answer.bars.is_empty() => {
+            "the calendar allows it".to_owned()
+        }
+        Calendar::Looked { answer, .. } => {
+            let bars: Vec<String> = answer.bars.iter().map(|bar| bar.words()).collect();
+            format!("the calendar holds it: {}", bars.join("; "))
+        }
+        Calendar::Requested { exemption, wish } => format!(
+            "asks for exemption {exemption} from {} for {} until {}, {}: {}",
+            wish.rule,
+            wish.scope.words(),
+            time(wish.until),
+            wish.ticket,
+            wish.reason
+        ),
+        Calendar::Approved { exemption } => format!("approves exemption {exemption}"),
+        Calendar::Revoked { exemption, why } => {
+            because(&format!("revokes exemption {exemption}"), why)
+        }
+        Calendar::LockedDown {
+            lockdown,
+            scope,
+            reason,
+        } => format!("LOCKDOWN {lockdown} of {}: {reason}", scope.words()),
+        Calendar::Lifted { lockdown, why } => because(&format!("lifts lockdown {lockdown}"), why),
     }
 }
 

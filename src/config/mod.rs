@@ -6,6 +6,7 @@
 
 pub mod cases;
 pub mod home;
+pub mod ics;
 pub mod located;
 pub mod mistakes;
 pub mod plan;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::approval;
 use super::authority;
+use super::calendar;
 use super::charter::Charter;
 use super::compile;
 use super::effect::{Outcome, Verb};
 use super::event::{Event, What};
-use super::hold::HoldState;
+use super::hold::{HoldKind, HoldState};
 use super::ids::{Artifact, ReleaseId, Timestamp};
 use super::log;
 use super::pir;
@@ -86,6 +87,9 @@ pub fn apply(state: &mut State, event: &Event) {
                 note(release, event);
             });
         }
+        What::Calendar(told) if event.what.release().is_none() => {
+            Arc::make_mut(&mut state.calendar).apply(event, told);
+        }
         what => {
             let Some(id) = what.release() else { return };
             let Some(slot) = state.live.get_mut(&id) else {
@@ -127,6 +131,7 @@ fn submitted(state: &mut State, event: &Event, id: ReleaseId, plan: &Arc<Plan>, 
         finding: None,
         handover: None,
         log: Vec::new(),
+        calendar: None,
         wake: None,
     };
     note(&mut release, event);
@@ -176,6 +181,12 @@ fn recompile(state: &mut State) {
                 if let Some(before) = release.holds().find(|h| h.id == hold.id) {
                     hold.state = before.state.clone();
                 }
+            }
+            for (batch, old) in batches.iter_mut().zip(&release.batches) {
+                let kept = old.before.iter();
+                batch
+                    .before
+                    .extend(kept.filter(|h| h.kind == HoldKind::Calendar).cloned());
             }
             release.batches = batches;
             ruling::settle(release);
@@ -299,8 +310,10 @@ fn change(release: &mut Release, event: &Event) {
                 });
             }
         }
+        What::Calendar(told) => looked(release, told, at),
         What::RollbackBegan { why, .. } => {
             release.paused = None;
+            release.calendar = None;
             release.con = event.who.person().cloned().or(release.con.take());
             release.back = Some(Back {
                 since: at,
@@ -317,7 +330,10 @@ fn change(release: &mut Release, event: &Event) {
                 .insert(verdict.metric.clone(), verdict.clone());
         }
         What::Found { finding, .. } => release.finding = Some(finding.clone()),
-        What::ObservationBegan { .. } => enter(release, Phase::Observing, at),
+        What::ObservationBegan { .. } => {
+            release.calendar = None;
+            enter(release, Phase::Observing, at);
+        }
         What::HandedOver { note, .. } => {
             release.handover = event.who.person().cloned().map(|who| (who, note.clone()));
         }
@@ -370,6 +386,37 @@ fn change(release: &mut Release, event: &Event) {
         | What::InstanceSeen { .. }
         | What::Closed { .. } => {}
     }
+}
+
+/// What the calendar says; where it bars the next batch, a hold stands before it.
+fn looked(release: &mut Release, told: &calendar::Told, at: Timestamp) {
+    let calendar::Told::Looked { answer, .. } = told else {
+        return;
+    };
+    let barred = !answer.bars.is_empty();
+    release.calendar = Some(answer.clone());
+    let Some((n, _)) = release.batch().filter(|(_, b)| b.began.is_none() && barred) else {
+        return;
+    };
+    let mut hold = compile::calendar_hold(n);
+    let Some(batch) = release.batches.get_mut(n) else {
+        return;
+    };
+    if batch
+        .before
+        .iter()
+        .any(|h| h.id == hold.id && h.open().is_some())
+    {
+        return;
+    }
+    hold.state = HoldState::Open {
+        since: at,
+        until: hold.until(at),
+        warned: false,
+        overdue: false,
+    };
+    batch.before.retain(|h| h.id != hold.id);
+    batch.before.push(hold);
 }
 
 fn enter(release: &mut Release, phase: Phase, at: Timestamp) {

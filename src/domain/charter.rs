@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::approval::Exclusion;
+use super::calendar::Calendar;
 use super::effect::Verb;
 use super::ids::{
     EnvName, GroupName, InstanceName, MetricName, PersonName, ServiceName, Span, TargetName,
@@ -36,6 +37,9 @@ pub struct Charter {
     /// How risk is reckoned.
     #[serde(default, skip_serializing_if = "RiskPolicy::is_shipped")]
     pub risk: RiskPolicy,
+    /// When it may move.
+    #[serde(default, skip_serializing_if = "Calendar::is_empty")]
+    pub calendar: Calendar,
 }
 
 /// Somebody who may use the room.
@@ -70,6 +74,10 @@ pub enum Right {
     Overrule,
     /// Give others authority for a while.
     Grant,
+    /// Approve exemptions from windows and freezes.
+    Exempt,
+    /// Order and lift lockdowns.
+    Lockdown,
 }
 
 impl Right {
@@ -80,6 +88,8 @@ impl Right {
             Right::Control => "control",
             Right::Overrule => "overrule",
             Right::Grant => "grant",
+            Right::Exempt => "exempt",
+            Right::Lockdown => "lockdown",
         }
     }
 }

@@ -122,6 +122,8 @@ pub enum Ask {
         /// What.
         control: Control,
     },
+    /// Something about the calendar: exemptions, lockdowns.
+    Calendar(super::calendar::Ask),
     /// Do what is due by the clock.
     Wake,
     /// Write down that the ledger can be written again.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::approval::Terms;
+use super::calendar::HORIZON;
 use super::charter::{Charter, Target};
 use super::effect::Verb;
 use super::hold::{Deadline, Hold, HoldKind, HoldState};
@@ -113,6 +114,18 @@ pub fn observe(plan: &Plan) -> Hold {
     )
 }
 
+/// The hold before a batch that the calendar does not allow yet. It cannot be overlooked for longer
+/// than the calendar looks ahead.
+pub fn calendar_hold(batch: usize) -> Hold {
+    let id = calendar_hold_id(batch).0.to_string();
+    hold(id, HoldKind::Calendar, HORIZON, AtDeadline::HoldOn)
+}
+
+/// The name of that hold.
+pub fn calendar_hold_id(batch: usize) -> HoldId {
+    HoldId::from(format!("b{}.calendar", batch + 1))
+}
+
 /// The hold at the end of a way back.
 pub fn back_hold() -> Hold {
     hold(
@@ -205,7 +218,7 @@ fn window_hold(n: usize, plan: &Plan, charter: &Charter) -> Option<Hold> {
         format!("b{}.window", n + 1),
         HoldKind::Window { opens, closes },
         Span(0),
-        window.at_end,
+        window.at_end.deadline(),
     );
     found.deadline.warn = Span::mins(15);
     Some(found)

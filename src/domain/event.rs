@@ -233,6 +233,8 @@ pub enum What {
         /// The note.
         note: Arc<str>,
     },
+    /// Something about the calendar: exemptions, lockdowns, what it says of a release.
+    Calendar(super::calendar::Told),
     /// The release is over.
     Closed {
         /// The release.
@@ -254,6 +256,8 @@ impl What {
             | What::InstanceSeen { .. } => None,
             What::Approval(told) => Some(told.release()),
             What::Pir(told) => Some(told.release()),
+            What::Calendar(super::calendar::Told::Looked { release, .. }) => Some(*release),
+            What::Calendar(_) => None,
             What::EffectBegun { effect } => Some(effect.release),
             What::Submitted { release, .. }
             | What::Voted { release, .. }

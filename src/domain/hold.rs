@@ -41,6 +41,8 @@ pub enum HoldKind {
         /// When it closes.
         closes: Timestamp,
     },
+    /// Every rule of the calendar allows it. It stands in the ladder only where one did not.
+    Calendar,
     /// The batch's calls have succeeded and every instance moved so far is seen running the new version.
     Moved,
     /// Checks that pass several rounds in a row.
@@ -83,6 +85,7 @@ impl HoldKind {
             HoldKind::Manual { .. } => "manual",
             HoldKind::Dependency => "dependency",
             HoldKind::Window { .. } => "window",
+            HoldKind::Calendar => "calendar",
             HoldKind::Moved | HoldKind::Health { .. } => "health",
             HoldKind::Bake { .. } => "bake",
             HoldKind::Analysis { .. } => "analysis",

@@ -175,6 +175,12 @@ fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
             Tone::Good,
             format!("fully exposed, observed for {}", release.plan.observe.span),
         ),
+        What::Calendar(_) => {
+            let answer = release.calendar.as_ref().filter(|a| !a.bars.is_empty())?;
+            let text = format!("calendar: {}", answer.words(event.at));
+            let said = release.log.last().is_some_and(|line| *line.text == *text);
+            (!said).then_some((Tone::Ask, text))?
+        }
         What::HandedOver { note, .. } => (Tone::Plain, format!("handover: {note}")),
         What::Pir(super::pir::Told::Opened(pir)) => (
             Tone::Ask,

@@ -12,6 +12,7 @@
 pub mod apply;
 pub mod approval;
 pub mod authority;
+pub mod calendar;
 pub mod canonical;
 pub mod charter;
 pub mod command;

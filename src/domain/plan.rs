@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{LocalResult, NaiveDateTime, TimeZone};
+use chrono::NaiveDateTime;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::calendar::{self, Running};
 use super::ids::{
     Artifact, EnvName, GroupName, MetricName, PersonName, ServiceName, Span, TargetName, Timestamp,
 };
@@ -64,6 +65,10 @@ pub struct Plan {
     pub approval: BTreeMap<GroupName, u32>,
     /// When it may move; without one, at any time.
     pub window: Option<Window>,
+    /// What becomes of the rollout when a window, this one or the room's, closes on it; without it,
+    /// what the window says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_window_end: Option<Running>,
     /// Who starts it once it is approved.
     #[serde(default)]
     pub start: Start,
@@ -145,7 +150,7 @@ impl ServiceChange {
 
 /// One agreed maintenance window, in local time.
 ///
-/// A local time that the clocks skip stands for the moment after the gap; one that occurs twice
+/// A local time that the clocks skip stands for the end of the gap; one that occurs twice
 /// stands for the first where a window opens and for the second where it closes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -158,7 +163,42 @@ pub struct Window {
     pub zone: Option<Arc<str>>,
     /// What happens when it closes on an unfinished rollout.
     #[serde(default)]
-    pub at_end: AtDeadline,
+    pub at_end: AtEnd,
+}
+
+/// What happens when the window of a plan closes on an unfinished rollout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AtEnd {
+    /// The batch that has begun is finished; then it stays where it is.
+    FinishBatch,
+    /// It stays where it is: no further instance begins.
+    #[default]
+    HoldOn,
+    /// It goes back.
+    RollBack,
+    /// It is closed as expired; only before anything moved.
+    Expire,
+}
+
+impl AtEnd {
+    /// What it means for a rollout under way.
+    pub const fn running(self) -> Running {
+        match self {
+            AtEnd::FinishBatch => Running::FinishBatch,
+            AtEnd::HoldOn | AtEnd::Expire => Running::HoldOn,
+            AtEnd::RollBack => Running::RollBack,
+        }
+    }
+
+    /// What it means for a release that stands before a batch.
+    pub const fn deadline(self) -> AtDeadline {
+        match self {
+            AtEnd::FinishBatch | AtEnd::HoldOn => AtDeadline::HoldOn,
+            AtEnd::RollBack => AtDeadline::RollBack,
+            AtEnd::Expire => AtDeadline::Expire,
+        }
+    }
 }
 
 /// A date and time of day without a zone: `2026-11-21T02:00`, seconds allowed.
@@ -193,27 +233,10 @@ impl From<LocalTime> for String {
 impl LocalTime {
     /// The moment that this local time names in a zone; `last` picks the second of two.
     pub fn in_zone(self, zone: chrono_tz::Tz, last: bool) -> Timestamp {
-        let found = match zone.from_local_datetime(&self.0) {
-            LocalResult::Single(t) => t,
-            LocalResult::Ambiguous(a, b) => {
-                if last {
-                    b
-                } else {
-                    a
-                }
-            }
-            LocalResult::None => {
-                // a gap is at most a few hours: the first quarter of an hour that exists
-                let mut later = self.0;
-                loop {
-                    later += chrono::TimeDelta::minutes(15);
-                    if let Some(t) = zone.from_local_datetime(&later).earliest() {
-                        break t;
-                    }
-                }
-            }
-        };
-        Timestamp(found.timestamp_millis())
+        match last {
+            true => calendar::closes_at(zone, self.0),
+            false => calendar::opens_at(zone, self.0),
+        }
     }
 }
 

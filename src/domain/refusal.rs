@@ -87,6 +87,8 @@ pub enum Refusal {
     NotObserved,
     /// A note without words.
     EmptyNote,
+    /// Something about the calendar.
+    Calendar(super::calendar::NotNow),
     /// Only the engine may ask this.
     EngineOnly,
 }
@@ -139,6 +141,7 @@ impl Refusal {
             Refusal::SomethingMoved => "something-moved",
             Refusal::NotObserved => "not-observed",
             Refusal::EmptyNote => "empty-note",
+            Refusal::Calendar(not_now) => not_now.code(),
             Refusal::EngineOnly => "engine-only",
         }
     }
@@ -257,6 +260,7 @@ impl Refusal {
                 "the note is empty".into(),
                 "say in a sentence what the next shift must know",
             ),
+            Refusal::Calendar(not_now) => not_now.words(),
             Refusal::EngineOnly => pair("only the engine itself may ask this".into(), ""),
         }
     }

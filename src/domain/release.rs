@@ -67,6 +67,9 @@ pub struct Release {
     pub handover: Option<(PersonName, Arc<str>)>,
     /// What was done, newest last, at most [`LOG_LINES`].
     pub log: Vec<LogLine>,
+    /// What the calendar said of it last, while it stands before a batch or moves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<super::calendar::Answer>,
     /// When the clock has something to say about it.
     pub wake: Option<Timestamp>,
 }

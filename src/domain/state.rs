@@ -7,6 +7,7 @@ use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
 use super::authority::{Grant, GrantId};
+use super::calendar::Book;
 use super::charter::Charter;
 use super::effect::{Health, Sight};
 use super::ids::{Artifact, InstanceName, ReleaseId, Span, TargetName, Timestamp};
@@ -24,6 +25,9 @@ pub struct State {
     pub charter: Arc<Charter>,
     /// The charter's digest; empty before the first one.
     pub charter_digest: Arc<str>,
+    /// Exemptions and lockdowns.
+    #[serde(default, skip_serializing_if = "Book::is_blank")]
+    pub calendar: Arc<Book>,
     /// The number of the newest release.
     pub last_id: u64,
     /// Releases that are not closed.

@@ -3,6 +3,7 @@
 
 use super::approval::{Terms, helps, tally};
 use super::authority;
+use super::calendar::{self, Rule};
 use super::charter::Right;
 use super::effect::Health;
 use super::hold::{Hold, HoldKind, HoldState};
@@ -161,7 +162,8 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
             };
             waiting.trouble |= now >= *closes;
         }
-        HoldKind::Moved => moving(state, release, &mut waiting),
+        HoldKind::Calendar => barred(release, now, &mut waiting),
+        HoldKind::Moved => moved(state, release, now, &mut waiting),
         HoldKind::Bake { span } => {
             waiting.on = Whom::Clock;
             waiting.what = clock_words(waiting.due, now, *span);
@@ -227,6 +229,32 @@ fn approval(release: &Release, terms: &Terms, now: Timestamp, waiting: &mut Wait
     } else {
         Whom::Voters(tally.missing().map(|(g, _)| g.clone()).collect())
     };
+}
+
+/// How far the calls are; where nothing fails and the calendar stops them, what it says.
+fn moved(state: &State, release: &Release, now: Timestamp, waiting: &mut Waiting) {
+    moving(state, release, waiting);
+    let stopped = release.calendar.as_ref().is_some_and(calendar::stops_calls);
+    if stopped && release.phase == Phase::Rolling && waiting.word == "moving" {
+        barred(release, now, waiting);
+    }
+}
+
+/// What the calendar said last.
+fn barred(release: &Release, now: Timestamp, waiting: &mut Waiting) {
+    let Some(answer) = &release.calendar else {
+        return;
+    };
+    let locked = answer.bars.iter().any(|bar| bar.rule == Rule::Lockdown);
+    waiting.word = if locked { "lockdown" } else { "calendar" };
+    waiting.what = answer.words(now);
+    waiting.on = if locked { Whom::Control } else { Whom::Clock };
+    waiting.trouble |= locked;
+    let since = answer.bars.iter().filter_map(|bar| bar.since).max();
+    waiting.since = waiting.since.max(since.unwrap_or(waiting.since));
+    // the next turn need not be the one that lets it pass: only the last of known ends may be
+    let ends: Option<Vec<Timestamp>> = answer.bars.iter().map(|bar| bar.until).collect();
+    waiting.due = ends.and_then(|ends| ends.into_iter().max());
 }
 
 fn clock_words(due: Option<Timestamp>, now: Timestamp, span: Span) -> String {

@@ -31,6 +31,11 @@ pub fn of(state: &State, release: &Release) -> Option<Timestamp> {
             at(until);
         }
     }
+    if let Some(again) = release.calendar.as_ref().and_then(|a| a.again)
+        && again > state.now
+    {
+        at(again);
+    }
     for step in release
         .moving()
         .into_iter()

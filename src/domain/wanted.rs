@@ -1,5 +1,6 @@
 //! What should be done outside now: level-triggered, computed from the state.
 
+use super::calendar::stops_calls;
 use super::effect::{Effect, Health};
 use super::ids::ReleaseId;
 use super::release::{Move, Phase, Release, Step, StepStatus};
@@ -9,7 +10,8 @@ use super::state::State;
 ///
 /// Forward calls come only out of a batch that has begun, which it does when every hold before it
 /// is cleared; nothing goes forward over an instance in trouble. The way back waits on nothing but
-/// calls still running on the same instance.
+/// calls still running on the same instance. Where the calendar stops a rollout within its batch, no
+/// further instance begins.
 pub fn wanted(state: &State, id: ReleaseId) -> Vec<Effect> {
     let Some(release) = state.live.get(&id) else {
         return Vec::new();
@@ -21,7 +23,8 @@ pub fn wanted(state: &State, id: ReleaseId) -> Vec<Effect> {
         return Vec::new();
     };
     let back = release.phase == Phase::RollingBack;
-    let blocked = !back && stopped(state, release);
+    let barred = release.calendar.as_ref().is_some_and(stops_calls);
+    let blocked = !back && (barred || stopped(state, release));
     let mut effects = Vec::new();
     for m in moves {
         let mut slots = m.parallel as usize;

@@ -1,6 +1,7 @@
 //! Every failure of the engine and what it stands on, in words: what happened, what it means for
 //! the releases, what to do next. (Refusals are no failures; their words stand beside them.)
 
+use crate::domain::calendar::{Lockdown, LockdownId};
 use crate::domain::{Actor, Notice};
 use crate::ledger::LedgerError;
 use crate::ledger::telemetry::{MovedAside, TelemetryError};
@@ -109,6 +110,24 @@ pub fn hook_failed(why: &str) -> Notice {
     Notice::warning("hook-failed", format!("the hook command failed: {why}"))
         .detail("whoever it should have told does not know")
         .next("check `hook` in room.toml")
+}
+
+/// The code of the alert: a lockdown is in force.
+pub const LOCKDOWN: &str = "lockdown";
+
+/// A lockdown in force.
+pub fn lockdown(id: LockdownId, down: &Lockdown) -> Notice {
+    let headline = format!(
+        "LOCKDOWN: nothing moves forward in {}: {}",
+        down.scope.words(),
+        down.reason
+    );
+    Notice::warning(LOCKDOWN, headline)
+        .detail(format!("ordered by {}; rolling back still works", down.by))
+        .next(format!(
+            "somebody else lifts it: `holdpoint calendar lift {id} --reason TEXT`"
+        ))
+        .at(id.to_string())
 }
 
 /// The code of [`telemetry_moved`].

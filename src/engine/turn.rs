@@ -11,6 +11,7 @@ use super::hands::Hands;
 use super::hooks::Hooks;
 use super::{Asked, Done, explain};
 use crate::domain::Verb;
+use crate::domain::calendar::Told;
 use crate::domain::wanted::wanted;
 use crate::domain::{
     Actor, Ask, Command, Door, Draft, Effect, EffectId, Event, Notice, ReleaseId, State, Timestamp,
@@ -50,6 +51,7 @@ impl Engine {
     pub async fn run(mut self, mut stop: oneshot::Receiver<()>) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut first = true;
+        self.loud();
         loop {
             let wake = self.next_wake();
             let clock = self.clock.clone();
@@ -273,10 +275,31 @@ impl Engine {
             }
             self.hooks.tell(&self.state, event);
         }
+        if draft.events.iter().any(changes_lockdowns) {
+            self.loud();
+        }
         if self.state.seq >= self.snapshot_at + SNAPSHOT_EVERY {
             self.snapshot().await;
         }
         Ok(())
+    }
+
+    /// Puts up what nobody must overlook: the lockdowns in force, and takes down those that are not.
+    fn loud(&self) {
+        let down = &self.state.calendar.lockdowns;
+        let standing = self.board.now();
+        let standing = standing
+            .alerts
+            .iter()
+            .filter(|n| n.code == explain::LOCKDOWN);
+        for place in standing.filter_map(|n| n.place.as_deref()) {
+            if !down.keys().any(|id| id.to_string() == place) {
+                self.board.calm(explain::LOCKDOWN, Some(place));
+            }
+        }
+        for (id, lockdown) in down {
+            self.board.alert(explain::lockdown(*id, lockdown));
+        }
     }
 
     /// Finds out whether a write that ended in doubt was kept: it is all there or not at all.
@@ -344,6 +367,15 @@ fn stops_something(event: &Event) -> bool {
             | What::TriggerFired { .. }
             | What::RollbackBegan { .. }
             | What::EffectEnded { .. }
+            | What::Calendar(Told::LockedDown { .. } | Told::Looked { .. })
+    )
+}
+
+/// Whether an event begins or ends a lockdown.
+const fn changes_lockdowns(event: &Event) -> bool {
+    matches!(
+        event.what,
+        What::Calendar(Told::LockedDown { .. } | Told::Lifted { .. })
     )
 }
 

@@ -187,6 +187,7 @@ pub fn asks(hold: &Hold, now: Timestamp, zone: Tz) -> String {
         HoldKind::Manual { ask } => ask.to_string(),
         HoldKind::Dependency => "no other release moves its targets".to_owned(),
         HoldKind::Window { opens, closes } => window(*opens, *closes, now, zone),
+        HoldKind::Calendar => "every rule of the calendar allows it".to_owned(),
         HoldKind::Moved => "every instance runs what it should".to_owned(),
         HoldKind::Health {
             http,

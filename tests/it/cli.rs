@@ -418,3 +418,83 @@ fn a_second_engine_is_told_who_holds_the_room() {
     // without a terminal there is no room to show
     assert_eq!(place.run("").code, 2);
 }
+
+/// A freeze of everything that holds now.
+const FREEZE: &str = r#"
+[[freeze]]
+name = "stocktaking"
+owner = "operations"
+reason = "the warehouse counts"
+zone = "UTC"
+starts = "2020-01-01T00:00"
+lasts = "24h"
+repeats = "FREQ=DAILY;UNTIL=20991231T000000Z"
+"#;
+
+#[test]
+fn the_calendar_is_followed_asked_and_freed_by_commands_alone() {
+    let place = Place::new();
+    let engine = place.serve();
+    place.ok(&format!("{} --as ada", place.submit()));
+    for (who, id) in [("kim", "R-1"), ("bo", "R-1")] {
+        place.ok(&format!("vote {id} approve --as {who}"));
+    }
+    let file = place.room().join("calendar.toml");
+    std::fs::write(&file, FREEZE).unwrap();
+    let why = || place.ok("release why R-1 --json").json();
+    let _ = until("the engine follows calendar.toml", &why, |why| {
+        why["calendar"][0]["name"] == "stocktaking"
+    });
+    assert_eq!(why()["calendar"][0]["owner"], "operations");
+    assert_eq!(why()["next"], Value::Null);
+    let said = place.ok("release when R-1").out;
+    assert!(said.contains("not allow it within 90 days"), "{said}");
+    place.ok("release start R-1 --as ada");
+    let shown = place.ok("release show R-1").out;
+    assert!(shown.contains("stocktaking"), "{shown}");
+
+    // a bad file changes nothing, and the log says where it is bad
+    std::fs::write(&file, FREEZE.replace("owner", "owenr")).unwrap();
+    let log = || {
+        let dir = std::fs::read_dir(place.room().join("log")).unwrap();
+        let texts = dir.map(|e| std::fs::read_to_string(e.unwrap().path()).unwrap());
+        texts.collect::<String>()
+    };
+    let _ = until("the log names the bad file", log, |log| {
+        log.contains("bad-files")
+    });
+    assert_eq!(place.run("check").code, 2);
+    assert_eq!(why()["calendar"][0]["name"], "stocktaking");
+    std::fs::write(&file, FREEZE).unwrap();
+
+    let ask = "calendar exempt stocktaking --release R-1 --reason fix --ticket INC-7 --until 2h";
+    place.refused(ask, "no-identity");
+    place.refused(&ask.replace("stocktaking", "stocktakin"), "no-identity");
+    assert_eq!(place.ok(&format!("{ask} --as bo")).out, "X-1\n");
+    place.refused("calendar approve X-1 --as bo", "own-exemption");
+    place.refused("calendar approve X-1 --as ada", "own-exemption");
+    place.refused("calendar approve X-1 --as kim", "no-right");
+    place.ok("calendar approve X-1 --as eva");
+    assert_eq!(why()["calendar"].as_array().unwrap().len(), 0);
+
+    let order = "calendar lockdown --everything --reason 'break-in?'";
+    place.refused(&format!("{order} --as kim"), "no-right");
+    assert_eq!(place.ok(&format!("{order} --as ada")).out, "L-1\n");
+    assert_eq!(why()["calendar"][0]["rule"], "lockdown");
+    let said = place.ok("calendar show").out;
+    assert!(said.starts_with("LOCKDOWN L-1"), "{said}");
+    place.refused("calendar lift L-1 --reason ok --as ada", "own-lockdown");
+    place.ok("calendar lift L-1 --reason ok --as bo");
+
+    let ics = place.home.path().join("room.ics");
+    std::fs::write(&ics, place.ok("calendar export").out).unwrap();
+    let line = format!("calendar import {} --owner operations", ics.display());
+    let toml = place.ok(&line).out;
+    assert!(toml.contains("name = \"freeze-stocktaking\""), "{toml}");
+    assert!(toml.contains("UNTIL=20991231T000000Z"), "{toml}");
+    place.ok("calendar lint");
+    place.ok("calendar conflicts");
+    assert_eq!(engine.end(), 0);
+    // what is there can be read without an engine
+    assert!(place.ok("calendar show").out.contains("stocktaking"));
+}

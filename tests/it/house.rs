@@ -24,9 +24,10 @@ const ONLY: [(&str, &[&str]); 1] = [("tui", &["domain", "judge"])];
 const PURE: [&str; 4] = ["domain", "judge", "policy", "tui"];
 
 /// The crates that a pure folder may use: they compute.
-const PURE_CRATES: [&str; 15] = [
+const PURE_CRATES: [&str; 16] = [
     "chrono",
     "chrono_tz",
+    "rrule",
     "imbl",
     "libm",
     "ratatui",

@@ -10,6 +10,8 @@
 
 mod approvals;
 mod authority_table;
+mod calendar;
+mod calendar_holds;
 mod cli;
 mod cli_configs;
 mod cli_rooms;

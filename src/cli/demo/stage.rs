@@ -83,6 +83,7 @@ pub fn build(room: &Path, program: &Path) -> io::Result<()> {
     private(&room.join("people.toml"), &people)?;
     private(&room.join("catalog.toml"), &catalog())?;
     private(&room.join("policy.toml"), POLICY)?;
+    private(&room.join("calendar.toml"), &calendar())?;
     // the last one: a room is there when it has this file
     private(&room.join("room.toml"), &targets(room, program)?)
 }
@@ -112,11 +113,23 @@ distinct_people = true
 expires = "2h"
 "#;
 
+/// `calendar.toml`: a freeze that lies well ahead, so that the demo plays whenever it is opened.
+fn calendar() -> String {
+    let ahead = chrono::Utc::now() + chrono::TimeDelta::days(20);
+    format!(
+        "# When releases may move.\n\
+         [[freeze]]\nname = \"stocktaking\"\nowner = \"operations\"\n\
+         reason = \"the warehouse counts\"\nzone = \"UTC\"\n\
+         starts = \"{}\"\nlasts = \"2d\"\n",
+        ahead.format("%Y-%m-%dT20:00")
+    )
+}
+
 /// `people.toml`, and the tokens that go with it.
 fn people() -> io::Result<(String, Vec<(String, String)>)> {
     let mut text = String::from(
         "# The people of the demo. Everyone but you is made up.\n\
-         [group.operations]\nmay = [\"submit\", \"control\"]\n\n\
+         [group.operations]\nmay = [\"submit\", \"control\", \"exempt\", \"lockdown\"]\n\n\
          [group.security]\nmay = []\n\n\
          [group.developers]\nmay = [\"submit\"]\n\n\
          # may overrule an objection, and give others authority for a while\n\

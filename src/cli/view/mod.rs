@@ -1,10 +1,15 @@
 //! What `--json` prints. Fields are only ever added; a change of meaning is a new schema number.
 
+mod calendar;
 mod fold;
 mod policy;
 mod release;
 mod rules;
 
+pub use calendar::{
+    BarView, CalendarDoneView, CalendarView, ConflictView, LintView, SlotView, WhenView, WhyView,
+    kind as calendar_kind,
+};
 pub use fold::phase;
 pub use policy::{
     CaseView, DifferenceView, PolicyDiffView, PolicyTestView, PolicyView, RulingView, clock,
@@ -216,7 +221,10 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
     vec![
         ("authority", schemars::schema_for!(AuthorityView)),
         ("backup", schemars::schema_for!(BackupView)),
+        ("calendar", schemars::schema_for!(CalendarView)),
+        ("calendar-done", schemars::schema_for!(CalendarDoneView)),
         ("check", schemars::schema_for!(CheckView)),
+        ("conflict", schemars::schema_for!(ConflictView)),
         ("demo", schemars::schema_for!(DemoView)),
         ("done", schemars::schema_for!(DoneView)),
         ("dry-run", schemars::schema_for!(DryRunView)),
@@ -228,6 +236,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("judge-plan", schemars::schema_for!(PlanView)),
         ("judged", schemars::schema_for!(JudgedView)),
         ("judged-look", schemars::schema_for!(LookView)),
+        ("lint", schemars::schema_for!(LintView)),
         ("pir", schemars::schema_for!(PirView)),
         ("plan-diff", schemars::schema_for!(PlanDiffView)),
         ("policy", schemars::schema_for!(PolicyView)),
@@ -239,5 +248,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("serve", schemars::schema_for!(ServeView)),
         ("token", schemars::schema_for!(TokenView)),
         ("wait", schemars::schema_for!(WaitView)),
+        ("when", schemars::schema_for!(WhenView)),
+        ("why", schemars::schema_for!(WhyView)),
     ]
 }

@@ -238,7 +238,7 @@ pub struct BatchView {
 pub struct HoldView {
     /// Its name within the release.
     pub id: String,
-    /// `approval`, `manual`, `dependency`, `window`, `health`, `bake`, `analysis` or `observe`.
+    /// `approval`, `manual`, `dependency`, `window`, `calendar`, `health`, `bake`, `analysis` or `observe`.
     pub kind: String,
     /// `to-come`, `open` or `cleared`.
     pub state: String,

@@ -3,6 +3,7 @@
 //! All mistakes of all files are found in one go, each with its place and the nearest valid word.
 
 mod amount;
+mod calendar;
 mod catalog;
 mod people;
 mod policy;
@@ -13,12 +14,12 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub use policy::policy_over;
 pub use targets::{Settings, TargetConfig};
 
+use self::calendar::CalendarFile;
 use self::catalog::CatalogFile;
 use self::people::PeopleFile;
 use self::policy::PolicyFile;
@@ -29,7 +30,7 @@ use super::tokens::Identities;
 use crate::domain::charter::Charter;
 use crate::domain::text::printable;
 use crate::domain::words::nearest;
-use crate::domain::{Notice, TargetName};
+use crate::domain::{Notice, TargetName, Timestamp};
 
 /// A room as its files describe it.
 #[derive(Clone, Debug)]
@@ -57,10 +58,10 @@ const FILES: [(&str, bool); 5] = [
     ("calendar.toml", false),
 ];
 
-/// Reserved: windows and freezes will stand here. Until then, only comments.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CalendarFile {}
+/// The names of a room's files.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FILES.iter().map(|(name, _)| *name)
+}
 
 /// Whether a name can stand in ids, in file names and on command lines as it is.
 pub fn is_plain(name: &str) -> bool {
@@ -98,24 +99,27 @@ impl RoomFiles {
         let people_file = of::<PeopleFile>(people, &mut mistakes);
         let catalog_file = of::<CatalogFile>(catalog, &mut mistakes);
         let policy_file = of::<PolicyFile>(policy, &mut mistakes);
-        of::<CalendarFile>(calendar, &mut mistakes);
+        let calendar_file = of::<CalendarFile>(calendar, &mut mistakes);
         let built = match (
             (room, room_file),
             (people, people_file),
             (catalog, catalog_file),
             (policy, policy_file),
+            (calendar, calendar_file),
         ) {
             (
                 (Some(room), Some(room_file)),
                 (Some(people), Some(people_file)),
                 (Some(catalog), Some(catalog_file)),
                 (Some(policy), Some(policy_file)),
+                (Some(calendar), Some(calendar_file)),
             ) => Some(build(
                 dir,
                 (room, &room_file),
                 (people, &people_file),
                 (catalog, &catalog_file),
                 (policy, &policy_file),
+                (calendar, &calendar_file),
                 &mut mistakes,
             )),
             _ => None,
@@ -129,6 +133,7 @@ impl RoomFiles {
             return Err(errors);
         }
         built.doubts = doubts;
+        files.append(&mut built.files);
         built.files = files;
         Ok(built)
     }
@@ -140,6 +145,7 @@ fn build(
     (people, people_file): (&Doc, &PeopleFile),
     (catalog, catalog_file): (&Doc, &CatalogFile),
     (policy, policy_file): (&Doc, &PolicyFile),
+    (calendar, calendar_file): (&Doc, &CalendarFile),
     mistakes: &mut Mistakes,
 ) -> RoomFiles {
     let mut check = Checker::new(catalog);
@@ -164,7 +170,7 @@ fn build(
     room_file.doubts(&mut check, &services);
     mistakes.notices.append(&mut check.notices);
 
-    let charter = Charter {
+    let mut charter = Charter {
         room: name,
         people,
         groups,
@@ -173,7 +179,16 @@ fn build(
         targets,
         approvals,
         risk,
+        calendar: Default::default(),
     };
+    let mut files = Vec::new();
+    let mut check = Checker::new(calendar);
+    charter.calendar = calendar_file.calendar(&mut check, &charter, dir, &mut files);
+    if check.notices.is_empty() {
+        let now = Timestamp(chrono::Utc::now().timestamp_millis());
+        calendar::doubts(&mut check, calendar_file, &charter, now);
+    }
+    mistakes.notices.append(&mut check.notices);
     let mut check = Checker::new(policy);
     check.notices = policy_notices;
     policy::doubts(&mut check, &charter);
@@ -184,7 +199,7 @@ fn build(
         identities,
         settings,
         doubts: Mistakes::default(),
-        files: Vec::new(),
+        files,
     }
 }
 

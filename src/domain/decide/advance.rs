@@ -38,6 +38,14 @@ impl Draft {
                 });
                 true
             }
+            HoldState::Open { .. } if hold.kind == HoldKind::Calendar => {
+                let free = !self.calendar_bars(release);
+                if free {
+                    let id = hold.id.clone();
+                    self.clear(release.id, &id, "the calendar allows it".to_owned());
+                }
+                free
+            }
             HoldState::Open { .. } => match self.passes(release, hold) {
                 Some(by) => {
                     let id = hold.id.clone();
@@ -79,6 +87,10 @@ impl Draft {
                 release: id,
                 batch: n,
             });
+            return true;
+        }
+        if self.calendar_bars(release) {
+            // a hold stands there now
             return true;
         }
         if release.phase == Phase::Waiting {
@@ -157,8 +169,11 @@ impl Draft {
                 let by = || ruling::by_policy(release).unwrap_or_else(|| tally.given_words());
                 tally.complete().then(by)
             }
-            // evidence comes with a command of its own
-            HoldKind::Manual { .. } | HoldKind::Health { .. } | HoldKind::Analysis { .. } => None,
+            // evidence comes with a command of its own, and the calendar is asked elsewhere
+            HoldKind::Calendar
+            | HoldKind::Manual { .. }
+            | HoldKind::Health { .. }
+            | HoldKind::Analysis { .. } => None,
             HoldKind::Dependency => (self.blockers(release).is_empty() && self.all_read(release))
                 .then(|| "no other release moves its targets".to_owned()),
             HoldKind::Window { opens, closes } => {

@@ -31,6 +31,7 @@ impl Draft {
                         digest: digest.into(),
                     });
                     self.advance_waiting();
+                    self.calendar_changed();
                 }
             }
             Ask::Wake => self.wake(),
@@ -58,6 +59,7 @@ impl Draft {
             | Ask::Approval(_)
             | Ask::Authority(_)
             | Ask::Pir(_)
+            | Ask::Calendar(_)
             | Ask::Control { .. } => {}
         }
         Ok(())
@@ -88,6 +90,7 @@ impl Draft {
         for id in due {
             self.time_box(id);
             self.reopen(id);
+            self.calendar_turn(id);
             self.deadlines(id);
             self.retries(id);
             self.instance_triggers(id);

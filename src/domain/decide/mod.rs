@@ -6,6 +6,7 @@
 mod advance;
 mod approval;
 mod authority;
+mod calendar;
 mod emergency;
 mod machine;
 mod people;
@@ -93,6 +94,7 @@ impl Draft {
             Ask::Authority(ask) => self.authority(&command.who, ask),
             Ask::Pir(ask) => self.pir(&command.who, ask),
             Ask::Control { release, control } => self.control(&command.who, *release, control),
+            Ask::Calendar(ask) => self.calendar(&command.who, ask),
             machine => self.machine(&command.who, machine),
         }
     }

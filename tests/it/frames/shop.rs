@@ -173,6 +173,7 @@ fn charter() -> Charter {
             ..ApprovalRule::default()
         }],
         risk: Default::default(),
+        calendar: Default::default(),
     }
 }
 

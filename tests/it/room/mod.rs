@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use holdpoint::domain::calendar::Calendar;
 use holdpoint::domain::charter::{
     ApprovalRule, Charter, Confirm, Environment, Group, Metric, Person, Reading, Right, Service,
     Target,
@@ -116,6 +117,7 @@ pub fn charter() -> Charter {
             ..ApprovalRule::default()
         }],
         risk: Default::default(),
+        calendar: Calendar::default(),
     }
 }
 
