@@ -210,7 +210,8 @@ fn burst(chance: &mut Chance, bursts: Bursts, share: f64) -> Vec<Counts> {
     (0..LOOKS).map(look).collect()
 }
 
-/// The canary's rate wanders by itself, by 30 % of it.
+/// The canary's rate wanders by itself, by 30 % of it. How the specification's noise is made is not
+/// stated in full: its figures lie between this and noise of that size in both arms.
 fn noise(chance: &mut Chance, memory: f64) -> Vec<Counts> {
     let sd = 0.3f64;
     let mut level = chance.normal();

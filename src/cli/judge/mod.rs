@@ -7,6 +7,7 @@ mod judged;
 mod kayenta;
 mod plan;
 mod recorded;
+mod rules;
 #[cfg(test)]
 mod tests;
 mod vectors;

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::json::{File, Num, Ordered, Point, plain, points, sign};
+use super::rules::RulesGiven;
 use crate::domain::Notice;
 use crate::domain::text::printable;
 use crate::judge::counts::{Counts, Line, Tolerance};
@@ -81,16 +82,6 @@ struct Top<'a> {
     metrics: Ordered<&'a RawValue>,
     #[serde(borrow)]
     looks: Vec<&'a RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RulesGiven {
-    alpha_rollback: Option<Num>,
-    alpha_pause: Option<Num>,
-    alpha_promote: Option<Num>,
-    confirm: Option<u32>,
-    missing_limit: Option<u32>,
 }
 
 #[derive(Clone, Copy, Deserialize, PartialEq)]
@@ -220,28 +211,14 @@ pub fn json(file: &File<'_>) -> Result<Recorded, Notice> {
         }
     }
     Ok(Recorded {
-        rules: rules(&top.rules)
+        rules: top
+            .rules
+            .rules()
             .ok_or_else(|| file.at(0, "an alpha is a chance above 0 and up to 1"))?,
         metrics,
         seconds,
         looks,
     })
-}
-
-fn rules(given: &RulesGiven) -> Option<Rules> {
-    let usual = Rules::default();
-    let number = |given: Option<Num>, usual: f64| given.map_or(usual, |given| given.0);
-    let rules = Rules {
-        alpha_rollback: number(given.alpha_rollback, usual.alpha_rollback),
-        alpha_pause: number(given.alpha_pause, usual.alpha_pause),
-        alpha_promote: number(given.alpha_promote, usual.alpha_promote),
-        confirm: given.confirm.unwrap_or(usual.confirm),
-        missing_limit: given.missing_limit.unwrap_or(usual.missing_limit),
-        smell: usual.smell,
-    };
-    let alphas = [rules.alpha_rollback, rules.alpha_pause, rules.alpha_promote];
-    let chances = alphas.iter().all(|alpha| *alpha > 0.0 && *alpha <= 1.0);
-    chances.then_some(rules)
 }
 
 /// A metric as it is asked for.
