@@ -209,7 +209,12 @@ impl Page<'_> {
                 needs.collect::<Vec<_>>().join(", ")
             }
             HoldKind::Manual { ask } => ask.to_string(),
-            HoldKind::Dependency => "no other release moves its targets".to_owned(),
+            HoldKind::Readiness { checks } => crate::domain::readiness::list(checks),
+            HoldKind::Queue => "a place under the limits".to_owned(),
+            HoldKind::Dependency { needs } if !needs.is_empty() => {
+                crate::domain::needs::list(needs)
+            }
+            HoldKind::Dependency { .. } => "no other release moves its targets".to_owned(),
             HoldKind::Window { opens, closes } => self.window(*opens, *closes),
             HoldKind::Moved => "every instance runs it".to_owned(),
             HoldKind::Health {

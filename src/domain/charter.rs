@@ -12,7 +12,10 @@ use super::effect::Verb;
 use super::ids::{
     EnvName, GroupName, InstanceName, MetricName, PersonName, ServiceName, Span, TargetName,
 };
+use super::limits::Limit;
+use super::needs::Promotion;
 use super::plan::Kind;
+use super::readiness;
 
 /// People, groups, catalog, targets and approval rules of a room.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,15 @@ pub struct Charter {
     pub targets: BTreeMap<TargetName, Target>,
     /// Who must approve what; the first rule that fits counts.
     pub approvals: Vec<ApprovalRule>,
+    /// The checks that must be cleared before a release begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readiness: Vec<readiness::Rule>,
+    /// How many releases may move at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
+    /// Where artifacts must have succeeded before they go elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub promotions: Vec<Promotion>,
 }
 
 /// Somebody who may use the room.
@@ -61,6 +73,8 @@ pub enum Right {
     Submit,
     /// Start, pause, resume, promote, retry, roll back, cancel, hand over.
     Control,
+    /// Let a release pass a hold with a written reason: waive it.
+    Waive,
 }
 
 /// A service, a configuration item.

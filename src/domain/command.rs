@@ -9,6 +9,7 @@ use super::charter::Charter;
 use super::effect::{Outcome, Sight};
 use super::ids::{EffectId, HoldId, PersonName, ReleaseId, TargetName, Timestamp};
 use super::plan::Plan;
+use super::readiness;
 use super::release::Finding;
 use super::verdict::MetricVerdict;
 
@@ -97,6 +98,17 @@ pub enum Ask {
         comment: Arc<str>,
         /// The digest that the voter saw; refused if it is not the plan's.
         digest: Option<Arc<str>>,
+    },
+    /// Of the readiness checklist.
+    Readiness(readiness::Ask),
+    /// Let a release pass a hold.
+    Waive {
+        /// Which release.
+        release: ReleaseId,
+        /// The hold, or a check: `readiness.scan-clean`.
+        hold: Arc<str>,
+        /// Why.
+        reason: Arc<str>,
     },
     /// What somebody with control asks of a release.
     Control {

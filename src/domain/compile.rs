@@ -8,7 +8,10 @@ use super::charter::{Charter, Target};
 use super::effect::Verb;
 use super::hold::{Deadline, Hold, HoldKind, HoldState};
 use super::ids::{HoldId, InstanceName, MetricName, ServiceName, Span, TargetName, Timestamp};
+use super::limits;
+use super::needs;
 use super::plan::{AtDeadline, HoldPlan, Plan, ServiceChange, Start, Window};
+use super::readiness;
 use super::release::{Batch, Move, Step, StepStatus};
 
 /// The metrics of a plan's services.
@@ -77,6 +80,15 @@ pub fn batches(plan: &Plan, charter: &Charter) -> Vec<Batch> {
         }
         before.extend(window_hold(n, plan, charter));
         before.extend(holds(n, "before", &batch.before, plan, charter));
+        if n == 0 && !limits::places(plan, charter).is_empty() {
+            // last of all, so that nobody keeps a place while it waits for something else
+            before.push(hold(
+                "queue".to_owned(),
+                HoldKind::Queue,
+                Span::mins(24 * 60),
+                AtDeadline::HoldOn,
+            ));
+        }
         let mut after = vec![hold(
             format!("b{}.moved", n + 1),
             HoldKind::Moved,
@@ -175,6 +187,15 @@ fn opening(plan: &Plan, charter: &Charter) -> Vec<Hold> {
         let kind = HoldKind::Approval(terms);
         found.push(hold("approval".to_owned(), kind, open, AtDeadline::Expire));
     }
+    let checks = readiness::of(plan, charter);
+    if !checks.is_empty() {
+        found.push(hold(
+            readiness::HOLD.to_owned(),
+            HoldKind::Readiness { checks },
+            Span::mins(7 * 24 * 60),
+            AtDeadline::Expire,
+        ));
+    }
     if plan.start == Start::Manual {
         let ask = Arc::from(format!("start {}", plan.title));
         found.push(hold(
@@ -186,7 +207,9 @@ fn opening(plan: &Plan, charter: &Charter) -> Vec<Hold> {
     }
     found.push(hold(
         "targets".to_owned(),
-        HoldKind::Dependency,
+        HoldKind::Dependency {
+            needs: needs::of(plan, charter),
+        },
         Span::mins(24 * 60),
         AtDeadline::HoldOn,
     ));

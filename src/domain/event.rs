@@ -12,6 +12,7 @@ use super::ids::{
     EffectId, GroupName, HoldId, InstanceName, PersonName, ReleaseId, TargetName, Timestamp,
 };
 use super::plan::{AtDeadline, Plan};
+use super::readiness;
 use super::release::{Ending, Finding, Was};
 use super::verdict::MetricVerdict;
 
@@ -84,6 +85,28 @@ pub enum What {
         /// By what, in a few words.
         by: Arc<str>,
     },
+    /// What let the release pass a hold is so no more, and nothing has moved: the hold is open again.
+    HoldReopened {
+        /// The release.
+        release: ReleaseId,
+        /// The hold.
+        hold: HoldId,
+        /// Its deadline.
+        until: Timestamp,
+        /// What is so no more, in a few words.
+        why: Arc<str>,
+    },
+    /// Somebody with the authority lets the release pass a hold.
+    Waived {
+        /// The release.
+        release: ReleaseId,
+        /// The hold, or a check of the checklist.
+        hold: HoldId,
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// Of the readiness checklist.
+    Readiness(readiness::Told),
     /// Those a hold waits on were warned of its deadline.
     HoldWarned {
         /// The release.
@@ -235,10 +258,13 @@ impl What {
             | What::WritingResumed { .. }
             | What::InstanceSeen { .. } => None,
             What::EffectBegun { effect } => Some(effect.release),
+            What::Readiness(told) => Some(told.release()),
             What::Submitted { release, .. }
             | What::Voted { release, .. }
             | What::HoldOpened { release, .. }
             | What::HoldCleared { release, .. }
+            | What::HoldReopened { release, .. }
+            | What::Waived { release, .. }
             | What::HoldWarned { release, .. }
             | What::DeadlinePassed { release, .. }
             | What::Started { release, .. }

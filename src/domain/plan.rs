@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::ids::{
     Artifact, EnvName, GroupName, MetricName, PersonName, ServiceName, Span, TargetName, Timestamp,
 };
+use super::needs::NeedPlan;
 use super::spelled::{self, Spelled};
 
 /// One intended change, as submitted.
@@ -49,6 +50,9 @@ pub struct Plan {
     /// Votes needed besides those of the room's policy.
     #[serde(default)]
     pub approval: BTreeMap<GroupName, u32>,
+    /// What must be so before it moves: other releases, versions of services.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<NeedPlan>,
     /// When it may move; without one, at any time.
     pub window: Option<Window>,
     /// Who starts it once it is approved.

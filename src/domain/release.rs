@@ -10,11 +10,13 @@ use super::command::{Actor, Choice};
 use super::effect::{Effect, Verb};
 use super::hold::{Hold, HoldKind};
 use super::ids::{
-    Artifact, EffectId, GroupName, InstanceName, MetricName, PersonName, ReleaseId, TargetName,
-    Timestamp,
+    Artifact, CheckName, EffectId, GroupName, HoldId, InstanceName, MetricName, PersonName,
+    ReleaseId, TargetName, Timestamp,
 };
 use super::plan::{Exposure, Plan};
+use super::readiness::Proof;
 use super::verdict::MetricVerdict;
+use super::waiver::Waived;
 
 /// A release that is not closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +41,12 @@ pub struct Release {
     pub con: Option<PersonName>,
     /// The votes, the newest of each person.
     pub votes: BTreeMap<PersonName, Vote>,
+    /// The newest evidence of each readiness check.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub evidence: BTreeMap<CheckName, Proof>,
+    /// The holds and checks that were waived.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub waived: BTreeMap<HoldId, Waived>,
     /// The batches.
     pub batches: Vec<Batch>,
     /// The observation period.

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::charter::Charter;
 use super::effect::{Health, Sight};
-use super::ids::{Artifact, InstanceName, ReleaseId, Span, TargetName, Timestamp};
+use super::ids::{
+    Artifact, EnvName, InstanceName, ReleaseId, ServiceName, Span, TargetName, Timestamp,
+};
 use super::release::{Release, StepStatus, Summary};
 
 /// Everything the room knows that is in the ledger. Cloning it is cheap: all maps are persistent.
@@ -32,6 +34,15 @@ pub struct State {
     pub targets: OrdMap<TargetName, Arc<BTreeMap<InstanceName, Seen>>>,
     /// The live releases on each target.
     pub on: OrdMap<TargetName, Vec<ReleaseId>>,
+    /// The live releases that look at a target though they do not move it: they need a version there.
+    #[serde(default)]
+    pub looked_at: OrdMap<TargetName, Vec<ReleaseId>>,
+    /// The releases that stand where another release's step may let them go on.
+    #[serde(default)]
+    pub onlookers: OrdSet<ReleaseId>,
+    /// Which artifact of which service has succeeded where, by its digest.
+    #[serde(default)]
+    pub proven: OrdSet<(EnvName, ServiceName, Arc<str>)>,
     /// When which release has to be looked at again.
     pub wakes: OrdSet<(Timestamp, ReleaseId)>,
 }
@@ -60,6 +71,11 @@ impl State {
                 let mut newest = self.closed.iter().rev();
                 newest.find(|(_, s)| called(&s.name)).map(|(id, _)| *id)
             })
+    }
+
+    /// Whether a live release moves a target or looks at it.
+    pub fn watches(&self, target: &TargetName) -> bool {
+        self.on.contains_key(target) || self.looked_at.contains_key(target)
     }
 
     /// What was last recorded of an instance.

@@ -1,12 +1,15 @@
 //! The one question: what is this release waiting for, since when, on whom, until when, and what
 //! happens then?
 
+mod others;
+
 use super::approval::tally;
 use super::charter::Right;
 use super::effect::Health;
 use super::hold::{Hold, HoldKind, HoldState};
 use super::ids::{GroupName, InstanceName, PersonName, ReleaseId, Span, TargetName, Timestamp};
 use super::plan::{Kind, Plan};
+use super::readiness;
 use super::release::{Move, Phase, Release, StepStatus};
 use super::state::State;
 use super::verdict::Call;
@@ -37,6 +40,8 @@ pub struct Waiting {
 pub enum Whom {
     /// Members of these groups: a vote.
     Voters(Vec<GroupName>),
+    /// Members of these groups: evidence.
+    Groups(Vec<GroupName>),
     /// Whoever may control it.
     Control,
     /// Only time.
@@ -53,7 +58,7 @@ impl Whom {
     /// The words for a list.
     pub fn words(&self) -> String {
         match self {
-            Whom::Voters(groups) => {
+            Whom::Voters(groups) | Whom::Groups(groups) => {
                 let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
                 names.join(", ")
             }
@@ -111,6 +116,11 @@ fn plain(word: &'static str, what: &str, on: Whom, since: Timestamp) -> Waiting 
     }
 }
 
+/// What a release waits for, or would wait for, at one of its holds.
+pub fn at(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Waiting {
+    at_hold(state, release, hold, now)
+}
+
 fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Waiting {
     let (since, until, overdue) = match hold.state {
         HoldState::Open {
@@ -145,7 +155,9 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
             waiting.what = ask.to_string();
             waiting.on = Whom::Control;
         }
-        HoldKind::Dependency => dependency(state, release, &mut waiting),
+        HoldKind::Readiness { .. } => others::ready(release, now, &mut waiting),
+        HoldKind::Dependency { .. } => others::dependency(state, release, &mut waiting),
+        HoldKind::Queue => others::in_queue(state, release, &mut waiting),
         HoldKind::Window { opens, closes } => {
             waiting.on = Whom::Clock;
             waiting.what = if now < *opens {
@@ -239,27 +251,6 @@ pub const fn health_words(health: Health) -> &'static str {
         Health::Changing => "is changing",
         Health::Down => "is down",
         Health::Unknown => "does not answer",
-    }
-}
-
-fn dependency(state: &State, release: &Release, waiting: &mut Waiting) {
-    if let Some(other) = blockers(state, release).first() {
-        let shared = release
-            .targets()
-            .into_iter()
-            .find(|t| state.on.get(*t).is_some_and(|ids| ids.contains(other)));
-        let target = shared.map_or("a target", |t| t.as_str());
-        let doing = match state.live.get(other).map(|r| r.phase) {
-            Some(Phase::Observing) => "is observed in",
-            Some(Phase::RollingBack) => "goes back in",
-            _ => "is moving in",
-        };
-        waiting.word = "conflict";
-        waiting.what = format!("{target} {doing} {other}");
-        waiting.on = Whom::Release(*other);
-    } else if let Some((target, instance)) = unread(state, release) {
-        waiting.what = format!("nobody knows yet what runs on {target} {instance}");
-        waiting.on = Whom::Instance(instance.clone());
     }
 }
 
@@ -395,6 +386,7 @@ fn needs(state: &State, release: &Release, waiting: &Waiting, who: &PersonName) 
                     .groups_of(who)
                     .any(|(name, _)| groups.contains(name))
         }
+        Whom::Groups(_) => readiness::asks(state, release, who),
         Whom::Control => control(state, &release.plan, who),
         // an overdue hold waits on somebody, whatever it waited on before
         _ => waiting.trouble && waiting.until.is_none() && control(state, &release.plan, who),

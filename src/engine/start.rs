@@ -10,14 +10,14 @@ use super::board::Board;
 use super::hands::Hands;
 use super::hooks::Hooks;
 use super::turn::{Engine, handle, unfinished};
-use super::{EngineHandle, Parts, checks, explain, eyes, looks};
+use super::{EngineHandle, Parts, checks, explain, eyes, looks, readiness};
 use crate::domain::apply::apply;
 use crate::domain::{Ask, Event, Notice, State};
 use crate::ledger::Reader;
 
 /// The first bytes of a snapshot; another layout of [`State`] gets another number, and a snapshot
 /// with another number is left aside.
-const SNAPSHOT: &[u8] = b"holdpoint-state-1\n";
+const SNAPSHOT: &[u8] = b"holdpoint-state-2\n";
 
 /// An engine at work.
 pub struct Running {
@@ -90,6 +90,7 @@ pub async fn start(parts: Parts) -> Result<Running, Notice> {
         )),
         tokio::spawn(looks::look_on(engine.clone(), targets.clone(), parts.look)),
         tokio::spawn(checks::check_on(engine.clone(), targets)),
+        tokio::spawn(readiness::check_on(engine.clone())),
     ];
     let running = Running {
         handle: engine,

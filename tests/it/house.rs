@@ -24,12 +24,13 @@ const ONLY: [(&str, &[&str]); 1] = [("tui", &["domain", "judge"])];
 const PURE: [&str; 4] = ["domain", "judge", "policy", "tui"];
 
 /// The crates that a pure folder may use: they compute.
-const PURE_CRATES: [&str; 14] = [
+const PURE_CRATES: [&str; 15] = [
     "chrono",
     "chrono_tz",
     "imbl",
     "ratatui",
     "schemars",
+    "semver",
     "serde",
     "serde_json",
     "sha2",

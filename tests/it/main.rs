@@ -16,6 +16,7 @@ mod faults;
 mod fleet;
 mod frames;
 mod guests;
+mod holds;
 mod house;
 mod ledgers;
 mod located;

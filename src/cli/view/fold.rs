@@ -188,6 +188,7 @@ impl WaitingView {
     fn of(release: &Release, waits: &Waiting) -> WaitingView {
         let (on, names) = match &waits.on {
             Whom::Voters(groups) => ("voters", groups.iter().map(ToString::to_string).collect()),
+            Whom::Groups(groups) => ("groups", groups.iter().map(ToString::to_string).collect()),
             Whom::Control => ("control", Vec::new()),
             Whom::Clock => ("clock", Vec::new()),
             Whom::Engine => ("engine", Vec::new()),

@@ -4,6 +4,7 @@
 
 mod amount;
 mod catalog;
+mod holds;
 mod people;
 mod policy;
 mod targets;
@@ -152,6 +153,15 @@ fn build(
 
     let mut check = Checker::new(policy);
     let approvals = policy_file.rules(&mut check, &environments, groups.keys());
+    let known = holds::Known {
+        dir,
+        environments: &environments,
+        services: &services,
+        groups: &groups,
+    };
+    let readiness = holds::readiness(&mut check, &policy_file.readiness, known);
+    let limits = holds::limits(&mut check, &policy_file.limits, known);
+    let promotions = holds::promotions(&mut check, &policy_file.promotion, known);
     let policy_notices = check.notices;
 
     let mut check = Checker::new(room);
@@ -169,6 +179,9 @@ fn build(
         environments,
         targets,
         approvals,
+        readiness,
+        limits,
+        promotions,
     };
     let mut check = Checker::new(policy);
     check.notices = policy_notices;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::holds::{LimitEntry, PromotionEntry, ReadinessEntry};
 use super::{Checker, segment};
 use crate::domain::charter::{ApprovalRule, Charter, Environment};
 use crate::domain::plan::Kind;
@@ -20,6 +21,12 @@ const SHIPPED: &[&str] = &["security", "operations"];
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyFile {
     approval: Option<Vec<RuleEntry>>,
+    /// The checklist.
+    pub readiness: Vec<ReadinessEntry>,
+    /// How many releases may move at once.
+    pub limits: Vec<LimitEntry>,
+    /// Where artifacts must have succeeded first.
+    pub promotion: Vec<PromotionEntry>,
 }
 
 #[derive(Debug, Deserialize)]

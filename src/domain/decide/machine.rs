@@ -52,7 +52,11 @@ impl Draft {
                 batch,
                 verdicts,
             } => self.looked(*release, *batch, verdicts),
-            Ask::Submit { .. } | Ask::Vote { .. } | Ask::Control { .. } => {}
+            Ask::Submit { .. }
+            | Ask::Vote { .. }
+            | Ask::Readiness(_)
+            | Ask::Waive { .. }
+            | Ask::Control { .. } => {}
         }
         Ok(())
     }
@@ -261,9 +265,11 @@ impl Draft {
     }
 
     fn seen(&mut self, target: &TargetName, sights: &[Sight]) {
-        let Some(ids) = self.state.on.get(target).cloned() else {
+        if !self.state.watches(target) {
             return;
-        };
+        }
+        // those that only look at it are seen to when the command is settled
+        let ids = self.state.on.get(target).cloned().unwrap_or_default();
         let before = self.events.len();
         for sight in sights {
             let same = self.state.seen(target, &sight.instance).is_some_and(|s| {

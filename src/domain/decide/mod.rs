@@ -6,6 +6,7 @@
 mod advance;
 mod machine;
 mod people;
+mod readiness;
 
 use std::sync::Arc;
 
@@ -68,7 +69,9 @@ impl Draft {
             },
         });
         let done = self.answer(command);
-        if done.is_err() {
+        if done.is_ok() {
+            self.settle(events);
+        } else {
             self.state = before;
             self.events.truncate(events);
         }
@@ -84,6 +87,12 @@ impl Draft {
                 comment,
                 digest,
             } => self.vote(&command.who, *release, *choice, comment, digest.as_deref()),
+            Ask::Readiness(ask) => self.readiness(&command.who, ask),
+            Ask::Waive {
+                release,
+                hold,
+                reason,
+            } => self.waive(&command.who, *release, hold, reason),
             Ask::Control { release, control } => self.control(&command.who, *release, control),
             machine => self.machine(&command.who, machine),
         }

@@ -10,8 +10,10 @@ use crate::domain::command::{Actor, Choice, Control};
 use crate::domain::event::What;
 use crate::domain::hold::HoldKind;
 use crate::domain::ids::{GroupName, HoldId, InstanceName, PersonName, ReleaseId, TargetName};
+use crate::domain::needs;
 use crate::domain::plan::Plan;
 use crate::domain::problems;
+use crate::domain::readiness;
 use crate::domain::refusal::Refusal;
 use crate::domain::release::{Ending, Phase, Release, StepStatus};
 use crate::domain::waiting;
@@ -39,6 +41,9 @@ impl Draft {
             plan: plan.clone(),
             digest: canonical::digest(plan).into(),
         });
+        if let Some(circle) = needs::circle(&self.state, release) {
+            return Err(Refusal::Circle(circle));
+        }
         self.advance(release);
         Ok(())
     }
@@ -130,7 +135,7 @@ impl Draft {
         }
     }
 
-    fn allowed(
+    pub(super) fn allowed(
         &self,
         who: &PersonName,
         right: Right,
@@ -160,6 +165,10 @@ impl Draft {
                 self.advance(release.id);
                 Ok(())
             }
+            Some(HoldKind::Readiness { .. }) => Err(Refusal::NotReady(readiness::open_words(
+                release,
+                self.now(),
+            ))),
             _ => Err(Refusal::AlreadyStarted),
         }
     }
@@ -289,7 +298,7 @@ impl Draft {
 }
 
 /// The person, if the door proved one and the room knows them.
-fn known(
+pub(super) fn known(
     who: &Actor,
     people: &std::collections::BTreeMap<PersonName, crate::domain::charter::Person>,
 ) -> Result<PersonName, Refusal> {

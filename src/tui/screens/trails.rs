@@ -19,7 +19,7 @@ use super::rollout::tone;
 pub(super) fn on_words(world: World<'_>, on: &Whom) -> String {
     match on {
         Whom::Voters(groups) if groups.is_empty() => "whoever objects".to_owned(),
-        Whom::Voters(groups) => {
+        Whom::Voters(groups) | Whom::Groups(groups) => {
             let parts: Vec<String> = groups
                 .iter()
                 .map(|group| {

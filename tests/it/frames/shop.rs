@@ -167,6 +167,7 @@ fn charter() -> Charter {
             distinct_people: true,
             expires: Span::mins(120),
         }],
+        ..Charter::default()
     }
 }
 

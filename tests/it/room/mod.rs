@@ -109,6 +109,7 @@ pub fn charter() -> Charter {
             distinct_people: true,
             expires: Span::mins(120),
         }],
+        ..Charter::default()
     }
 }
 
@@ -149,7 +150,11 @@ pub struct Room {
 impl Room {
     /// The room, with everything on the old version.
     pub fn new() -> Room {
-        let charter = charter();
+        Room::of(charter())
+    }
+
+    /// A room under a charter, with everything on the old version.
+    pub fn of(charter: Charter) -> Room {
         let mut fleet = BTreeMap::new();
         for (name, target) in &charter.targets {
             for instance in &target.instances {
@@ -297,11 +302,21 @@ impl Room {
     pub fn pass(&mut self, span: Span) {
         let end = self.now.plus(span);
         let mut spins = 0;
-        while let Some(at) = self.state().next_wake().filter(|at| *at <= end) {
+        // what was due and led to nothing waits for an event, as in the engine
+        let mut woken = None;
+        loop {
+            let next = match woken {
+                Some((seq, at)) if seq == self.state().seq => self.state().next_wake_after(at),
+                _ => self.state().next_wake(),
+            };
+            let Some(at) = next.filter(|at| *at <= end) else {
+                break;
+            };
             if at > self.now {
                 self.now = at;
                 spins = 0;
             }
+            woken = Some((self.state().seq, self.now));
             spins += 1;
             assert!(
                 spins < 100,
