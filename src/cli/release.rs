@@ -7,7 +7,7 @@ use super::exec::{Errand, words};
 use super::exit::{Exit, Stop, Went};
 use super::keeper::{Keeper, Settled};
 use super::view::{DoneView, DryRunView, ReleaseLine, ReleaseView, phase};
-use super::{ladder, list, wait};
+use super::{evidence, ladder, list, wait};
 use crate::config::plan::PlanFile;
 use crate::domain::refusal::short;
 use crate::domain::words::nearest;
@@ -30,6 +30,13 @@ pub async fn run<R: Keeper>(verb: &ReleaseVerb, errand: &Errand<'_, R>) -> Went 
             until,
             timeout,
         } => wait::run(release, *until, *timeout, errand).await,
+        ReleaseVerb::Checks { release } => evidence::list(release, errand).await,
+        ReleaseVerb::Evidence(args) => evidence::run(args, errand).await,
+        ReleaseVerb::Waive {
+            release,
+            hold,
+            reason,
+        } => evidence::waive(release, hold, reason, errand).await,
         ReleaseVerb::Start { release } => control(release, Control::Start, "started", errand).await,
         ReleaseVerb::Pause { release, why } => {
             let why = words(why.as_deref());
@@ -206,6 +213,8 @@ pub fn sentence(waits: &Waiting) -> String {
     // `start: start Payments 5` would say it twice
     match waits.word {
         "start" | "paused" | "moving" | "rolls back" => waits.what.clone(),
+        // a place is no explanation
+        "queued" => format!("queued, {}", waits.what),
         word => format!("{word}: {}", waits.what),
     }
 }

@@ -4,6 +4,7 @@
 mod limits;
 mod needs;
 mod ready;
+mod shell;
 
 use holdpoint::domain::charter::{
     Charter, Confirm, Environment, Group, Person, Right, Service, Target,

@@ -1,5 +1,6 @@
 //! From the domain to the shapes of JSON.
 
+use super::holds::{CheckLine, DependencyView, TurnView, WaivedView};
 use super::release::{
     BackView, BatchView, HoldView, InstanceView, LiveView, LogView, MoveView, NeedView, NoteView,
     PausedView, ReleaseLine, ReleaseView, ServiceView, TriggerView, VerdictView, VoteView,
@@ -163,6 +164,10 @@ impl LiveView {
             waiting: WaitingView::of(release, &waits),
             approval: needs(release, now),
             votes: votes(release),
+            readiness: CheckLine::all(release, now),
+            needs: DependencyView::all(state, release),
+            queue: TurnView::of(state, release),
+            waived: WaivedView::all(release),
             batches: batches.collect(),
             observe: HoldView::of(&release.observe),
             back: release.back.as_ref().map(|back| BackView {

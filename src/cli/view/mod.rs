@@ -1,9 +1,11 @@
 //! What `--json` prints. Fields are only ever added; a change of meaning is a new schema number.
 
 mod fold;
+mod holds;
 mod release;
 
 pub use fold::phase;
+pub use holds::ChecksView;
 pub use release::{ReleaseLine, ReleaseView};
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -207,6 +209,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
     vec![
         ("backup", schemars::schema_for!(BackupView)),
         ("check", schemars::schema_for!(CheckView)),
+        ("checks", schemars::schema_for!(ChecksView)),
         ("demo", schemars::schema_for!(DemoView)),
         ("done", schemars::schema_for!(DoneView)),
         ("dry-run", schemars::schema_for!(DryRunView)),

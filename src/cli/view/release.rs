@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::holds::{CheckLine, DependencyView, TurnView, WaivedView};
+
 /// A release, in full. What the ledger alone remembers of a closed release is empty here.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[schemars(title = "holdpoint.release/1")]
@@ -56,6 +58,14 @@ pub struct LiveView {
     pub approval: Vec<NeedView>,
     /// All votes, the newest of each person.
     pub votes: Vec<VoteView>,
+    /// The checklist.
+    pub readiness: Vec<CheckLine>,
+    /// What it needs of other releases and services.
+    pub needs: Vec<DependencyView>,
+    /// Its place in the queue, while it stands there.
+    pub queue: Option<TurnView>,
+    /// What was waived.
+    pub waived: Vec<WaivedView>,
     /// The batches.
     pub batches: Vec<BatchView>,
     /// The observation period.
@@ -135,7 +145,7 @@ pub struct WaitingView {
     pub word: String,
     /// In a sentence without its subject.
     pub what: String,
-    /// On whom: `voters`, `control`, `clock`, `engine`, `release` or `instance`.
+    /// On whom: `voters`, `groups`, `control`, `clock`, `engine`, `release` or `instance`.
     pub on: String,
     /// Their names: groups, a release, an instance.
     pub names: Vec<String>,
@@ -201,7 +211,7 @@ pub struct BatchView {
 pub struct HoldView {
     /// Its name within the release.
     pub id: String,
-    /// `approval`, `manual`, `dependency`, `window`, `health`, `bake`, `analysis` or `observe`.
+    /// `approval`, `readiness`, `manual`, `dependency`, `window`, `queue`, `health`, `bake`, `analysis` or `observe`.
     pub kind: String,
     /// `to-come`, `open` or `cleared`.
     pub state: String,

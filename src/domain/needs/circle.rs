@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Need, needs, providers, standing};
+use super::{needs, providers, standing};
 use crate::domain::ids::ReleaseId;
-use crate::domain::release::{Phase, Release};
+use crate::domain::release::Phase;
 use crate::domain::state::State;
 
 /// The circle in which a release waits for itself, the release that closes it first and last:
@@ -13,7 +13,7 @@ use crate::domain::state::State;
 /// A need that several open releases could meet waits for ever only if each of them does; one that
 /// no open release could meet may still be met by one to come.
 pub fn circle(state: &State, of: ReleaseId) -> Option<Vec<ReleaseId>> {
-    let open = open_needs(state);
+    let open = open_needs(state, of);
     let mut stuck: Vec<ReleaseId> = open.keys().copied().collect();
     loop {
         let before = stuck.len();
@@ -45,19 +45,25 @@ pub fn spelled(circle: &[ReleaseId]) -> String {
     ids.join(" -> ")
 }
 
-/// For each release that waits, the open releases that could meet each of its needs.
-fn open_needs(state: &State) -> BTreeMap<ReleaseId, Vec<Vec<ReleaseId>>> {
-    let unmet = |release: &Release| {
-        let open = |need: &&Need| standing(state, release, need).is_some();
-        let each = needs(release).iter().filter(open);
-        each.map(|need| providers(state, release, need)).collect()
-    };
-    state
-        .live
-        .values()
-        .filter(|r| r.phase == Phase::Waiting && !needs(r).is_empty())
-        .map(|r| (r.id, unmet(r)))
-        .collect()
+/// The open releases that could meet each need that a release waits for; the same for each of
+/// these, and so on.
+fn open_needs(state: &State, of: ReleaseId) -> BTreeMap<ReleaseId, Vec<Vec<ReleaseId>>> {
+    let mut found = BTreeMap::new();
+    let mut ahead = vec![of];
+    while let Some(id) = ahead.pop() {
+        let release = state.live.get(&id).filter(|r| r.phase == Phase::Waiting);
+        let Some(release) = release.filter(|_| !found.contains_key(&id)) else {
+            continue;
+        };
+        let unmet = needs(release)
+            .iter()
+            .filter(|need| standing(state, release, need).is_some());
+        let helpers: Vec<Vec<ReleaseId>> =
+            unmet.map(|need| providers(state, release, need)).collect();
+        ahead.extend(helpers.iter().flatten());
+        found.insert(id, helpers);
+    }
+    found
 }
 
 /// The release on which another waits in vain, if all that could help it are among `stuck`.
