@@ -3,11 +3,18 @@
 //! The same words are read on both sides of a socket: the client reads them to find mistakes and
 //! files at once, the engine's side reads them again to carry them out.
 
+mod holds;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::domain::charter::Right;
 use crate::domain::{Choice, Span};
+
+pub use holds::{EvidenceArgs, EvidenceKind, WaiveArgs};
+
+use holds::{EVIDENCE, WAIVE};
 
 /// The control room for releases, in a terminal.
 ///
@@ -136,10 +143,16 @@ Examples:
   holdpoint vote R-7 object --comment \"the migration has no way back\"
   holdpoint vote R-7 approve --digest 9f31c2aa     only if that is the plan
 
-approve  one of the votes that are needed
-reject   closes the release
-object   blocks it until you change your vote
-abstain  says that you have looked")]
+approve          one of the votes that are needed
+reject           closes the release
+object           blocks it until you withdraw it, or somebody with `overrule` overrules it
+request-changes  blocks it until its plan is changed (`release update`); needs a --comment
+abstain          says that you have looked
+withdraw         takes your vote back
+
+A vote can be changed until the release is started, and counts on exactly the plan that you voted
+on. Who submitted it, or changed its plan, never votes; nor do the authors of its commits and who
+started its pipeline, where policy says so.")]
     Vote {
         /// An id (R-7) or a unique name.
         release: String,
@@ -152,6 +165,18 @@ abstain  says that you have looked")]
         /// The digest of the plan you have read, or its first eight digits; refused if it is another.
         #[arg(long, value_name = "DIGEST")]
         digest: Option<String>,
+    },
+    /// Give somebody authority for a while, or take it back.
+    Authority {
+        /// What to do.
+        #[command(subcommand)]
+        verb: AuthorityVerb,
+    },
+    /// Reviews after emergencies.
+    Pir {
+        /// What to do.
+        #[command(subcommand)]
+        verb: PirVerb,
     },
     /// Read the ledger, and back it up.
     Ledger {
@@ -228,6 +253,39 @@ Prints the release's id. A plan with mistakes is not submitted; every mistake is
         #[arg(long)]
         dry_run: bool,
     },
+    /// Put a changed plan in the place of a release's plan, before it is started.
+    #[command(after_help = "\
+Examples:
+  holdpoint release update R-7 plan.yaml --dry-run     the difference, field by field; changes nothing
+  holdpoint release update R-7 plan.yaml
+
+The release keeps its id, its log and its evidence. Votes were given to the plan before and are void;
+where nothing but the times of the window is different, policy says whether they stand. Whoever
+changes a plan has no vote on it.")]
+    Update {
+        /// An id (R-7) or a unique name.
+        release: String,
+        /// The changed plan, YAML or TOML; `-` reads it from stdin.
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Show the difference, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Let somebody's objection no longer block; needs the right `overrule`.
+    #[command(after_help = "\
+Example:
+  holdpoint release overrule R-7 --objector bo --why \"the way back was tested on Tuesday, see OPS-9\"")]
+    Overrule {
+        /// An id (R-7) or a unique name.
+        release: String,
+        /// Whose objection, or request for changes.
+        #[arg(long, value_name = "NAME")]
+        objector: String,
+        /// Why it does not count.
+        #[arg(long, value_name = "TEXT")]
+        why: String,
+    },
     /// All releases: what each waits for, and on whom.
     #[command(visible_alias = "ls")]
     List {
@@ -246,33 +304,11 @@ Prints the release's id. A plan with mistakes is not submitted; every mistake is
         release: String,
     },
     /// Hand in evidence for a check of its checklist.
-    #[command(after_help = "\
-Examples:
-  holdpoint release evidence R-7 scan-report --file report.html
-  holdpoint release evidence R-7 rollback-tested --url https://ci.example.com/runs/991
-  holdpoint release evidence R-7 digest-tested --digest sha256:3f2a...
-  holdpoint release evidence R-7 go-no-go --statement \"go: staff is there, graphs are flat\"
-  holdpoint release evidence R-7 go-no-go --revoke \"the database is slow\"
-
-A file or page stays where it is; its SHA-256 is kept. Evidence may expire, and it counts for
-exactly the artifacts of the plan it was handed in for.")]
+    #[command(after_help = EVIDENCE)]
     Evidence(EvidenceArgs),
     /// Let it pass a hold, with a reason; needs the right `waive`.
-    #[command(after_help = "\
-Examples:
-  holdpoint release waive R-7 readiness.scan-clean --reason \"the scanner is down, scanned by hand\"
-  holdpoint release waive R-7 dependency --reason \"R-4 was withdrawn, this one works without it\"
-
-Votes, windows and freezes cannot be waived, nor what keeps instances safe.")]
-    Waive {
-        /// An id (R-7) or a unique name.
-        release: String,
-        /// The hold: its id, its kind, or one check (`readiness.scan-clean`).
-        hold: String,
-        /// Why it is right to go on.
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-    },
+    #[command(after_help = WAIVE)]
+    Waive(WaiveArgs),
     /// Start it, once it is approved.
     Start {
         /// An id (R-7) or a unique name.
@@ -317,7 +353,8 @@ Votes, windows and freezes cannot be waived, nor what keeps instances safe.")]
         #[arg(long, value_name = "TEXT")]
         why: Option<String>,
     },
-    /// Take it back before anything moved.
+    /// Take it back before anything moved: withdrawn by who submitted it, else cancelled.
+    #[command(visible_alias = "withdraw")]
     Cancel {
         /// An id (R-7) or a unique name.
         release: String,
@@ -355,40 +392,119 @@ Exit code 0: it is there, or has been. 1: it cannot come there any more. 4: time
     },
 }
 
-/// Evidence for a check.
-#[derive(Clone, Debug, Args)]
-pub struct EvidenceArgs {
-    /// An id (R-7) or a unique name.
-    pub release: String,
-    /// The check, as `release checks` names it.
-    pub check: String,
-    /// What is handed in.
-    #[command(flatten)]
-    pub what: EvidenceKind,
-    /// The SHA-256 of the file or page (`sha256:...`), to make sure that it is the one you mean.
-    #[arg(long, value_name = "SHA256")]
-    pub sha256: Option<String>,
+/// What to do with authority that is given for a while.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AuthorityVerb {
+    /// Give it; needs the right `grant` by people.toml, and is never for oneself.
+    #[command(after_help = "\
+Examples:
+  holdpoint authority grant bo --right control --environment prod --for 4h --why \"covers for ada\"
+  holdpoint authority grant kim --group security --release R-7 --for 1h --why \"lee cannot be reached\"
+  holdpoint authority grant dev --right control --service web --for 30m --why INC-90
+
+It ends by itself, after a week at the latest. A group gives its votes, not its rights. The right
+`grant` cannot be given, and what was given cannot be handed on. A vote that somebody has only by
+your word does not count on your own releases.")]
+    Grant {
+        /// To whom: the name in people.toml.
+        person: String,
+        /// A right: submit, control, overrule or waive.
+        #[arg(
+            long,
+            value_enum,
+            value_name = "RIGHT",
+            required_unless_present = "group",
+            conflicts_with = "group"
+        )]
+        right: Option<RightArg>,
+        /// The votes of a group.
+        #[arg(long, value_name = "GROUP")]
+        group: Option<String>,
+        /// For what.
+        #[command(flatten)]
+        scope: ScopeArgs,
+        /// How long: 30m, 4h, 1d.
+        #[arg(long = "for", value_name = "TIME", value_parser = timeout)]
+        lasts: Span,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        why: String,
+    },
+    /// Take it back before its end.
+    Revoke {
+        /// The grant's id (G-3).
+        grant: String,
+    },
+    /// What holds now: who may what, where, until when, by whom and why.
+    List {
+        /// What has ended as well.
+        #[arg(long, short)]
+        all: bool,
+    },
 }
 
-/// What is handed in: one of these.
-#[derive(Clone, Debug, Args)]
+/// For what authority is given.
+#[derive(Clone, Debug, Default, Args)]
 #[group(required = true, multiple = false)]
-pub struct EvidenceKind {
-    /// A file.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub file: Option<PathBuf>,
-    /// An address that can be read from here.
-    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
-    pub url: Option<String>,
-    /// The digest of an artifact that was tested; may be given several times.
-    #[arg(long, value_name = "DIGEST")]
-    pub digest: Vec<String>,
-    /// Your word.
-    #[arg(long, value_name = "TEXT")]
-    pub statement: Option<String>,
-    /// Take back what was handed in, and why.
-    #[arg(long, value_name = "TEXT")]
-    pub revoke: Option<String>,
+pub struct ScopeArgs {
+    /// For every release to this environment.
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// For every release that changes this service and nothing else.
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+    /// For one release: an id (R-7) or a unique name.
+    #[arg(long, value_name = "ID")]
+    pub release: Option<String>,
+}
+
+/// A right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RightArg {
+    /// Hand plans in and change them.
+    Submit,
+    /// Start, pause, promote, roll back ...
+    Control,
+    /// Overrule objections.
+    Overrule,
+    /// Let releases pass holds.
+    Waive,
+    /// Give authority; refused, people.toml alone gives it.
+    Grant,
+}
+
+impl From<RightArg> for Right {
+    fn from(right: RightArg) -> Right {
+        match right {
+            RightArg::Submit => Right::Submit,
+            RightArg::Control => Right::Control,
+            RightArg::Overrule => Right::Overrule,
+            RightArg::Waive => Right::Waive,
+            RightArg::Grant => Right::Grant,
+        }
+    }
+}
+
+/// What to do with reviews.
+#[derive(Clone, Debug, Subcommand)]
+pub enum PirVerb {
+    /// Those that are open: of which release, whose, due when.
+    List {
+        /// Closed ones as well, with what was found.
+        #[arg(long, short)]
+        all: bool,
+    },
+    /// Close one with what was found.
+    #[command(after_help = "\
+Example:
+  holdpoint pir close R-9 --findings \"the receipt job had no lock; OPS-77 adds one and a test\"")]
+    Close {
+        /// Of which release: an id (R-7) or a unique name.
+        release: String,
+        /// What was found, and what follows.
+        #[arg(long, value_name = "TEXT")]
+        findings: String,
+    },
 }
 
 /// What to do with the ledger.
@@ -435,15 +551,22 @@ pub enum ChoiceArg {
     Object,
     /// No opinion.
     Abstain,
+    /// Not this plan: blocks it until the plan is changed.
+    RequestChanges,
+    /// Take the vote back.
+    Withdraw,
 }
 
-impl From<ChoiceArg> for Choice {
-    fn from(choice: ChoiceArg) -> Choice {
-        match choice {
-            ChoiceArg::Approve => Choice::Approve,
-            ChoiceArg::Reject => Choice::Reject,
-            ChoiceArg::Object => Choice::Object,
-            ChoiceArg::Abstain => Choice::Abstain,
+impl ChoiceArg {
+    /// The vote that it is; nothing where one is taken back.
+    pub const fn choice(self) -> Option<Choice> {
+        match self {
+            ChoiceArg::Approve => Some(Choice::Approve),
+            ChoiceArg::Reject => Some(Choice::Reject),
+            ChoiceArg::Object => Some(Choice::Object),
+            ChoiceArg::Abstain => Some(Choice::Abstain),
+            ChoiceArg::RequestChanges => Some(Choice::RequestChanges),
+            ChoiceArg::Withdraw => None,
         }
     }
 }
@@ -545,6 +668,16 @@ mod tests {
             "release waive R-1 readiness.c --reason because",
             "release wait R-1 --until rolled-back --timeout 10",
             "vote R-1 object --comment no --digest 12345678",
+            "vote R-1 request-changes --comment why",
+            "vote R-1 withdraw",
+            "release update R-1 p.yaml --dry-run",
+            "release overrule R-1 --objector bo --why because",
+            "release withdraw R-1",
+            "authority grant bo --right control --environment prod --for 4h --why because",
+            "authority revoke G-1",
+            "authority list --all",
+            "pir list",
+            "pir close R-1 --findings found",
             "ledger show --from 3 --release R-1 --follow",
             "ledger backup x.db",
             "demo --headless --room d --seed 7",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::args::{Cli, LedgerVerb, ReleaseVerb, Verb};
+use super::args::{AuthorityVerb, Cli, LedgerVerb, PirVerb, ReleaseVerb, Verb};
 use super::closed::Closed;
 use super::evidence::prepared;
 use super::exec::{Order, exec};
@@ -96,11 +96,13 @@ fn reads(cli: &Cli) -> bool {
             LedgerVerb::Show { follow, .. } => !follow,
             LedgerVerb::Backup { .. } => true,
         },
+        Some(Verb::Authority { verb }) => matches!(verb, AuthorityVerb::List { .. }),
+        Some(Verb::Pir { verb }) => matches!(verb, PirVerb::List { .. }),
         Some(Verb::Release { verb }) => match verb {
             ReleaseVerb::List { .. } | ReleaseVerb::Show { .. } | ReleaseVerb::Checks { .. } => {
                 true
             }
-            ReleaseVerb::Submit { dry_run, .. } => *dry_run,
+            ReleaseVerb::Submit { dry_run, .. } | ReleaseVerb::Update { dry_run, .. } => *dry_run,
             // it may be there already; else it says that nothing will come
             ReleaseVerb::Wait { .. } => true,
             _ => false,

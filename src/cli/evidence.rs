@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::args::{Cli, EvidenceArgs, ReleaseVerb, Verb};
+use super::args::{Cli, EvidenceArgs, ReleaseVerb, Verb, WaiveArgs};
 use super::exec::{Errand, words};
 use super::exit::{Exit, Stop, Went};
 use super::keeper::Keeper;
@@ -222,18 +222,13 @@ pub fn lines(release: &Release, now: Timestamp) -> impl Iterator<Item = String> 
 }
 
 /// Waives a hold or a check.
-pub async fn waive<R: Keeper>(
-    word: &str,
-    hold: &str,
-    reason: &str,
-    errand: &Errand<'_, R>,
-) -> Went {
+pub async fn waive<R: Keeper>(args: &WaiveArgs, errand: &Errand<'_, R>) -> Went {
     let state = errand.room.state().borrow().clone();
-    let release = find(&state, word)?;
+    let release = find(&state, &args.release)?;
     let ask = Ask::Waive {
         release,
-        hold: printable(hold, 100).into(),
-        reason: words(Some(reason)),
+        hold: printable(&args.hold, 100).into(),
+        reason: words(Some(&args.reason)),
     };
     let settled = ask_for(ask, errand).await?;
     done(release, settled, "waived", errand).await

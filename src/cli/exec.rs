@@ -8,7 +8,7 @@ use super::args::{Cli, Verb};
 use super::exit::{Exit, Stop, Went};
 use super::keeper::Keeper;
 use super::out::{Look, Out};
-use super::{ledger, release, usage, vote};
+use super::{authority, ledger, pir, release, usage, vote};
 use crate::config::mistakes::Mistakes;
 use crate::domain::{Door, Notice, PersonName};
 use crate::session::Identity;
@@ -113,16 +113,18 @@ async fn run<R: Keeper>(cli: &Cli, errand: &Errand<'_, R>) -> Went {
         }) => {
             let ballot = vote::Ballot {
                 release,
-                choice: (*choice).into(),
+                choice: choice.choice(),
                 comment: comment.as_deref(),
                 digest: digest.as_deref(),
             };
             vote::run(&ballot, errand).await
         }
+        Some(Verb::Authority { verb }) => authority::run(verb, errand).await,
+        Some(Verb::Pir { verb }) => pir::run(verb, errand).await,
         Some(Verb::Ledger { verb }) => ledger::run(verb, errand).await,
         _ => Err(Stop::bad(Mistakes::one(
             Notice::error("not-here", "this command runs only on your own machine")
-                .next("over this door: release, vote and ledger"),
+                .next("over this door: release, vote, authority, pir and ledger"),
         ))),
     }
 }

@@ -7,9 +7,12 @@ use chrono_tz::Tz;
 
 use super::evidence;
 use super::release::sentence;
+use super::update;
+use crate::domain::emergency;
 use crate::domain::hold::{Hold, HoldKind, HoldState};
 use crate::domain::ladder::{Mark, Station, rungs};
 use crate::domain::needs::standing;
+use crate::domain::press;
 use crate::domain::refusal::short;
 use crate::domain::release::{Batch, Move, Paused, Release, StepStatus, Summary};
 use crate::domain::waiting::{self, Waiting};
@@ -69,6 +72,7 @@ struct Page<'a> {
 impl Page<'_> {
     fn write(&self, f: &mut String) -> std::fmt::Result {
         self.head(f)?;
+        self.grounds(f)?;
         writeln!(f)?;
         let mut indent = "";
         for rung in rungs(self.release) {
@@ -126,6 +130,49 @@ impl Page<'_> {
         facts.extend(release.plan.name.iter().map(ToString::to_string));
         facts.extend(release.plan.tickets.iter().map(ToString::to_string));
         writeln!(f, "  {}", facts.join(" · "))
+    }
+
+    /// What an emergency rests on, how the plan was changed, and what the votes say.
+    fn grounds(&self, f: &mut String) -> std::fmt::Result {
+        let release = self.release;
+        if let Some(grounds) = &release.plan.emergency {
+            let end = match emergency::box_end(release) {
+                Some(end) => format!("ends in {}", end.since(self.now)),
+                None => format!("{} from its first call", grounds.lasts),
+            };
+            writeln!(
+                f,
+                "  {}: {} · time box {end}",
+                grounds.incident, grounds.reason
+            )?;
+        }
+        if let Some(changed) = release.changed.last() {
+            let ago = self.now.since(changed.at);
+            writeln!(
+                f,
+                "  plan changed by {} {ago} ago, from {}:",
+                changed.by,
+                short(&changed.was)
+            )?;
+            f.push_str(&update::shown(&changed.changes));
+        }
+        for (who, vote) in &release.votes {
+            let what = match &vote.overruled {
+                Some(over) => format!(
+                    "{}, overruled by {}: {}",
+                    vote.choice.word(),
+                    over.by,
+                    over.why
+                ),
+                None => vote.choice.word().to_owned(),
+            };
+            let comment = match &*vote.comment {
+                "" => String::new(),
+                text => format!(": {text}"),
+            };
+            writeln!(f, "  vote of {who}: {what}{comment}")?;
+        }
+        Ok(())
     }
 
     fn batch(&self, f: &mut String, n: usize, batch: &Batch, mark: Mark) -> std::fmt::Result {
@@ -290,6 +337,10 @@ impl Page<'_> {
             waits.on.words(),
             self.now.since(waits.since)
         )?;
+        let next = press::next(self.state, self.release, waits, self.now);
+        if !next.is_empty() {
+            write!(f, "\n           {next}")?;
+        }
         match waits.until {
             Some(until) => writeln!(
                 f,

@@ -94,7 +94,10 @@ async fn entry<R: Keeper>(
     let text = match event {
         Ok(event) => {
             let release = about.map(|id| id.to_string()).unwrap_or_default();
-            let (who, words) = (event.who.to_string(), super::story::words(&event.what));
+            let (who, words) = (
+                event.who.to_string(),
+                super::story::words(&event.what, event.at),
+            );
             format!(
                 "{:>7} {hash} {} {release:<6} {who:<10} {words}\n",
                 line.seq,

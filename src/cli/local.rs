@@ -153,6 +153,8 @@ pub fn run(cli: &Cli, look: Look) -> Option<Exit> {
         | Verb::Serve
         | Verb::Release { .. }
         | Verb::Vote { .. }
+        | Verb::Authority { .. }
+        | Verb::Pir { .. }
         | Verb::Ledger { .. } => return None,
     };
     let went = said.map(|text| {
@@ -196,7 +198,7 @@ pub fn order(cli: &Cli, argv: &[String]) -> Result<Order, Notice> {
     };
     match &cli.verb {
         Some(Verb::Release {
-            verb: ReleaseVerb::Submit { file, .. },
+            verb: ReleaseVerb::Submit { file, .. } | ReleaseVerb::Update { file, .. },
         }) => {
             let bytes = content(file)?;
             order

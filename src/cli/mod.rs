@@ -1,6 +1,7 @@
 //! What the command line offers, one file per group of commands.
 
 pub mod args;
+mod authority;
 mod check;
 mod client;
 mod closed;
@@ -19,6 +20,7 @@ mod list;
 mod local;
 pub mod logs;
 pub mod out;
+mod pir;
 mod release;
 mod run;
 pub mod runner;
@@ -29,6 +31,7 @@ mod story;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod update;
 mod usage;
 pub mod view;
 mod vote;

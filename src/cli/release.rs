@@ -7,12 +7,13 @@ use super::exec::{Errand, words};
 use super::exit::{Exit, Stop, Went};
 use super::keeper::{Keeper, Settled};
 use super::view::{DoneView, DryRunView, ReleaseLine, ReleaseView, phase};
-use super::{evidence, ladder, list, wait};
+use super::{evidence, ladder, list, update, wait};
 use crate::config::plan::PlanFile;
 use crate::domain::refusal::short;
 use crate::domain::words::nearest;
 use crate::domain::{
-    Ask, Command, Control, Draft, HoldId, InstanceName, Notice, ReleaseId, State, Timestamp,
+    Ask, Command, Control, Draft, HoldId, InstanceName, Notice, Plan, ReleaseId, State, Timestamp,
+    press,
     waiting::{self, Waiting},
 };
 
@@ -23,6 +24,16 @@ pub async fn run<R: Keeper>(verb: &ReleaseVerb, errand: &Errand<'_, R>) -> Went 
             let name = file.to_string_lossy();
             submit(&name, *dry_run, errand).await
         }
+        ReleaseVerb::Update {
+            release,
+            file,
+            dry_run,
+        } => update::run(release, &file.to_string_lossy(), *dry_run, errand).await,
+        ReleaseVerb::Overrule {
+            release,
+            objector,
+            why,
+        } => update::overrule(release, objector, why, errand).await,
         ReleaseVerb::List { all } => list(*all, errand).await,
         ReleaseVerb::Show { release } => show(release, errand).await,
         ReleaseVerb::Wait {
@@ -32,11 +43,7 @@ pub async fn run<R: Keeper>(verb: &ReleaseVerb, errand: &Errand<'_, R>) -> Went 
         } => wait::run(release, *until, *timeout, errand).await,
         ReleaseVerb::Checks { release } => evidence::list(release, errand).await,
         ReleaseVerb::Evidence(args) => evidence::run(args, errand).await,
-        ReleaseVerb::Waive {
-            release,
-            hold,
-            reason,
-        } => evidence::waive(release, hold, reason, errand).await,
+        ReleaseVerb::Waive(args) => evidence::waive(args, errand).await,
         ReleaseVerb::Start { release } => control(release, Control::Start, "started", errand).await,
         ReleaseVerb::Pause { release, why } => {
             let why = words(why.as_deref());
@@ -93,7 +100,11 @@ pub fn find(state: &State, word: &str) -> Result<ReleaseId, Notice> {
     Err(Notice::error("unknown-release", format!("there is no release `{shown}`")).next(next))
 }
 
-async fn submit<R: Keeper>(name: &str, dry_run: bool, errand: &Errand<'_, R>) -> Went {
+/// A plan that came along with a command, checked against the room.
+///
+/// # Errors
+/// When it did not come along, or holds mistakes.
+pub fn plan_of<R>(name: &str, state: &State, errand: &Errand<'_, R>) -> Result<Arc<Plan>, Stop> {
     let Some(bytes) = errand.files.get(name) else {
         let shown = crate::domain::text::printable(name, 200);
         return Err(Stop::input(
@@ -107,11 +118,14 @@ async fn submit<R: Keeper>(name: &str, dry_run: bool, errand: &Errand<'_, R>) ->
     };
     let shown = if name == "-" { "stdin" } else { name };
     let file = PlanFile::read(shown, bytes).map_err(Stop::bad)?;
-    let state = errand.room.state().borrow().clone();
     file.check(&state.charter).map_err(Stop::bad)?;
-    let ask = Ask::Submit {
-        plan: Arc::new(file.plan),
-    };
+    Ok(Arc::new(file.plan))
+}
+
+async fn submit<R: Keeper>(name: &str, dry_run: bool, errand: &Errand<'_, R>) -> Went {
+    let state = errand.room.state().borrow().clone();
+    let plan = plan_of(name, &state, errand)?;
+    let ask = Ask::Submit { plan };
     if dry_run {
         return rehearse(&state, ask, errand).await;
     }
@@ -125,19 +139,26 @@ async fn submit<R: Keeper>(name: &str, dry_run: bool, errand: &Errand<'_, R>) ->
     done(id, settled, "submitted", errand).await
 }
 
-/// What a plan would lead to, without an engine hearing of it.
-async fn rehearse<R: Keeper>(state: &State, ask: Ask, errand: &Errand<'_, R>) -> Went {
-    let now = now();
+/// What a question would lead to, without an engine hearing of it.
+///
+/// # Errors
+/// The refusal.
+pub fn rehearsed<R>(state: &State, ask: Ask, errand: &Errand<'_, R>) -> Result<Draft, Stop> {
     let mut draft = Draft::new(state.clone());
     let command = Command {
-        at: now,
+        at: now(),
         who: errand.caller.who.clone(),
         door: errand.caller.door.clone(),
         ask,
     };
-    draft
-        .run(&command)
-        .map_err(|refusal| Stop::from(refusal.notice()))?;
+    let run = draft.run(&command);
+    run.map_err(|refusal| Stop::from(refusal.notice()))?;
+    Ok(draft)
+}
+
+async fn rehearse<R: Keeper>(state: &State, ask: Ask, errand: &Errand<'_, R>) -> Went {
+    let now = now();
+    let draft = rehearsed(state, ask, errand)?;
     let Some(release) = draft.state.live.get(&ReleaseId(draft.state.last_id)) else {
         return Ok(Exit::Done);
     };
@@ -246,9 +267,12 @@ pub async fn done<R: Keeper>(
         Ok(state) => state.clone(),
         Err(_) => errand.room.state().borrow().clone(),
     };
+    let mut next = String::new();
     let (digest, at, waits) = match (state.live.get(&id), state.closed.get(&id)) {
         (Some(release), _) => {
-            let waits = waiting::of(&state, release, now());
+            let now = now();
+            let waits = waiting::of(&state, release, now);
+            next = press::next(&state, release, &waits, now);
             let words = sentence(&waits);
             (
                 Some(release.digest.to_string()),
@@ -268,6 +292,7 @@ pub async fn done<R: Keeper>(
             seq: settled.seq,
             phase: at.to_owned(),
             waiting: waits,
+            next,
         };
         out.object(&view).await?;
         return Ok(Exit::Done);
@@ -284,6 +309,9 @@ pub async fn done<R: Keeper>(
             .await?;
     } else {
         out.say(format!("{id} {did}{now_what}\n")).await?;
+    }
+    if !next.is_empty() {
+        out.tell(format!("next: {next}\n")).await?;
     }
     Ok(Exit::Done)
 }

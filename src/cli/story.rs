@@ -1,15 +1,18 @@
 //! An event in a line of words, for the ledger.
 
 use super::view::time;
+use crate::domain::approval;
+use crate::domain::authority::Told as Authority;
 use crate::domain::event::What;
 use crate::domain::log::instance_of;
+use crate::domain::pir::Told as Pir;
 use crate::domain::readiness::Told;
 use crate::domain::refusal::short;
 use crate::domain::waiting::health_words;
-use crate::domain::{Choice, EffectId, GroupName, Health, Outcome, Sight, TargetName};
+use crate::domain::{Choice, EffectId, GroupName, Health, Outcome, Sight, TargetName, Timestamp};
 
 /// What happened, in a line.
-pub fn words(what: &What) -> String {
+pub fn words(what: &What, at: Timestamp) -> String {
     match what {
         What::CharterAdopted { charter, digest } => format!(
             "the room's files are in force: {} people, {} targets, {}",
@@ -27,6 +30,12 @@ pub fn words(what: &What) -> String {
             comment,
             ..
         } => voted(digest, *choice, groups, comment),
+        What::Approval(told) => approval::line(told, at).1,
+        What::Authority(told) => authority(told),
+        What::Pir(Pir::Opened(pir)) => {
+            format!("opens the review of {}, for {}", pir.incident, pir.owner)
+        }
+        What::Pir(Pir::Closed { findings, .. }) => format!("closes the review: {findings}"),
         What::HoldOpened { hold, .. } => format!("stands at {hold}"),
         What::HoldCleared { hold, by, .. } => format!("{hold} cleared: {by}"),
         What::HoldReopened { hold, why, .. } => format!("{hold} is open again: {why}"),
@@ -77,6 +86,21 @@ pub fn words(what: &What) -> String {
         What::ObservationBegan { .. } => "is fully exposed and observed".to_owned(),
         What::HandedOver { note, .. } => format!("hands over: {note}"),
         What::Closed { ending, why, .. } => because(ending.words(), why),
+    }
+}
+
+fn authority(told: &Authority) -> String {
+    match told {
+        Authority::Granted(grant) => format!(
+            "gives {} {} for {} until {} ({}): {}",
+            grant.to,
+            grant.gift,
+            grant.scope,
+            time(grant.until),
+            grant.id,
+            grant.why
+        ),
+        Authority::Revoked { grant } => format!("takes {grant} back"),
     }
 }
 

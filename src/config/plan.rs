@@ -6,7 +6,7 @@ use crate::domain::charter::Charter;
 use crate::domain::plan::HoldPlan;
 use crate::domain::problems;
 use crate::domain::text::printable;
-use crate::domain::{Notice, Plan};
+use crate::domain::{Notice, PersonName, Plan};
 
 /// A plan that could be read, with its text, so that what is wrong with it can be shown in place.
 #[derive(Debug)]
@@ -143,6 +143,13 @@ fn clean(plan: &mut Plan) {
     }
     if let Some(note) = &mut plan.rollback.note {
         fix(note, 300);
+    }
+    for PersonName(name) in plan.authors.iter_mut().chain(&mut plan.started_by) {
+        fix(name, 80);
+    }
+    if let Some(grounds) = &mut plan.emergency {
+        fix(&mut grounds.incident, 120);
+        fix(&mut grounds.reason, 300);
     }
     for batch in &mut plan.batches {
         if let Some(name) = &mut batch.name {

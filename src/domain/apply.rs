@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 
+use super::approval;
+use super::authority;
+use super::charter::Charter;
 use super::compile;
 use super::effect::{Outcome, Verb};
 use super::event::{Event, What};
@@ -12,6 +15,7 @@ use super::hold::{HoldKind, HoldState};
 use super::ids::{Artifact, ReleaseId, TargetName, Timestamp};
 use super::log;
 use super::needs::Need;
+use super::pir;
 use super::plan::{Plan, TriggerAction};
 use super::readiness::{self, Proof, Told};
 use super::release::{
@@ -81,6 +85,19 @@ pub fn apply(state: &mut State, event: &Event) {
             };
             state.closed.insert(*release, Arc::new(summary));
         }
+        What::Authority(told) => authority::apply(state, told, event.who.person(), event.at),
+        What::Pir(told) => {
+            pir::apply(state, told, event.who.person(), event.at);
+            if let Some(release) = state.live.get_mut(&told.release()) {
+                note(Arc::make_mut(release), event);
+            }
+        }
+        What::Approval(approval::Told::PlanChanged { release, .. }) => {
+            reshape(state, *release, |release, charter| {
+                approval::replan(release, charter, event);
+                note(release, event);
+            });
+        }
         what => {
             let Some(id) = what.release() else { return };
             let Some(slot) = state.live.get_mut(&id) else {
@@ -112,6 +129,8 @@ fn submitted(state: &mut State, event: &Event, id: ReleaseId, plan: &Arc<Plan>, 
         votes: Default::default(),
         evidence: Default::default(),
         waived: Default::default(),
+        box_warned: false,
+        changed: Vec::new(),
         batches: compile::batches(plan, &state.charter),
         observe: compile::observe(plan),
         back: None,
@@ -196,26 +215,18 @@ fn recompile(state: &mut State) {
         .map(|(id, _)| *id)
         .collect();
     for id in waiting {
-        let charter = state.charter.clone();
-        let Some(old) = state.live.get(&id).cloned() else {
-            continue;
-        };
-        forget(state, &old);
-        let mut release = (*old).clone();
-        let mut batches = compile::batches(&release.plan, &charter);
-        for hold in batches
-            .iter_mut()
-            .flat_map(|b| b.before.iter_mut().chain(&mut b.after))
-        {
-            if let Some(before) = old.holds().find(|h| h.id == hold.id) {
-                hold.state = before.state.clone();
+        reshape(state, id, |release, charter| {
+            let mut batches = compile::batches(&release.plan, charter);
+            for hold in batches
+                .iter_mut()
+                .flat_map(|b| b.before.iter_mut().chain(&mut b.after))
+            {
+                if let Some(before) = release.holds().find(|h| h.id == hold.id) {
+                    hold.state = before.state.clone();
+                }
             }
-        }
-        release.batches = batches;
-        release.wake = None;
-        remember(state, &release);
-        state.live.insert(id, Arc::new(release));
-        rewake(state, id);
+            release.batches = batches;
+        });
     }
     for (target, record) in seen
         .iter()
@@ -224,6 +235,21 @@ fn recompile(state: &mut State) {
     {
         state.targets.insert(target.clone(), record.clone());
     }
+}
+
+/// Changes the batches of a release, with the indexes that follow from them.
+fn reshape(state: &mut State, id: ReleaseId, change: impl FnOnce(&mut Release, &Charter)) {
+    let charter = state.charter.clone();
+    let Some(old) = state.live.get(&id).cloned() else {
+        return;
+    };
+    forget(state, &old);
+    let mut release = (*old).clone();
+    change(&mut release, &charter);
+    release.wake = None;
+    remember(state, &release);
+    state.live.insert(id, Arc::new(release));
+    rewake(state, id);
 }
 
 /// What an event changes in its release.
@@ -243,10 +269,12 @@ fn change(release: &mut Release, event: &Event) {
                     groups: groups.clone(),
                     at,
                     comment: comment.clone(),
+                    overruled: None,
                 };
                 release.votes.insert(who.clone(), vote);
             }
         }
+        What::Approval(told) => approval::apply(release, told, event),
         What::HoldOpened { hold, until, .. } => {
             release.finding = None;
             set_hold(release, hold, |state| {
@@ -413,6 +441,8 @@ fn change(release: &mut Release, event: &Event) {
             }
         }
         What::CharterAdopted { .. }
+        | What::Authority(_)
+        | What::Pir(_)
         | What::WritingResumed { .. }
         | What::Submitted { .. }
         | What::InstanceSeen { .. }

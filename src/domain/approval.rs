@@ -1,12 +1,21 @@
 //! Approvals: the terms, and counting votes.
 
+mod denied;
+mod fold;
 mod terms;
+mod told;
 
 use super::command::Choice;
 use super::ids::{GroupName, PersonName, Timestamp};
-use super::release::{Release, Vote};
+use super::release::{Phase, Release};
+use super::state::State;
 
+pub use denied::Denied;
 pub use terms::{Barred, Exclusion, Terms};
+pub use told::{Ask, Changed, Overruled, Told};
+
+pub use fold::line;
+pub(super) use fold::{apply, replan};
 
 /// What an approval hold has and lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,12 +24,19 @@ pub struct Tally {
     pub groups: Vec<(GroupName, u32, Vec<PersonName>)>,
     /// Who objects.
     pub objections: Vec<PersonName>,
+    /// Who asks for a changed plan.
+    pub wants_changes: Vec<PersonName>,
 }
 
 impl Tally {
     /// Whether nothing is missing and nobody objects.
     pub fn complete(&self) -> bool {
-        self.objections.is_empty() && self.missing().next().is_none()
+        !self.blocked() && self.missing().next().is_none()
+    }
+
+    /// Whether somebody's word blocks it, however many votes there are.
+    pub fn blocked(&self) -> bool {
+        !self.objections.is_empty() || !self.wants_changes.is_empty()
     }
 
     /// The groups that owe votes, and how many.
@@ -38,6 +54,8 @@ impl Tally {
             .iter()
             .map(|who| format!("{who} objects"))
             .collect();
+        let wants = self.wants_changes.iter();
+        parts.extend(wants.map(|who| format!("{who} asks for changes")));
         parts.extend(self.missing().map(|(group, n)| {
             let votes = if n == 1 { "vote" } else { "votes" };
             format!("{n} {votes} of {group} missing")
@@ -63,19 +81,63 @@ impl Tally {
 /// Counts a release's votes against what its approval hold needs.
 ///
 /// A vote counts as long as the terms let it last, and while its voter is not excluded. Where the
-/// terms ask for distinct people, each approving person counts for one group only, and people are assigned so
-/// that as many votes as possible count (maximum bipartite matching by augmenting paths).
+/// terms ask for distinct people, each approving person counts for one group only, and people are
+/// assigned so that as many votes as possible count (maximum bipartite matching by augmenting
+/// paths).
 pub fn tally(release: &Release, terms: &Terms, now: Timestamp) -> Tally {
-    let needs = &terms.needs;
-    let voters: Vec<(&PersonName, &Vote)> = release
-        .votes
-        .iter()
+    let who_says = |choice: Choice| {
+        let says = release.votes.iter();
+        says.filter(|(_, v)| v.choice == choice && v.overruled.is_none())
+            .map(|(who, _)| who.clone())
+            .collect()
+    };
+    // a no never lapses: nothing ages into a pass
+    Tally {
+        groups: counted(&voters(release, terms, now), terms),
+        objections: who_says(Choice::Object),
+        wants_changes: who_says(Choice::RequestChanges),
+    }
+}
+
+/// Whether one more vote would count, by a person for these groups.
+pub fn helps(
+    release: &Release,
+    terms: &Terms,
+    now: Timestamp,
+    who: &PersonName,
+    groups: &[GroupName],
+) -> bool {
+    let count = |voters: &[Voter<'_>]| -> usize {
+        let groups = counted(voters, terms);
+        groups.iter().map(|(_, _, have)| have.len()).sum()
+    };
+    let mut voters = voters(release, terms, now);
+    if groups.is_empty() || voters.iter().any(|(voter, _)| *voter == who) {
+        return false;
+    }
+    let before = count(&voters);
+    voters.push((who, groups));
+    count(&voters) > before
+}
+
+/// Somebody who approves, and for which groups.
+type Voter<'a> = (&'a PersonName, &'a [GroupName]);
+
+fn voters<'a>(release: &'a Release, terms: &Terms, now: Timestamp) -> Vec<Voter<'a>> {
+    let votes = release.votes.iter();
+    votes
         .filter(|(who, v)| {
             v.choice == Choice::Approve
                 && terms.bars(release, who).is_none()
                 && terms.lapses(v).is_none_or(|at| now < at)
         })
-        .collect();
+        .map(|(who, v)| (who, &*v.groups))
+        .collect()
+}
+
+/// Each group that was asked: how many votes it must give, and whose count for it.
+fn counted(voters: &[Voter<'_>], terms: &Terms) -> Vec<(GroupName, u32, Vec<PersonName>)> {
+    let needs = &terms.needs;
     // one seat per vote that is needed
     let seats: Vec<&GroupName> = needs
         .iter()
@@ -85,17 +147,17 @@ pub fn tally(release: &Release, terms: &Terms, now: Timestamp) -> Tally {
     if terms.distinct_people {
         for voter in 0..voters.len() {
             let mut tried = vec![false; seats.len()];
-            seat(voter, &voters, &seats, &mut taken, &mut tried);
+            seat(voter, voters, &seats, &mut taken, &mut tried);
         }
     } else {
         for (n, group) in seats.iter().enumerate() {
             taken[n] = (0..voters.len()).find(|v| {
-                voters[*v].1.groups.contains(group)
+                voters[*v].1.contains(group)
                     && !(0..n).any(|m| seats[m] == *group && taken[m] == Some(*v))
             });
         }
     }
-    let groups = needs
+    needs
         .iter()
         .map(|(group, n)| {
             let have = (0..seats.len())
@@ -104,26 +166,32 @@ pub fn tally(release: &Release, terms: &Terms, now: Timestamp) -> Tally {
                 .collect();
             (group.clone(), *n, have)
         })
-        .collect();
-    let objections = release
-        .votes
-        .iter()
-        .filter(|(_, v)| v.choice == Choice::Object)
-        .map(|(who, _)| who.clone())
-        .collect();
-    Tally { groups, objections }
+        .collect()
+}
+
+/// When the next vote lapses that holds an approval up, before the release moves.
+pub(super) fn lapses(state: &State, release: &Release) -> Option<Timestamp> {
+    let terms = release
+        .terms()
+        .filter(|_| release.phase == Phase::Waiting)?;
+    let votes = release.votes.values();
+    votes
+        .filter(|v| v.choice == Choice::Approve)
+        .filter_map(|v| terms.lapses(v))
+        .filter(|at| *at > state.now)
+        .min()
 }
 
 /// Finds a seat for a voter, moving others if that helps.
 fn seat(
     voter: usize,
-    voters: &[(&PersonName, &Vote)],
+    voters: &[Voter<'_>],
     seats: &[&GroupName],
     taken: &mut [Option<usize>],
     tried: &mut [bool],
 ) -> bool {
     for s in 0..seats.len() {
-        if tried[s] || !voters[voter].1.groups.contains(seats[s]) {
+        if tried[s] || !voters[voter].1.contains(seats[s]) {
             continue;
         }
         tried[s] = true;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::approval::Exclusion;
 use super::effect::Verb;
 use super::ids::{
     EnvName, GroupName, InstanceName, MetricName, PersonName, ServiceName, Span, TargetName,
@@ -75,6 +76,23 @@ pub enum Right {
     Control,
     /// Let a release pass a hold with a written reason: waive it.
     Waive,
+    /// Overrule an objection, with a reason.
+    Overrule,
+    /// Give others authority for a while.
+    Grant,
+}
+
+impl Right {
+    /// The word in files and events.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Right::Submit => "submit",
+            Right::Control => "control",
+            Right::Waive => "waive",
+            Right::Overrule => "overrule",
+            Right::Grant => "grant",
+        }
+    }
 }
 
 /// A service, a configuration item.
@@ -196,6 +214,15 @@ pub struct ApprovalRule {
     pub needs: BTreeMap<GroupName, u32>,
     /// Whether each vote must come from another person, even where one belongs to several groups.
     pub distinct_people: bool,
+    /// Who may not vote, besides the submitter.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub excludes: BTreeSet<Exclusion>,
+    /// How long a vote counts; without one, as long as the release waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vote_lasts: Option<Span>,
+    /// Whether a change of the window alone voids the votes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub window_binds: bool,
     /// How long the question stays open before the release expires.
     pub expires: Span,
 }

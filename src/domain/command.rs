@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::approval;
+use super::authority;
 use super::charter::Charter;
 use super::effect::{Outcome, Sight};
 use super::ids::{EffectId, HoldId, PersonName, ReleaseId, TargetName, Timestamp};
+use super::pir;
 use super::plan::Plan;
 use super::readiness;
 use super::release::Finding;
@@ -110,6 +113,12 @@ pub enum Ask {
         /// Why.
         reason: Arc<str>,
     },
+    /// What is asked about an approval, besides a vote.
+    Approval(approval::Ask),
+    /// Give authority for a while, or take it back.
+    Authority(authority::Ask),
+    /// See to a review.
+    Pir(pir::Ask),
     /// What somebody with control asks of a release.
     Control {
         /// Which release.
@@ -174,6 +183,8 @@ pub enum Choice {
     Object,
     /// No opinion.
     Abstain,
+    /// Not this plan: blocks until the plan is changed, or the vote is.
+    RequestChanges,
 }
 
 impl Choice {
@@ -184,6 +195,7 @@ impl Choice {
             Choice::Reject => "reject",
             Choice::Object => "object",
             Choice::Abstain => "abstain",
+            Choice::RequestChanges => "request-changes",
         }
     }
 }

@@ -10,7 +10,7 @@ use super::hold::{Deadline, Hold, HoldKind, HoldState};
 use super::ids::{HoldId, InstanceName, MetricName, ServiceName, Span, TargetName, Timestamp};
 use super::limits;
 use super::needs;
-use super::plan::{AtDeadline, HoldPlan, Plan, ServiceChange, Start, Window};
+use super::plan::{AtDeadline, HoldPlan, Kind, Plan, ServiceChange, Start, Window};
 use super::readiness;
 use super::release::{Batch, Move, Step, StepStatus};
 
@@ -182,6 +182,8 @@ fn opening(plan: &Plan, charter: &Charter) -> Vec<Hold> {
     let mut found = Vec::new();
     let rule = charter.approval_rule(&plan.environment, plan.kind);
     let terms = Terms::of(rule, plan);
+    // behind an emergency stand two people: where nobody votes, a second one starts it
+    let alone = plan.kind == Kind::Emergency && terms.needs.is_empty();
     if !terms.needs.is_empty() {
         let open = terms.expires;
         let kind = HoldKind::Approval(terms);
@@ -196,12 +198,15 @@ fn opening(plan: &Plan, charter: &Charter) -> Vec<Hold> {
             AtDeadline::Expire,
         ));
     }
-    if plan.start == Start::Manual {
+    if plan.start == Start::Manual || alone {
         let ask = Arc::from(format!("start {}", plan.title));
         found.push(hold(
             "start".to_owned(),
             HoldKind::Manual { ask },
-            Span::mins(7 * 24 * 60),
+            // an emergency that nobody starts within its time box was none
+            plan.emergency
+                .as_ref()
+                .map_or(Span::mins(7 * 24 * 60), |e| e.lasts),
             AtDeadline::Expire,
         ));
     }

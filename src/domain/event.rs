@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::approval;
+use super::authority;
 use super::charter::Charter;
 use super::command::{Actor, Choice, Door};
 use super::effect::{Effect, Outcome, Sight};
 use super::ids::{
     EffectId, GroupName, HoldId, InstanceName, PersonName, ReleaseId, TargetName, Timestamp,
 };
+use super::pir;
 use super::plan::{AtDeadline, Plan};
 use super::readiness;
 use super::release::{Ending, Finding, Was};
@@ -67,6 +70,12 @@ pub enum What {
         /// The comment.
         comment: Arc<str>,
     },
+    /// Something about an approval, besides a vote.
+    Approval(approval::Told),
+    /// Authority was given for a while, or taken back.
+    Authority(authority::Told),
+    /// A review was opened or closed.
+    Pir(pir::Told),
     /// The release came to a hold.
     HoldOpened {
         /// The release.
@@ -255,8 +264,11 @@ impl What {
     pub const fn release(&self) -> Option<ReleaseId> {
         match self {
             What::CharterAdopted { .. }
+            | What::Authority(_)
             | What::WritingResumed { .. }
             | What::InstanceSeen { .. } => None,
+            What::Approval(told) => Some(told.release()),
+            What::Pir(told) => Some(told.release()),
             What::EffectBegun { effect } => Some(effect.release),
             What::Readiness(told) => Some(told.release()),
             What::Submitted { release, .. }

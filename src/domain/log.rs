@@ -39,7 +39,7 @@ fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
         } => {
             let tone = match choice {
                 Choice::Approve => Tone::Good,
-                Choice::Reject | Choice::Object => Tone::Bad,
+                Choice::Reject | Choice::Object | Choice::RequestChanges => Tone::Bad,
                 Choice::Abstain => Tone::Plain,
             };
             let group = groups
@@ -56,6 +56,7 @@ fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
                 format!("votes to {}{group}{sample}{comment}", choice.word()),
             )
         }
+        What::Approval(told) => super::approval::line(told, event.at),
         What::HoldOpened { hold, .. } => {
             let hold = release.holds().find(|h| h.id == *hold)?;
             match hold.kind {
@@ -182,7 +183,15 @@ fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
             format!("fully exposed, observed for {}", release.plan.observe.span),
         ),
         What::HandedOver { note, .. } => (Tone::Plain, format!("handover: {note}")),
+        What::Pir(super::pir::Told::Opened(pir)) => (
+            Tone::Ask,
+            format!("its review is opened, for {}", pir.owner),
+        ),
+        What::Pir(super::pir::Told::Closed { findings, .. }) => {
+            (Tone::Good, format!("its review is closed: {findings}"))
+        }
         What::CharterAdopted { .. }
+        | What::Authority(_)
         | What::WritingResumed { .. }
         | What::InstanceSeen { .. }
         | What::Closed { .. } => {

@@ -11,12 +11,15 @@
 
 pub mod apply;
 pub mod approval;
+pub mod authority;
 pub mod canonical;
 pub mod charter;
 pub mod command;
 pub mod compile;
 pub mod decide;
+pub mod diff;
 pub mod effect;
+pub mod emergency;
 pub mod event;
 pub mod hold;
 pub mod ids;
@@ -26,7 +29,9 @@ pub mod live;
 pub mod log;
 pub mod needs;
 pub mod notice;
+pub mod pir;
 pub mod plan;
+pub mod press;
 pub mod problems;
 pub mod readiness;
 pub mod refusal;

@@ -40,6 +40,9 @@ pub struct Plan {
     pub tickets: Vec<Arc<str>>,
     /// Where its runbook is.
     pub runbook: Option<Arc<str>>,
+    /// What makes it an emergency; nothing in a release of another kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<Emergency>,
     /// The people who wrote the commits. Where policy excludes authors they have no vote; a name that
     /// the room does not know is kept for the record.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -98,6 +101,18 @@ impl Kind {
             Kind::Emergency => "emergency",
         }
     }
+}
+
+/// Why a release cannot wait, and for how long that is believed; see [`super::emergency`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Emergency {
+    /// The incident's id.
+    pub incident: Arc<str>,
+    /// Why it cannot wait, in a sentence.
+    pub reason: Arc<str>,
+    /// The time box, from the first call: what is not finished then goes back by itself.
+    pub lasts: Span,
 }
 
 /// A service and what shall run.

@@ -36,6 +36,7 @@ pub fn problems(plan: &Plan, charter: &Charter) -> Vec<Problem> {
     found.window();
     found.batches();
     found.triggers();
+    found.problems.extend(super::emergency::problems(plan));
     found.problems
 }
 

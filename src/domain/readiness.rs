@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use refusal::Refusal;
 
+use super::authority;
 use super::charter::Charter;
 use super::command::Actor;
 use super::hold::HoldKind;
@@ -424,6 +425,20 @@ pub fn expires(release: &Release, now: Timestamp) -> Option<Timestamp> {
         _ => None,
     };
     checks(release).iter().filter_map(ends).min()
+}
+
+/// Whether a person belongs to one of the groups that are asked, for good or for a while; a
+/// membership that those gave who brought the release does not count for it.
+pub fn asked_of(
+    state: &State,
+    release: &Release,
+    groups: &BTreeSet<GroupName>,
+    who: &PersonName,
+    now: Timestamp,
+) -> bool {
+    authority::groups(state, who, release, now)
+        .filter(|(_, by)| by.is_none_or(|by| !brought(release, by)))
+        .any(|(name, _)| groups.contains(name))
 }
 
 /// Whether a person belongs to those whom an open check of a release waits on.

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use super::approval;
+use super::authority;
 use super::command::{Actor, Choice};
 use super::ids::{EnvName, GroupName, PersonName, ReleaseId};
 use super::needs;
 use super::notice::Notice;
+use super::pir;
 use super::problems::Problem;
 use super::readiness;
 use super::waiver;
@@ -34,8 +37,12 @@ pub enum Refusal {
     BadPlan(Vec<Problem>),
     /// Another open release has this name.
     NameTaken(Arc<str>, ReleaseId),
-    /// The submitter votes.
-    OwnRelease(PersonName),
+    /// Something about an approval.
+    Approval(approval::Denied),
+    /// Something about authority that is given for a while.
+    Authority(authority::Denied),
+    /// Something about a review.
+    Pir(pir::Denied),
     /// The voter is in none of the groups that are asked.
     NotAsked {
         /// Who.
@@ -91,6 +98,24 @@ pub enum Refusal {
     EngineOnly,
 }
 
+impl From<approval::Denied> for Refusal {
+    fn from(denied: approval::Denied) -> Refusal {
+        Refusal::Approval(denied)
+    }
+}
+
+impl From<authority::Denied> for Refusal {
+    fn from(denied: authority::Denied) -> Refusal {
+        Refusal::Authority(denied)
+    }
+}
+
+impl From<pir::Denied> for Refusal {
+    fn from(denied: pir::Denied) -> Refusal {
+        Refusal::Pir(denied)
+    }
+}
+
 impl Refusal {
     /// The stable code of the refusal.
     pub const fn code(&self) -> &'static str {
@@ -101,7 +126,9 @@ impl Refusal {
             Refusal::NoRight { .. } => "no-right",
             Refusal::BadPlan(_) => "bad-plan",
             Refusal::NameTaken(..) => "name-taken",
-            Refusal::OwnRelease(_) => "own-release",
+            Refusal::Approval(denied) => denied.code(),
+            Refusal::Authority(denied) => denied.code(),
+            Refusal::Pir(denied) => denied.code(),
             Refusal::NotAsked { .. } => "not-asked",
             Refusal::OtherPlan { .. } => "other-plan",
             Refusal::NoVoteNow(..) => "no-vote-now",
@@ -168,10 +195,9 @@ impl Refusal {
                 format!("{id} is already called {name}"),
                 "give the plan another name, or cancel that release",
             ),
-            Refusal::OwnRelease(who) => pair(
-                format!("{who} submitted this release and may not vote on it"),
-                "somebody else has to vote",
-            ),
+            Refusal::Approval(denied) => denied.words(),
+            Refusal::Authority(denied) => denied.words(),
+            Refusal::Pir(denied) => denied.words(),
             Refusal::NotAsked { who, groups } => (
                 format!("{who} is in none of the groups that are asked"),
                 format!("asked are {}", list(groups)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::approval::Terms;
+use super::approval::{Changed, Overruled, Terms};
 use super::command::{Actor, Choice};
 use super::effect::{Effect, Verb};
 use super::hold::{Hold, HoldKind};
@@ -47,6 +47,12 @@ pub struct Release {
     /// The holds and checks that were waived.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub waived: BTreeMap<HoldId, Waived>,
+    /// Whether people were told that its time box ends soon.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub box_warned: bool,
+    /// How its plan was changed since it was submitted, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<Changed>,
     /// The batches.
     pub batches: Vec<Batch>,
     /// The observation period.
@@ -98,10 +104,12 @@ pub enum Ending {
     Rejected,
     /// A deadline came before anything moved.
     Expired,
-    /// Somebody took it back before anything moved.
+    /// Somebody who controls it dropped it before anything moved.
     Cancelled,
     /// An emergency release took its place while it was observed.
     Superseded,
+    /// Whoever submitted it took it back before anything moved.
+    Withdrawn,
 }
 
 impl Ending {
@@ -114,7 +122,15 @@ impl Ending {
             Ending::Expired => "expired",
             Ending::Cancelled => "cancelled",
             Ending::Superseded => "superseded",
+            Ending::Withdrawn => "withdrawn",
         }
+    }
+
+    /// Whether this ending counts as a failed change, for change failure rates: only what moved
+    /// and had to go back does. A release that was turned down, ran out of time, was dropped or was
+    /// overtaken has failed nobody.
+    pub const fn is_change_failure(self) -> bool {
+        matches!(self, Ending::RolledBack)
     }
 }
 
@@ -163,6 +179,9 @@ pub struct Vote {
     pub at: Timestamp,
     /// The comment; may be empty.
     pub comment: Arc<str>,
+    /// That it blocks no longer, of an objection and a request for changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overruled: Option<Overruled>,
 }
 
 /// One batch of a release.
@@ -458,6 +477,15 @@ impl Release {
             HoldKind::Approval(terms) => Some(terms),
             _ => None,
         })
+    }
+
+    /// Whether it waits on the engine and the clock alone: somebody has pressed start, or nobody has
+    /// to and it has begun.
+    pub fn started(&self) -> bool {
+        self.phase != Phase::Waiting
+            || self
+                .holds()
+                .any(|h| h.id.as_str() == "start" && h.cleared())
     }
 
     /// Whether a call has been begun that has no outcome yet.

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
+use super::authority::{Grant, GrantId};
 use super::charter::Charter;
 use super::effect::{Health, Sight};
 use super::ids::{
     Artifact, EnvName, InstanceName, ReleaseId, ServiceName, Span, TargetName, Timestamp,
 };
+use super::pir::Pir;
 use super::release::{Release, StepStatus, Summary};
 
 /// Everything the room knows that is in the ledger. Cloning it is cheap: all maps are persistent.
@@ -43,6 +45,12 @@ pub struct State {
     /// Which artifact of which service has succeeded where, by its digest.
     #[serde(default)]
     pub proven: OrdSet<(EnvName, ServiceName, Arc<str>)>,
+    /// Authority that was given for a while, ended or not.
+    #[serde(default)]
+    pub grants: OrdMap<GrantId, Arc<Grant>>,
+    /// Reviews, open or closed, by their releases.
+    #[serde(default)]
+    pub pirs: OrdMap<ReleaseId, Arc<Pir>>,
     /// When which release has to be looked at again.
     pub wakes: OrdSet<(Timestamp, ReleaseId)>,
 }

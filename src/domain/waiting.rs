@@ -3,12 +3,13 @@
 
 mod others;
 
-use super::approval::tally;
+use super::approval::{Terms, helps, tally};
+use super::authority;
 use super::charter::Right;
 use super::effect::Health;
 use super::hold::{Hold, HoldKind, HoldState};
 use super::ids::{GroupName, InstanceName, PersonName, ReleaseId, Span, TargetName, Timestamp};
-use super::plan::{Kind, Plan};
+use super::plan::Kind;
 use super::readiness;
 use super::release::{Move, Phase, Release, StepStatus};
 use super::state::State;
@@ -42,6 +43,8 @@ pub enum Whom {
     Voters(Vec<GroupName>),
     /// Members of these groups: evidence.
     Groups(Vec<GroupName>),
+    /// These very people: they object, or have to change the plan.
+    People(Vec<PersonName>),
     /// Whoever may control it.
     Control,
     /// Only time.
@@ -60,6 +63,10 @@ impl Whom {
         match self {
             Whom::Voters(groups) | Whom::Groups(groups) => {
                 let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+                names.join(", ")
+            }
+            Whom::People(people) => {
+                let names: Vec<&str> = people.iter().map(PersonName::as_str).collect();
                 names.join(", ")
             }
             Whom::Control => "control".to_owned(),
@@ -121,6 +128,7 @@ pub fn at(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wait
     at_hold(state, release, hold, now)
 }
 
+#[expect(clippy::too_many_lines, reason = "one short arm for each kind of hold")]
 fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Waiting {
     let (since, until, overdue) = match hold.state {
         HoldState::Open {
@@ -143,8 +151,14 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
         HoldKind::Approval(terms) => {
             let tally = tally(release, terms, now);
             waiting.what = tally.missing_words();
-            waiting.trouble |= !tally.objections.is_empty();
-            waiting.on = Whom::Voters(tally.missing().map(|(g, _)| g.clone()).collect());
+            waiting.trouble |= tally.blocked();
+            waiting.on = if !tally.wants_changes.is_empty() {
+                Whom::People(vec![release.submitter.clone()])
+            } else if !tally.objections.is_empty() {
+                Whom::People(tally.objections)
+            } else {
+                Whom::Voters(tally.missing().map(|(g, _)| g.clone()).collect())
+            };
         }
         HoldKind::Manual { ask } => {
             waiting.word = if hold.id.as_str() == "start" {
@@ -378,23 +392,25 @@ pub fn group(
 /// Whether a release waits on this very person among others.
 fn needs(state: &State, release: &Release, waiting: &Waiting, who: &PersonName) -> bool {
     match &waiting.on {
-        Whom::Voters(groups) => {
-            release.submitter != *who
-                && !release.votes.contains_key(who)
-                && state
-                    .charter
-                    .groups_of(who)
-                    .any(|(name, _)| groups.contains(name))
+        Whom::Voters(_) => {
+            let asks = |terms: &Terms| {
+                let groups = authority::voting(state, who, release, terms, state.now);
+                let groups: Vec<GroupName> = groups.into_iter().cloned().collect();
+                helps(release, terms, state.now, who, &groups)
+            };
+            !release.votes.contains_key(who) && release.terms().is_some_and(asks)
         }
         Whom::Groups(_) => readiness::asks(state, release, who),
-        Whom::Control => control(state, &release.plan, who),
+        Whom::People(people) => people.contains(who),
+        Whom::Control => control(state, release, who),
         // an overdue hold waits on somebody, whatever it waited on before
-        _ => waiting.trouble && waiting.until.is_none() && control(state, &release.plan, who),
+        _ => waiting.trouble && waiting.until.is_none() && control(state, release, who),
     }
 }
 
-fn control(state: &State, plan: &Plan, who: &PersonName) -> bool {
-    state.charter.may(who, Right::Control, &plan.environment)
+fn control(state: &State, release: &Release, who: &PersonName) -> bool {
+    let (plan, id) = (&release.plan, Some(release.id));
+    authority::may(state, who, Right::Control, plan, id, state.now)
 }
 
 /// What the engine will do by itself, and when, in the order in which it will come.
@@ -431,6 +447,12 @@ pub fn ahead(state: &State, release: &Release, now: Timestamp) -> Vec<(String, O
             .take(4)
             .map(|words| (words, None)),
     );
+    if let Some(end) = super::emergency::box_end(release) {
+        lines.push((
+            "its time box ends: what is not closed goes back".to_owned(),
+            Some(end),
+        ));
+    }
     if let Some(until) = waiting.until {
         lines.push((
             format!("deadline of this hold: it {}", waiting.then),

@@ -48,6 +48,15 @@ pub fn of(state: &State, release: &Release) -> Option<Timestamp> {
             at(time);
         }
     }
+    if let Some(end) = super::emergency::box_end(release) {
+        at(end);
+    }
+    if let Some(time) = super::emergency::warns(release) {
+        at(time);
+    }
+    if let Some(time) = super::approval::lapses(state, release) {
+        at(time);
+    }
     for (_, trigger) in armed(release) {
         if let Some(time) = trips_at(state, release, trigger) {
             at(time);

@@ -8,7 +8,8 @@ use tokio::sync::Semaphore;
 
 use super::board::Board;
 use super::explain;
-use crate::domain::{Event, State, What};
+use crate::domain::approval::Told;
+use crate::domain::{Event, State, What, pir};
 
 /// How long the hook command may run.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -58,7 +59,11 @@ impl Hooks {
 }
 
 fn kind(event: &Event) -> Option<(&'static str, crate::domain::ReleaseId)> {
-    let kind = match event.what {
+    let kind = match &event.what {
+        What::Approval(Told::Reopened { .. }) => "approval-lost",
+        What::Approval(Told::PlanChanged { .. }) => "plan-changed",
+        What::Approval(Told::BoxEndsSoon { .. }) => "box-ends-soon",
+        What::Pir(pir::Told::Opened(_)) => "pir-opened",
         What::HoldWarned { .. } => "hold-warned",
         What::DeadlinePassed { .. } => "deadline-passed",
         What::TriggerFired { .. } => "trigger-fired",

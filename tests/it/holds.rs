@@ -102,6 +102,10 @@ fn plan(service: &str, version: &str, place: &str, more: Value) -> Plan {
     for (key, value) in more.as_object().unwrap() {
         plan[key] = value.clone();
     }
+    if plan["kind"] == "emergency" {
+        // nobody votes here, so that somebody else than the submitter has to start it
+        plan["emergency"] = json!({"incident": "INC-1", "reason": "it is down", "lasts": "2h"});
+    }
     serde_json::from_value(plan).unwrap()
 }
 

@@ -8,9 +8,12 @@
     reason = "what happens in a child before it runs its program has no safe form"
 )]
 
+mod approvals;
+mod authority_table;
 mod cli;
 mod cli_configs;
 mod demonstration;
+mod emergencies;
 mod engine;
 mod faults;
 mod fleet;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use holdpoint::domain::approval::{Barred, Denied};
 use holdpoint::domain::release::Finding;
 use holdpoint::domain::{
     Ask, Call, Choice, Control, Event, Health, HoldId, MetricVerdict, Phase, Refusal, ReleaseId,
@@ -103,7 +104,7 @@ fn votes_are_counted_by_people_and_groups() {
     let id = room.submit("ada", plan()).unwrap();
     assert!(matches!(
         room.vote("ada", id, Choice::Approve),
-        Err(Refusal::OwnRelease(_))
+        Err(Refusal::Approval(Denied::OwnWork(_, Barred::Submitter)))
     ));
     assert!(matches!(
         room.vote("guest", id, Choice::Approve),
@@ -355,7 +356,7 @@ fn a_name_is_taken_once_and_only_by_open_releases() {
     ));
     room.control("pipeline", id, Control::Cancel { why: "".into() })
         .unwrap();
-    assert_eq!(room.waiting(id), "closed: cancelled");
+    assert_eq!(room.waiting(id), "closed: withdrawn");
     room.submit("ada", plan()).unwrap();
 }
 

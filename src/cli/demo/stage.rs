@@ -45,7 +45,7 @@ pub const COLLEAGUES: [Colleague; 6] = [
     Colleague {
         name: "dana",
         full_name: "Dana Ruiz",
-        groups: &["developers"],
+        groups: &["developers", "duty"],
     },
     Colleague {
         name: "ci",
@@ -116,7 +116,9 @@ fn people() -> io::Result<(String, Vec<(String, String)>)> {
         "# The people of the demo. Everyone but you is made up.\n\
          [group.operations]\nmay = [\"submit\", \"control\"]\n\n\
          [group.security]\nmay = []\n\n\
-         [group.developers]\nmay = [\"submit\"]\n",
+         [group.developers]\nmay = [\"submit\"]\n\n\
+         # may overrule an objection, and give others authority for a while\n\
+         [group.duty]\nmay = [\"overrule\", \"grant\"]\n",
     );
     let mut tokens = Vec::new();
     for colleague in &COLLEAGUES {

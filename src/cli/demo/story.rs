@@ -249,6 +249,16 @@ pub fn plan(
     {
         map.insert("window".to_owned(), window);
     }
+    if story == Story::Emergency
+        && let Value::Object(map) = &mut plan
+    {
+        let grounds = json!({
+            "incident": format!("INC-{}", ticket % 100),
+            "reason": "customers see errors since this morning",
+            "lasts": "1h",
+        });
+        map.insert("emergency".to_owned(), grounds);
+    }
     serde_json::from_value(plan)
 }
 

@@ -2,16 +2,17 @@
 
 use super::holds::{CheckLine, DependencyView, TurnView, WaivedView};
 use super::release::{
-    BackView, BatchView, HoldView, InstanceView, LiveView, LogView, MoveView, NeedView, NoteView,
-    PausedView, ReleaseLine, ReleaseView, ServiceView, TriggerView, VerdictView, VoteView,
-    WaitingView,
+    BackView, BatchView, ChangedView, HoldView, InstanceView, LiveView, LogView, MoveView,
+    NeedView, NoteView, PausedView, ReleaseLine, ReleaseView, ServiceView, TriggerView,
+    VerdictView, VoteView, WaitingView,
 };
 use super::time;
-use crate::domain::approval::tally;
+use crate::domain::approval::{Changed, tally};
 use crate::domain::hold::{Hold, HoldKind, HoldState};
 use crate::domain::release::{Move, Release, StepStatus, Summary};
 use crate::domain::waiting::{self, Waiting, Whom};
 use crate::domain::{PersonName, Phase, State, Timestamp};
+use crate::domain::{emergency, press};
 
 /// The word of a phase.
 pub const fn phase(phase: Phase) -> &'static str {
@@ -93,7 +94,7 @@ impl ReleaseLine {
             turn: turn.to_owned(),
             exposure: release.exposed(),
             submitted: time(release.submitted),
-            waiting: Some(WaitingView::of(release, &waits)),
+            waiting: Some(WaitingView::of(state, release, &waits, now)),
         }
     }
 
@@ -161,13 +162,17 @@ impl LiveView {
             }),
             con: release.con.as_ref().map(ToString::to_string),
             exposure: release.exposed(),
-            waiting: WaitingView::of(release, &waits),
+            waiting: WaitingView::of(state, release, &waits, now),
             approval: needs(release, now),
             votes: votes(release),
             readiness: CheckLine::all(release, now),
             needs: DependencyView::all(state, release),
             queue: TurnView::of(state, release),
             waived: WaivedView::all(release),
+            approved: release.approval().and_then(cleared),
+            started: started(release),
+            changed: release.changed.iter().map(changed).collect(),
+            box_ends: emergency::box_end(release).map(time),
             batches: batches.collect(),
             observe: HoldView::of(&release.observe),
             back: release.back.as_ref().map(|back| BackView {
@@ -190,10 +195,11 @@ impl LiveView {
 }
 
 impl WaitingView {
-    fn of(release: &Release, waits: &Waiting) -> WaitingView {
+    fn of(state: &State, release: &Release, waits: &Waiting, now: Timestamp) -> WaitingView {
         let (on, names) = match &waits.on {
             Whom::Voters(groups) => ("voters", groups.iter().map(ToString::to_string).collect()),
             Whom::Groups(groups) => ("groups", groups.iter().map(ToString::to_string).collect()),
+            Whom::People(people) => ("people", people.iter().map(ToString::to_string).collect()),
             Whom::Control => ("control", Vec::new()),
             Whom::Clock => ("clock", Vec::new()),
             Whom::Engine => ("engine", Vec::new()),
@@ -211,6 +217,7 @@ impl WaitingView {
             until: waits.until.map(time),
             then: waits.then.to_owned(),
             trouble: waits.trouble,
+            next: press::next(state, release, waits, now),
         }
     }
 }
@@ -266,6 +273,30 @@ fn needs(release: &Release, now: Timestamp) -> Vec<NeedView> {
         .collect()
 }
 
+/// When a hold was cleared.
+fn cleared(hold: &Hold) -> Option<String> {
+    match hold.state {
+        HoldState::Cleared { at, .. } => Some(time(at)),
+        HoldState::ToCome | HoldState::Open { .. } => None,
+    }
+}
+
+fn started(release: &Release) -> Option<String> {
+    let pressed = release.holds().find(|h| h.id.as_str() == "start");
+    let began = || release.batches.first()?.began.map(time);
+    pressed.and_then(cleared).or_else(began)
+}
+
+fn changed(change: &Changed) -> ChangedView {
+    ChangedView {
+        by: change.by.to_string(),
+        at: time(change.at),
+        was: change.was.to_string(),
+        changes: change.changes.iter().map(Into::into).collect(),
+        voided: change.voided.iter().map(ToString::to_string).collect(),
+    }
+}
+
 fn votes(release: &Release) -> Vec<VoteView> {
     let votes = release.votes.iter();
     votes
@@ -275,6 +306,9 @@ fn votes(release: &Release) -> Vec<VoteView> {
             groups: vote.groups.iter().map(ToString::to_string).collect(),
             at: time(vote.at),
             comment: vote.comment.to_string(),
+            lapses: release.terms().and_then(|t| t.lapses(vote)).map(time),
+            overruled_by: vote.overruled.as_ref().map(|o| o.by.to_string()),
+            overruled_why: vote.overruled.as_ref().map(|o| o.why.to_string()),
         })
         .collect()
 }

@@ -3,10 +3,12 @@
 mod fold;
 mod holds;
 mod release;
+mod rules;
 
 pub use fold::phase;
 pub use holds::ChecksView;
 pub use release::{ReleaseLine, ReleaseView};
+pub use rules::{AuthorityView, ChangeView, PirView, PlanDiffView};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::{JsonSchema, Schema};
@@ -39,6 +41,8 @@ pub struct DoneView {
     pub phase: String,
     /// What it waits for now, in a sentence; empty when it is closed.
     pub waiting: String,
+    /// Who has to do what next, by name, in a sentence; empty when nobody has to.
+    pub next: String,
 }
 
 /// What a plan would lead to; nothing was submitted.
@@ -207,6 +211,7 @@ pub fn line(value: &impl Serialize) -> String {
 /// All schemas by name.
 pub fn schemas() -> Vec<(&'static str, Schema)> {
     vec![
+        ("authority", schemars::schema_for!(AuthorityView)),
         ("backup", schemars::schema_for!(BackupView)),
         ("check", schemars::schema_for!(CheckView)),
         ("checks", schemars::schema_for!(ChecksView)),
@@ -216,6 +221,8 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("entry", schemars::schema_for!(EntryView<'_>)),
         ("error", schemars::schema_for!(ErrorView)),
         ("init", schemars::schema_for!(InitView)),
+        ("pir", schemars::schema_for!(PirView)),
+        ("plan-diff", schemars::schema_for!(PlanDiffView)),
         ("release", schemars::schema_for!(ReleaseView)),
         ("release-line", schemars::schema_for!(ReleaseLine)),
         ("serve", schemars::schema_for!(ServeView)),

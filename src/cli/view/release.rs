@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::holds::{CheckLine, DependencyView, TurnView, WaivedView};
+use super::rules::ChangeView;
 
 /// A release, in full. What the ledger alone remembers of a closed release is empty here.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -28,7 +29,7 @@ pub struct ReleaseView {
     /// When it was submitted.
     pub submitted: String,
     /// How it ended, once it is closed: `succeeded`, `rolled-back`, `rejected`, `expired`,
-    /// `cancelled` or `superseded`.
+    /// `cancelled`, `withdrawn` or `superseded`.
     pub ending: Option<String>,
     /// Why it ended, in a sentence.
     pub why: Option<String>,
@@ -66,6 +67,14 @@ pub struct LiveView {
     pub queue: Option<TurnView>,
     /// What was waived.
     pub waived: Vec<WaivedView>,
+    /// When its approval was complete; nothing while it is asked for, or where it needs none.
+    pub approved: Option<String>,
+    /// When somebody started it, or it began by itself: approved and started are two states.
+    pub started: Option<String>,
+    /// How its plan was changed since it was submitted, oldest first.
+    pub changed: Vec<ChangedView>,
+    /// When the time box of an emergency ends, once it runs.
+    pub box_ends: Option<String>,
     /// The batches.
     pub batches: Vec<BatchView>,
     /// The observation period.
@@ -145,9 +154,9 @@ pub struct WaitingView {
     pub word: String,
     /// In a sentence without its subject.
     pub what: String,
-    /// On whom: `voters`, `groups`, `control`, `clock`, `engine`, `release` or `instance`.
+    /// On whom: `voters`, `people`, `groups`, `control`, `clock`, `engine`, `release` or `instance`.
     pub on: String,
-    /// Their names: groups, a release, an instance.
+    /// Their names: groups, people, a release, an instance.
     pub names: Vec<String>,
     /// Since when.
     pub since: String,
@@ -159,6 +168,8 @@ pub struct WaitingView {
     pub then: String,
     /// Whether something is wrong.
     pub trouble: bool,
+    /// Who has to do what next, by name, in a sentence; empty when nobody has to.
+    pub next: String,
 }
 
 /// Votes that a group owes.
@@ -177,7 +188,7 @@ pub struct NeedView {
 pub struct VoteView {
     /// Whose.
     pub who: String,
-    /// `approve`, `reject`, `object` or `abstain`.
+    /// `approve`, `reject`, `object`, `abstain` or `request-changes`.
     pub choice: String,
     /// For which groups it can count.
     pub groups: Vec<String>,
@@ -185,6 +196,27 @@ pub struct VoteView {
     pub at: String,
     /// The comment; may be empty.
     pub comment: String,
+    /// When it counts no longer, where policy lets votes lapse.
+    pub lapses: Option<String>,
+    /// Who overruled it, if it was an objection and somebody did.
+    pub overruled_by: Option<String>,
+    /// Why it was overruled.
+    pub overruled_why: Option<String>,
+}
+
+/// A change of the plan.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ChangedView {
+    /// By whom.
+    pub by: String,
+    /// When.
+    pub at: String,
+    /// The digest of the plan before.
+    pub was: String,
+    /// The fields that are different.
+    pub changes: Vec<ChangeView>,
+    /// Whose votes count no more.
+    pub voided: Vec<String>,
 }
 
 /// A batch.

@@ -114,7 +114,7 @@ impl Known<'_> {
 
     /// A command whose program is found wherever the engine stands: a path is meant from the room,
     /// a bare name is looked for where programs are.
-    fn from_here(&self, argv: &[String]) -> Vec<Arc<str>> {
+    fn meant_here(&self, argv: &[String]) -> Vec<Arc<str>> {
         let mut words: Vec<Arc<str>> = argv.iter().map(|word| word.as_str().into()).collect();
         if let Some(program) = words.first_mut().filter(|word| word.contains('/')) {
             *program = self.dir.join(&**program).to_string_lossy().into();
@@ -177,7 +177,7 @@ impl ReadinessEntry {
                     );
                 }
                 Some(Clearing::Command {
-                    argv: known.from_here(argv),
+                    argv: known.meant_here(argv),
                     timeout: self.timeout.unwrap_or(TIMEOUT),
                     every: self.every.unwrap_or(EVERY),
                 })

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::holds::{LimitEntry, PromotionEntry, ReadinessEntry};
 use super::{Checker, segment};
+use crate::domain::approval::Exclusion;
 use crate::domain::charter::{ApprovalRule, Charter, Environment};
 use crate::domain::plan::Kind;
 use crate::domain::{EnvName, GroupName, Span};
@@ -41,6 +42,11 @@ struct RuleEntry {
     needs: BTreeMap<GroupName, u32>,
     #[serde(default = "yes")]
     distinct_people: bool,
+    #[serde(default)]
+    excludes: Vec<Exclusion>,
+    vote_lasts: Option<Span>,
+    #[serde(default)]
+    window_binds: bool,
     #[serde(default = "week")]
     expires: Span,
 }
@@ -102,13 +108,18 @@ impl PolicyFile {
                     );
                 }
             }
-            if entry.expires == Span(0) {
-                check.add(
-                    &at("expires".to_owned()),
-                    "expires-at-once",
-                    "the question would be over before anybody has read it".to_owned(),
-                    "give people time, such as 7d",
-                );
+            for (key, span) in [
+                ("expires", Some(entry.expires)),
+                ("vote_lasts", entry.vote_lasts),
+            ] {
+                if span == Some(Span(0)) {
+                    check.add(
+                        &at(key.to_owned()),
+                        "expires-at-once",
+                        "the question would be over before anybody has read it".to_owned(),
+                        "give people time, such as 7d",
+                    );
+                }
             }
             if entry.production && production.is_empty() && entry.environments.is_empty() {
                 // an empty set of environments stands for all of them, which is not what was meant
@@ -131,6 +142,9 @@ impl RuleEntry {
             kinds: self.kinds.iter().copied().collect(),
             needs: self.needs.clone(),
             distinct_people: self.distinct_people,
+            excludes: self.excludes.iter().copied().collect(),
+            vote_lasts: self.vote_lasts,
+            window_binds: self.window_binds,
             expires: self.expires,
         }
     }
@@ -162,6 +176,9 @@ fn shipped<'g>(
             .map(|name| (GroupName::from(*name), 1))
             .collect(),
         distinct_people: true,
+        excludes: BTreeSet::new(),
+        vote_lasts: None,
+        window_binds: false,
         expires: EXPIRES,
     }]
 }

@@ -23,7 +23,7 @@ pub struct Terms {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vote_lasts: Option<Span>,
     /// Whether a change of the window alone voids the votes.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub window_binds: bool,
     /// How long the question stays open before the release expires.
     #[serde(default = "a_week")]
@@ -61,8 +61,10 @@ impl Terms {
         let mut terms = rule.map_or_else(Terms::default, |rule| Terms {
             needs: rule.needs.clone(),
             distinct_people: rule.distinct_people,
+            excludes: rule.excludes.clone(),
+            vote_lasts: rule.vote_lasts,
+            window_binds: rule.window_binds,
             expires: rule.expires,
-            ..Terms::default()
         });
         for (group, count) in &plan.approval {
             let slot = terms.needs.entry(group.clone()).or_default();
@@ -76,6 +78,8 @@ impl Terms {
         let plan = &release.plan;
         if release.submitter == *who {
             Some(Barred::Submitter)
+        } else if release.changed.iter().any(|c| c.by == *who) {
+            Some(Barred::Changer)
         } else if self.excludes.contains(&Exclusion::Authors) && plan.authors.contains(who) {
             Some(Barred::Author)
         } else if self.excludes.contains(&Exclusion::Starter)
@@ -98,15 +102,24 @@ impl Terms {
 pub enum Barred {
     /// They submitted it.
     Submitter,
+    /// They changed its plan.
+    Changer,
     /// They wrote commits in it.
     Author,
     /// They started the pipeline that submitted it.
     Starter,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-const fn is_false(value: &bool) -> bool {
-    !*value
+impl Barred {
+    /// What they did, in a sentence about them.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Barred::Submitter => "submitted this release",
+            Barred::Changer => "changed this release's plan",
+            Barred::Author => "wrote commits of this release",
+            Barred::Starter => "started the pipeline of this release",
+        }
+    }
 }
 
 const fn a_week() -> Span {

@@ -25,7 +25,7 @@ impl Draft {
 
     /// One step on the way; `false` when there is none to take.
     fn step(&mut self, release: &Release) -> bool {
-        if self.reopen(release) {
+        if self.open_again(release) {
             return true;
         }
         let Some(hold) = release.hold() else {
@@ -68,7 +68,7 @@ impl Draft {
 
     /// Opens a hold again that the release has passed and that would bar its way now: what let it
     /// pass must still be so when it begins.
-    fn reopen(&mut self, release: &Release) -> bool {
+    fn open_again(&mut self, release: &Release) -> bool {
         if release.phase != Phase::Waiting {
             return false;
         }
@@ -137,6 +137,7 @@ impl Draft {
                 con: release.con.clone(),
                 was,
             });
+            self.open_pir(release);
         }
         self.push_own(What::BatchBegan {
             release: id,

@@ -56,6 +56,9 @@ impl Draft {
             | Ask::Vote { .. }
             | Ask::Readiness(_)
             | Ask::Waive { .. }
+            | Ask::Approval(_)
+            | Ask::Authority(_)
+            | Ask::Pir(_)
             | Ask::Control { .. } => {}
         }
         Ok(())
@@ -84,6 +87,8 @@ impl Draft {
             .map(|(_, id)| *id)
             .collect();
         for id in due {
+            self.time_box(id);
+            self.reopen(id);
             self.deadlines(id);
             self.retries(id);
             self.instance_triggers(id);

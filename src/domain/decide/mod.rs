@@ -4,6 +4,9 @@
 //! on as far as it may go.
 
 mod advance;
+mod approval;
+mod authority;
+mod emergency;
 mod machine;
 mod people;
 mod readiness;
@@ -93,6 +96,9 @@ impl Draft {
                 hold,
                 reason,
             } => self.waive(&command.who, *release, hold, reason),
+            Ask::Approval(ask) => self.approval(&command.who, ask),
+            Ask::Authority(ask) => self.authority(&command.who, ask),
+            Ask::Pir(ask) => self.pir(&command.who, ask),
             Ask::Control { release, control } => self.control(&command.who, *release, control),
             machine => self.machine(&command.who, machine),
         }

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use super::Draft;
-use crate::domain::approval::tally;
+use crate::domain::approval::{Denied, Terms, tally};
+use crate::domain::authority;
 use crate::domain::canonical;
 use crate::domain::charter::Right;
 use crate::domain::command::{Actor, Choice, Control};
 use crate::domain::event::What;
 use crate::domain::hold::HoldKind;
-use crate::domain::ids::{GroupName, HoldId, InstanceName, PersonName, ReleaseId, TargetName};
+use crate::domain::ids::{HoldId, InstanceName, PersonName, ReleaseId, TargetName};
 use crate::domain::needs;
-use crate::domain::plan::Plan;
+use crate::domain::plan::{Kind, Plan};
 use crate::domain::problems;
 use crate::domain::readiness;
 use crate::domain::refusal::Refusal;
@@ -25,16 +26,8 @@ impl Draft {
         if !problems.is_empty() {
             return Err(Refusal::BadPlan(problems));
         }
-        self.allowed(&person, Right::Submit, "submit", plan)?;
-        if let Some(name) = &plan.name
-            && let Some((id, _)) = self
-                .state
-                .live
-                .iter()
-                .find(|(_, r)| r.plan.name.as_ref() == Some(name))
-        {
-            return Err(Refusal::NameTaken(name.clone(), *id));
-        }
+        self.allowed(&person, Right::Submit, "submit", plan, None)?;
+        self.name_is_free(plan, None)?;
         let release = ReleaseId(self.state.last_id + 1);
         self.push(What::Submitted {
             release,
@@ -48,66 +41,16 @@ impl Draft {
         Ok(())
     }
 
-    pub(super) fn vote(
-        &mut self,
-        who: &Actor,
-        id: ReleaseId,
-        choice: Choice,
-        comment: &Arc<str>,
-        seen: Option<&str>,
-    ) -> Result<(), Refusal> {
-        let release = self.release(id)?;
-        let person = known(who, &self.state.charter.people)?;
-        let Some(terms) = release.terms() else {
-            return Err(Refusal::NoVoteNow(choice, "this release needs no approval"));
+    /// Refuses a plan's name that another open release has.
+    pub(super) fn name_is_free(&self, plan: &Plan, own: Option<ReleaseId>) -> Result<(), Refusal> {
+        let Some(name) = &plan.name else {
+            return Ok(());
         };
-        if let Some(seen) = seen
-            && !same_digest(seen, &release.digest)
-        {
-            return Err(Refusal::OtherPlan {
-                seen: seen.into(),
-                is: release.digest.clone(),
-            });
+        let mut live = self.state.live.iter();
+        match live.find(|(id, r)| r.plan.name.as_ref() == Some(name) && own != Some(**id)) {
+            Some((id, _)) => Err(Refusal::NameTaken(name.clone(), *id)),
+            None => Ok(()),
         }
-        if release.submitter == person {
-            return Err(Refusal::OwnRelease(person));
-        }
-        let charter = &self.state.charter;
-        let groups: Vec<GroupName> = charter
-            .groups_of(&person)
-            .map(|(name, _)| name.clone())
-            .filter(|name| terms.needs.contains_key(name))
-            .collect();
-        if groups.is_empty() {
-            return Err(Refusal::NotAsked {
-                who: person,
-                groups: terms.needs.keys().cloned().collect(),
-            });
-        }
-        let started = release
-            .holds()
-            .any(|h| h.id.as_str() == "start" && h.cleared());
-        if release.phase != Phase::Waiting || started {
-            return Err(Refusal::NoVoteNow(choice, "the release has been started"));
-        }
-        self.push(What::Voted {
-            release: id,
-            digest: release.digest.clone(),
-            choice,
-            groups,
-            comment: comment.clone(),
-        });
-        if choice == Choice::Reject {
-            let why = if comment.is_empty() {
-                format!("rejected by {person}")
-            } else {
-                format!("rejected by {person}: {comment}")
-            };
-            self.close(id, Ending::Rejected, why);
-        } else {
-            self.advance(id);
-        }
-        Ok(())
     }
 
     pub(super) fn control(
@@ -121,7 +64,8 @@ impl Draft {
         // whoever submitted a release may take it back
         let own = matches!(control, Control::Cancel { .. }) && release.submitter == person;
         if !own {
-            self.allowed(&person, Right::Control, control.word(), &release.plan)?;
+            let word = control.word();
+            self.allowed(&person, Right::Control, word, &release.plan, Some(id))?;
         }
         match control {
             Control::Start => self.start(&release, &person),
@@ -130,7 +74,7 @@ impl Draft {
             Control::Promote { seen } => self.promote(&release, &person, seen.as_ref()),
             Control::Retry { instance } => self.retry(&release, instance.as_ref()),
             Control::RollBack { why } => self.roll_back(&release, why),
-            Control::Cancel { why } => self.cancel(&release, why),
+            Control::Cancel { why } => self.cancel(&release, &person, why),
             Control::HandOver { note } => self.hand_over(&release, note),
         }
     }
@@ -141,9 +85,10 @@ impl Draft {
         right: Right,
         what: &'static str,
         plan: &Plan,
+        release: Option<ReleaseId>,
     ) -> Result<(), Refusal> {
         let charter = &self.state.charter;
-        if charter.may(who, right, &plan.environment) {
+        if authority::may(&self.state, who, right, plan, release, self.now()) {
             return Ok(());
         }
         Err(Refusal::NoRight {
@@ -161,6 +106,7 @@ impl Draft {
                 tally(release, terms, self.now()).missing_words(),
             )),
             Some(_) if hold.is_some_and(|h| h.id.as_str() == "start") => {
+                self.second_person(release, who)?;
                 self.clear(release.id, &HoldId::from("start"), who.as_str().to_owned());
                 self.advance(release.id);
                 Ok(())
@@ -171,6 +117,20 @@ impl Draft {
             ))),
             _ => Err(Refusal::AlreadyStarted),
         }
+    }
+
+    /// Behind an emergency stand two people at least: whose work it is, and another one.
+    fn second_person(&self, release: &Release, who: &PersonName) -> Result<(), Refusal> {
+        let own = |who: &PersonName| match release.terms() {
+            Some(terms) => terms.bars(release, who).is_some(),
+            None => Terms::default().bars(release, who).is_some(),
+        };
+        let votes = release.votes.iter();
+        let mut yes = votes.filter(|(_, v)| v.choice == Choice::Approve);
+        if release.plan.kind == Kind::Emergency && own(who) && !yes.any(|(who, _)| !own(who)) {
+            return Err(Denied::SecondPerson(who.clone()).into());
+        }
+        Ok(())
     }
 
     fn pause(&mut self, release: &Release, why: &Arc<str>) -> Result<(), Refusal> {
@@ -262,19 +222,29 @@ impl Draft {
         Ok(())
     }
 
-    fn cancel(&mut self, release: &Release, why: &Arc<str>) -> Result<(), Refusal> {
+    fn cancel(
+        &mut self,
+        release: &Release,
+        who: &PersonName,
+        why: &Arc<str>,
+    ) -> Result<(), Refusal> {
         if release.touched().next().is_some() {
             return Err(Refusal::SomethingMoved);
         }
+        let ending = if release.submitter == *who {
+            Ending::Withdrawn
+        } else {
+            Ending::Cancelled
+        };
         let why = if why.is_empty() {
-            "cancelled before anything moved".to_owned()
+            format!("{} before anything moved", ending.words())
         } else {
             why.to_string()
         };
         let id = release.id;
         self.push(What::Closed {
             release: id,
-            ending: Ending::Cancelled,
+            ending,
             why: why.into(),
         });
         self.freed(release);
@@ -306,11 +276,4 @@ pub(super) fn known(
         .filter(|name| people.contains_key(*name))
         .cloned()
         .ok_or(Refusal::NoIdentity)
-}
-
-/// Whether what a voter names is this digest: whole, or its first eight digits or more.
-fn same_digest(seen: &str, digest: &str) -> bool {
-    let hex = |t: &str| t.strip_prefix("sha256:").unwrap_or(t).to_ascii_lowercase();
-    let seen = hex(seen);
-    seen.len() >= 8 && hex(digest).starts_with(&seen)
 }

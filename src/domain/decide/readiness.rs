@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Draft;
 use super::people::known;
+use crate::domain::authority;
 use crate::domain::charter::Right;
 use crate::domain::command::Actor;
 use crate::domain::event::What;
@@ -76,9 +77,10 @@ impl Draft {
         let charter = &self.state.charter;
         let environment = &release.plan.environment;
         if groups.is_empty() {
+            let (plan, id, now) = (&release.plan, Some(release.id), self.now());
             let may = [Right::Submit, Right::Control]
                 .into_iter()
-                .any(|right| charter.may(who, right, environment));
+                .any(|right| authority::may(&self.state, who, right, plan, id, now));
             if !may {
                 return Err(Refusal::NoRight {
                     who: who.clone(),
@@ -87,10 +89,7 @@ impl Draft {
                     groups: charter.groups_with(Right::Control, environment),
                 });
             }
-        } else if !charter
-            .groups_of(who)
-            .any(|(name, _)| groups.contains(name))
-        {
+        } else if !readiness::asked_of(&self.state, release, groups, who, self.now()) {
             return Err(Refusal::Readiness(No::NotInGroup {
                 who: who.clone(),
                 check: rule.check.clone(),
@@ -154,7 +153,13 @@ impl Draft {
     ) -> Result<(), Refusal> {
         let release = self.release(id)?;
         let person = known(who, &self.state.charter.people)?;
-        self.allowed(&person, Right::Waive, "waive holds", &release.plan)?;
+        self.allowed(
+            &person,
+            Right::Waive,
+            "waive holds",
+            &release.plan,
+            Some(id),
+        )?;
         let no = |why| Err(Refusal::Waiver(why));
         let Some((name, hold)) = waiver::named(&release, word) else {
             return no(waiver::Refusal::UnknownHold {

@@ -2,6 +2,7 @@
 //! agree.
 
 use crate::domain::approval::tally;
+use crate::domain::authority;
 use crate::domain::hold::HoldKind;
 use crate::domain::ladder::{Station, rungs};
 use crate::domain::plan::Kind;
@@ -244,9 +245,8 @@ pub(super) fn votes(desk: &Desk, world: World<'_>, release: &Release, cols: u16)
                 .charter
                 .people
                 .iter()
-                .filter(|(name, p)| {
-                    p.groups.contains(group)
-                        && **name != release.submitter
+                .filter(|(name, _)| {
+                    authority::voting(world.state, name, release, terms, world.now).contains(&group)
                         && !release.votes.contains_key(*name)
                 })
                 .map(|(name, _)| world.person(name))
@@ -306,7 +306,9 @@ fn said(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line
     for (who, vote) in &release.votes {
         let (role, glyph) = match vote.choice {
             Choice::Approve => (Role::StatusGood, Glyph::Done),
-            Choice::Reject | Choice::Object => (Role::StatusBad, Glyph::Failed),
+            Choice::Reject | Choice::Object | Choice::RequestChanges => {
+                (Role::StatusBad, Glyph::Failed)
+            }
             Choice::Abstain => (Role::Dim, Glyph::Dot),
         };
         // an approval without words is told by the count

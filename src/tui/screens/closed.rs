@@ -14,7 +14,7 @@ pub(super) const fn look(ending: Ending) -> (Role, Glyph) {
         Ending::Succeeded => (Role::StatusGood, Glyph::Done),
         Ending::RolledBack => (Role::StatusBad, Glyph::Back),
         Ending::Rejected => (Role::StatusBad, Glyph::Failed),
-        Ending::Expired | Ending::Cancelled | Ending::Superseded => {
+        Ending::Expired | Ending::Cancelled | Ending::Superseded | Ending::Withdrawn => {
             (Role::StatusHistory, Glyph::NotReached)
         }
     }

@@ -18,7 +18,10 @@ use super::rollout::tone;
 /// On whom a release waits, in a sentence.
 pub(super) fn on_words(world: World<'_>, on: &Whom) -> String {
     match on {
-        Whom::Voters(groups) if groups.is_empty() => "whoever objects".to_owned(),
+        Whom::People(people) => {
+            let names: Vec<String> = people.iter().map(|name| world.person(name)).collect();
+            names.join(", ")
+        }
         Whom::Voters(groups) | Whom::Groups(groups) => {
             let parts: Vec<String> = groups
                 .iter()

@@ -200,7 +200,7 @@ fn many_marked_rows_are_voted_on_at_once_with_a_result_each() {
     seat.types("all read").keys("enter");
     assert_eq!(seat.commands.len(), 2);
     shows(&seat, "what became of 3 releases");
-    shows(&seat, "R-2 is closed by now: cancelled");
+    shows(&seat, "R-2 is closed by now: withdrawn");
     assert_eq!(seat.text().matches("✓ R-").count(), 2);
 }
 

@@ -165,6 +165,9 @@ fn charter() -> Charter {
             kinds: Default::default(),
             needs: [("security".into(), 1), ("operations".into(), 1)].into(),
             distinct_people: true,
+            excludes: Default::default(),
+            vote_lasts: None,
+            window_binds: false,
             expires: Span::mins(120),
         }],
         ..Charter::default()
@@ -426,7 +429,10 @@ pub fn busy() -> Room {
     });
     let billing = submit(&mut room, plan("billing", "5.0.0", window_later));
     approve(&mut room, billing);
-    let emergency = json!({"kind": "emergency", "start": "auto"});
+    let emergency = json!({
+        "kind": "emergency", "start": "auto",
+        "emergency": {"incident": "INC-90", "reason": "checkout fails for everybody", "lasts": "4h"},
+    });
     submit(&mut room, plan("web", "88.1.0", emergency));
     manual(&mut room);
     let second = submit(

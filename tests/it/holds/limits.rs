@@ -28,6 +28,7 @@ fn a_freed_place_goes_to_the_first_in_the_queue_by_itself() {
     let d = room
         .submit("ci", plan("ledger", "5.0.1", "staging", fix))
         .unwrap();
+    room.control("ada", d, Control::Start).unwrap();
     room.see();
     let said = |room: &Room, id| room.waiting(id);
     assert_eq!(
@@ -228,7 +229,8 @@ proptest! {
                     let kind = if emergency && what == 0 { "emergency" } else { "normal" };
                     let version = format!("5.0.{}", room.state().last_id);
                     let plan = plan(SERVICES[service], &version, place, json!({"kind": kind}));
-                    room.submit("ci", plan).map(|_| ())
+                    let next = ReleaseId(room.state().last_id + 1);
+                    room.submit("ci", plan).and_then(|_| room.control("ada", next, Control::Start))
                 }
                 3 => room.control("ada", id, Control::Pause { why: why() }),
                 4 => room.control("ada", id, Control::Resume),
@@ -257,6 +259,7 @@ proptest! {
             let ids: Vec<ReleaseId> = room.state().live.keys().copied().collect();
             for id in ids {
                 let _ = room.control("ada", id, Control::Resume);
+                let _ = room.control("ada", id, Control::Start);
             }
             room.work();
             room.pass(Span::mins(2));

@@ -269,6 +269,7 @@ fn the_same_artifact_must_have_succeeded_on_the_path_before() {
             plan("ledger", "9.9.9", "prod", json!({"kind": "emergency"})),
         )
         .unwrap();
+    room.control("ada", fix, Control::Start).unwrap();
     room.work();
     assert_eq!(
         phase(&room, fix),

@@ -107,6 +107,9 @@ pub fn charter() -> Charter {
             kinds: Default::default(),
             needs: [("security".into(), 1), ("operations".into(), 1)].into(),
             distinct_people: true,
+            excludes: Default::default(),
+            vote_lasts: None,
+            window_binds: false,
             expires: Span::mins(120),
         }],
         ..Charter::default()
