@@ -307,6 +307,11 @@ fn readiness_with_every_kind_of_evidence_in_a_shell() {
     place.refused(&other, "other-artifact");
     let same = other.replace(&"0".repeat(64), &"ab54a98ceb1f0ad2".repeat(4));
     place.ok(&same);
+    words_of_people(&place);
+}
+
+/// What people say, take back and waive, until the release goes.
+fn words_of_people(place: &Place) {
     // people's word; the submitter's alone is not enough, and it can be taken back
     place.refused(
         "release evidence one go-no-go --statement go --as dev",
@@ -319,7 +324,7 @@ fn readiness_with_every_kind_of_evidence_in_a_shell() {
     place.ok("release evidence one go-no-go --statement go --as ada");
     place.ok("release evidence one go-no-go --revoke 'graphs look odd' --as bo");
     assert_eq!(
-        state_of(&place, "go-no-go"),
+        state_of(place, "go-no-go"),
         "failed: bo: taken back: graphs look odd"
     );
     // one option, not two, and not none
