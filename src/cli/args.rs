@@ -4,6 +4,7 @@
 //! files at once, the engine's side reads them again to carry them out.
 
 mod calendar;
+mod holds;
 mod policy;
 
 use std::path::PathBuf;
@@ -15,7 +16,10 @@ use crate::domain::charter::Right;
 use crate::domain::{Choice, Span};
 
 pub use calendar::{CalendarVerb, ImportAs, ScopeArgs};
+pub use holds::{EvidenceArgs, EvidenceKind, WaiveArgs};
 pub use policy::PolicyVerb;
+
+use holds::{EVIDENCE, WAIVE};
 
 /// The control room for releases, in a terminal.
 ///
@@ -324,6 +328,17 @@ Example:
         /// An id (R-7) or a unique name.
         release: String,
     },
+    /// Its checklist: what clears each check, and how it stands.
+    Checks {
+        /// An id (R-7) or a unique name.
+        release: String,
+    },
+    /// Hand in evidence for a check of its checklist.
+    #[command(after_help = EVIDENCE)]
+    Evidence(EvidenceArgs),
+    /// Let it pass a hold, with a reason; needs the right `waive`.
+    #[command(after_help = WAIVE)]
+    Waive(WaiveArgs),
     /// Start it, once it is approved.
     Start {
         /// An id (R-7) or a unique name.
@@ -423,7 +438,7 @@ your word does not count on your own releases.")]
     Grant {
         /// To whom: the name in people.toml.
         person: String,
-        /// A right: submit, control or overrule.
+        /// A right: submit, control, overrule or waive.
         #[arg(
             long,
             value_enum,
@@ -482,6 +497,8 @@ pub enum RightArg {
     Control,
     /// Overrule objections.
     Overrule,
+    /// Let releases pass holds.
+    Waive,
     /// Give authority; refused, people.toml alone gives it.
     Grant,
 }
@@ -492,6 +509,7 @@ impl From<RightArg> for Right {
             RightArg::Submit => Right::Submit,
             RightArg::Control => Right::Control,
             RightArg::Overrule => Right::Overrule,
+            RightArg::Waive => Right::Waive,
             RightArg::Grant => Right::Grant,
         }
     }
@@ -675,6 +693,10 @@ mod tests {
             "release retry R-1 --instance i-1",
             "release rollback R-1 --why because --as ada",
             "release handover R-1 --note n",
+            "release checks R-1",
+            "release evidence R-1 c --statement go",
+            "release evidence R-1 c --digest a --digest b",
+            "release waive R-1 readiness.c --reason because",
             "release wait R-1 --until rolled-back --timeout 10",
             "vote R-1 object --comment no --digest 12345678",
             "vote R-1 request-changes --comment why",

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::args::{AuthorityVerb, CalendarVerb, Cli, LedgerVerb, PirVerb, ReleaseVerb, Verb};
 use super::closed::Closed;
+use super::evidence::prepared;
 use super::exec::{Order, exec};
 use super::exit::{Exit, Stop, Went};
 use super::house::identify;
@@ -28,7 +29,8 @@ pub async fn run(cli: &Cli, argv: &[String], look: Look) -> Went {
         Some(name) => Some(tokens::token_of(&room, name).map_err(Stop::from)?),
         None => None,
     };
-    let order = order(cli, argv).map_err(Stop::input)?;
+    let argv = prepared(cli, argv).await.map_err(Stop::input)?;
+    let order = order(cli, &argv).map_err(Stop::input)?;
     match connect(&room).await? {
         Some(client) => far(client.token(token), order, look).await,
         None if reads(cli) => near(&room, token.as_deref(), &order, look).await,
@@ -108,6 +110,7 @@ fn reads(cli: &Cli) -> bool {
         Some(Verb::Release { verb }) => match verb {
             ReleaseVerb::List { .. }
             | ReleaseVerb::Show { .. }
+            | ReleaseVerb::Checks { .. }
             | ReleaseVerb::Why { .. }
             | ReleaseVerb::When { .. } => true,
             ReleaseVerb::Submit { dry_run, .. } | ReleaseVerb::Update { dry_run, .. } => *dry_run,

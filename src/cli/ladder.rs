@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use chrono::DateTime;
 use chrono_tz::Tz;
 
+use super::evidence;
 use super::release::sentence;
 use super::update;
 use crate::domain::emergency;
 use crate::domain::hold::{Hold, HoldKind, HoldState};
 use crate::domain::ladder::{Mark, Station, rungs};
+use crate::domain::needs::standing;
 use crate::domain::press;
 use crate::domain::refusal::short;
 use crate::domain::release::{Batch, Move, Paused, Release, StepStatus, Summary};
@@ -252,7 +254,30 @@ impl Page<'_> {
             HoldState::ToCome => (self.asks(hold), String::new()),
         };
         let row = columns(word, &words, &at, indent.len());
-        writeln!(f, "{indent}   {} {row}", sign(mark))
+        writeln!(f, "{indent}   {} {row}", sign(mark))?;
+        self.below(f, hold)
+    }
+
+    /// What belongs to a hold that is not behind the release: its checks, or its several needs.
+    fn below(&self, f: &mut String, hold: &Hold) -> std::fmt::Result {
+        match &hold.kind {
+            HoldKind::Readiness { .. } if !hold.cleared() => {
+                for line in evidence::lines(self.release, self.now) {
+                    writeln!(f, "       {line}")?;
+                }
+            }
+            HoldKind::Dependency { needs } if !hold.cleared() && needs.len() > 1 => {
+                for need in needs {
+                    let (mark, words) = match standing(self.state, self.release, need) {
+                        Some(unmet) => (Mark::ToCome, unmet.words),
+                        None => (Mark::Done, need.words()),
+                    };
+                    writeln!(f, "       {} {words}", sign(mark))?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// What a hold asks for.
@@ -260,7 +285,12 @@ impl Page<'_> {
         match &hold.kind {
             HoldKind::Approval(terms) => terms.words(),
             HoldKind::Manual { ask } => ask.to_string(),
-            HoldKind::Dependency => "no other release moves its targets".to_owned(),
+            HoldKind::Readiness { checks } => crate::domain::readiness::list(checks),
+            HoldKind::Queue => "a place under the limits".to_owned(),
+            HoldKind::Dependency { needs } if !needs.is_empty() => {
+                crate::domain::needs::list(needs)
+            }
+            HoldKind::Dependency { .. } => "no other release moves its targets".to_owned(),
             HoldKind::Window { opens, closes } => self.window(*opens, *closes),
             HoldKind::Calendar => "every rule of the calendar allows it".to_owned(),
             HoldKind::Moved => "every instance runs it".to_owned(),

@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod closed;
 mod demo;
+mod evidence;
 pub mod exec;
 pub mod exit;
 pub mod fleet;

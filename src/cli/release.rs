@@ -7,7 +7,7 @@ use super::exec::{Errand, words};
 use super::exit::{Exit, Stop, Went};
 use super::keeper::{Keeper, Settled};
 use super::view::{DoneView, DryRunView, ReleaseLine, ReleaseView, phase};
-use super::{calendar, ladder, list, update, wait};
+use super::{calendar, evidence, ladder, list, update, wait};
 use crate::config::plan::PlanFile;
 use crate::domain::refusal::short;
 use crate::domain::words::nearest;
@@ -44,6 +44,9 @@ pub async fn run<R: Keeper>(verb: &ReleaseVerb, errand: &Errand<'_, R>) -> Went 
         } => wait::run(release, *until, *timeout, errand).await,
         ReleaseVerb::Why { release } => calendar::why(release, errand).await,
         ReleaseVerb::When { release } => calendar::when(release, errand).await,
+        ReleaseVerb::Checks { release } => evidence::list(release, errand).await,
+        ReleaseVerb::Evidence(args) => evidence::run(args, errand).await,
+        ReleaseVerb::Waive(args) => evidence::waive(args, errand).await,
         ReleaseVerb::Start { release } => control(release, Control::Start, "started", errand).await,
         ReleaseVerb::Pause { release, why } => {
             let why = words(why.as_deref());
@@ -238,6 +241,8 @@ pub fn sentence(waits: &Waiting) -> String {
     // `start: start Payments 5` would say it twice
     match waits.word {
         "start" | "paused" | "moving" | "rolls back" => waits.what.clone(),
+        // a place is no explanation
+        "queued" => format!("queued, {}", waits.what),
         word => format!("{word}: {}", waits.what),
     }
 }

@@ -7,6 +7,7 @@ use crate::domain::calendar::Told as Calendar;
 use crate::domain::event::What;
 use crate::domain::log::instance_of;
 use crate::domain::pir::Told as Pir;
+use crate::domain::readiness::Told;
 use crate::domain::refusal::short;
 use crate::domain::waiting::health_words;
 use crate::domain::{Choice, EffectId, GroupName, Health, Outcome, Sight, TargetName, Timestamp};
@@ -44,6 +45,14 @@ pub fn words(what: &What, at: Timestamp) -> String {
         ),
         What::HoldOpened { hold, .. } => format!("stands at {hold}"),
         What::HoldCleared { hold, by, .. } => format!("{hold} cleared: {by}"),
+        What::HoldReopened { hold, why, .. } => format!("{hold} is open again: {why}"),
+        What::Waived { hold, reason, .. } => format!("waives {hold}: {reason}"),
+        What::Readiness(Told::Evidence {
+            digest,
+            check,
+            evidence,
+            ..
+        }) => format!("{check} of plan {}: {}", short(digest), evidence.words()),
         What::HoldWarned { hold, .. } => format!("the deadline of {hold} comes near"),
         What::DeadlinePassed { hold, then, .. } => {
             format!("the deadline of {hold} is over: {}", then.words())

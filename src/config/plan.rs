@@ -99,6 +99,10 @@ fn unprintable(plan: &Plan, doc: &Doc) -> Vec<Notice> {
     for (n, change) in plan.services.iter().enumerate() {
         look(format!("services[{n}].version"), &change.version, false);
     }
+    for (n, need) in plan.needs.iter().enumerate() {
+        let exactly = need.exactly.as_deref().unwrap_or_default();
+        look(format!("needs[{n}].exactly"), exactly, false);
+    }
     for (n, batch) in plan.batches.iter().enumerate() {
         for (side, holds) in [("before", &batch.before), ("after", &batch.after)] {
             for (h, hold) in holds.iter().enumerate() {

@@ -1,6 +1,9 @@
 //! Folding an event into the state. Total: an event of the ledger never fails here.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use imbl::OrdMap;
 
 use super::approval;
 use super::authority;
@@ -10,15 +13,18 @@ use super::compile;
 use super::effect::{Outcome, Verb};
 use super::event::{Event, What};
 use super::hold::{HoldKind, HoldState};
-use super::ids::{Artifact, ReleaseId, Timestamp};
+use super::ids::{Artifact, ReleaseId, TargetName, Timestamp};
 use super::log;
+use super::needs::Need;
 use super::pir;
 use super::plan::{Plan, TriggerAction};
+use super::readiness::{self, Proof, Told};
 use super::release::{
-    Back, Batch, LOG_LINES, Move, Paused, Phase, Release, Step, StepStatus, Summary, Vote,
+    Back, Batch, Ending, LOG_LINES, Move, Paused, Phase, Release, Step, StepStatus, Summary, Vote,
 };
 use super::ruling;
 use super::state::{Seen, State};
+use super::waiver::Waived;
 
 /// Folds one event into the state.
 pub fn apply(state: &mut State, event: &Event) {
@@ -56,6 +62,13 @@ pub fn apply(state: &mut State, event: &Event) {
                 return;
             };
             forget(state, &old);
+            if *ending == Ending::Succeeded {
+                let place = &old.plan.environment;
+                for change in &old.plan.services {
+                    let proof = (place.clone(), change.service.clone(), change.digest.clone());
+                    state.proven.insert(proof);
+                }
+            }
             let summary = Summary {
                 id: *release,
                 name: old.plan.name.clone(),
@@ -120,6 +133,8 @@ fn submitted(state: &mut State, event: &Event, id: ReleaseId, plan: &Arc<Plan>, 
         con: None,
         ruling: None,
         votes: Default::default(),
+        evidence: Default::default(),
+        waived: Default::default(),
         box_warned: false,
         changed: Vec::new(),
         batches: compile::batches(plan, &state.charter),
@@ -135,36 +150,71 @@ fn submitted(state: &mut State, event: &Event, id: ReleaseId, plan: &Arc<Plan>, 
         wake: None,
     };
     note(&mut release, event);
-    for target in release.targets() {
-        state.on.entry(target.clone()).or_default().push(id);
-    }
+    remember(state, &release);
     state.live.insert(id, Arc::new(release));
     rewake(state, id);
 }
 
+/// Puts a release into the indexes of targets.
+fn remember(state: &mut State, release: &Release) {
+    for target in release.targets() {
+        let ids = state.on.entry(target.clone()).or_default();
+        ids.push(release.id);
+    }
+    for target in looked_at(release) {
+        let ids = state.looked_at.entry(target.clone()).or_default();
+        ids.push(release.id);
+    }
+}
+
+/// The targets whose versions a release needs to know, each once.
+fn looked_at(release: &Release) -> BTreeSet<&TargetName> {
+    let needs = release.holds().flat_map(|hold| match &hold.kind {
+        HoldKind::Dependency { needs } => needs.as_slice(),
+        _ => &[],
+    });
+    let targets = needs.filter_map(|need| match need {
+        Need::Version { targets, .. } => Some(targets),
+        _ => None,
+    });
+    targets.flatten().collect()
+}
+
 /// Takes a release that is over out of the indexes.
 fn forget(state: &mut State, old: &Release) {
-    for target in old.targets() {
-        let others: Vec<ReleaseId> = state
-            .on
-            .get(target)
-            .map(|ids| ids.iter().copied().filter(|id| *id != old.id).collect())
-            .unwrap_or_default();
-        if others.is_empty() {
-            state.on.remove(target);
+    let moved = old.targets();
+    for target in &moved {
+        take_out(&mut state.on, target, old.id);
+    }
+    let looked_at = looked_at(old);
+    for target in &looked_at {
+        take_out(&mut state.looked_at, target, old.id);
+    }
+    for target in moved.into_iter().chain(looked_at) {
+        if !state.watches(target) {
             state.targets.remove(target);
-        } else {
-            state.on.insert(target.clone(), others);
         }
     }
+    state.onlookers.remove(&old.id);
     if let Some(at) = old.wake {
         state.wakes.remove(&(at, old.id));
+    }
+}
+
+fn take_out(index: &mut OrdMap<TargetName, Vec<ReleaseId>>, target: &TargetName, id: ReleaseId) {
+    if let Some(ids) = index.get_mut(target) {
+        ids.retain(|other| *other != id);
+        if ids.is_empty() {
+            index.remove(target);
+        }
     }
 }
 
 /// A changed charter changes the batches of releases that have not begun: their targets may have
 /// other instances now. What they have passed stays passed.
 fn recompile(state: &mut State) {
+    // what runs on a target does not change with the rules
+    let seen = state.targets.clone();
     let waiting: Vec<ReleaseId> = state
         .live
         .iter()
@@ -192,6 +242,13 @@ fn recompile(state: &mut State) {
             ruling::settle(release);
         });
     }
+    for (target, record) in seen
+        .iter()
+        .filter(|(target, _)| state.watches(target))
+        .collect::<Vec<_>>()
+    {
+        state.targets.insert(target.clone(), record.clone());
+    }
 }
 
 /// Changes the batches of a release, with the indexes that follow from them.
@@ -204,9 +261,7 @@ fn reshape(state: &mut State, id: ReleaseId, change: impl FnOnce(&mut Release, &
     let mut release = (*old).clone();
     change(&mut release, &charter);
     release.wake = None;
-    for target in release.targets() {
-        state.on.entry(target.clone()).or_default().push(id);
-    }
+    remember(state, &release);
     state.live.insert(id, Arc::new(release));
     rewake(state, id);
 }
@@ -253,6 +308,33 @@ fn change(release: &mut Release, event: &Event) {
             set_hold(release, hold, |state| {
                 *state = HoldState::Cleared { at, by: by.clone() };
             });
+        }
+        What::HoldReopened { hold, until, .. } => set_hold(release, hold, |state| {
+            *state = HoldState::Open {
+                since: at,
+                until: *until,
+                warned: false,
+                overdue: false,
+            };
+        }),
+        What::Waived { hold, reason, .. } => {
+            if let Some(by) = event.who.person().cloned() {
+                let reason = reason.clone();
+                release
+                    .waived
+                    .insert(hold.clone(), Waived { by, at, reason });
+            }
+        }
+        What::Readiness(Told::Evidence {
+            check, evidence, ..
+        }) => {
+            let proof = Proof {
+                evidence: evidence.clone(),
+                by: event.who.clone(),
+                at,
+                artifacts: readiness::artifacts(&release.plan),
+            };
+            release.evidence.insert(check.clone(), proof);
         }
         What::HoldWarned { hold, .. } => set_hold(release, hold, |state| {
             if let HoldState::Open { warned, .. } = state {
@@ -535,11 +617,28 @@ fn note(release: &mut Release, event: &Event) {
     }
 }
 
-/// Brings the index of wake times up to date for one release.
+/// Whether a release stands where another release's step, or what runs elsewhere, may let it go on.
+fn onlooker(release: &Release) -> bool {
+    let waits = |kind: &HoldKind| match kind {
+        HoldKind::Queue => true,
+        HoldKind::Dependency { needs } => !needs.is_empty(),
+        _ => false,
+    };
+    release.phase == Phase::Waiting
+        && release.paused.is_none()
+        && release.hold().is_some_and(|hold| waits(&hold.kind))
+}
+
+/// Brings the indexes of onlookers and of wake times up to date for one release.
 fn rewake(state: &mut State, id: ReleaseId) {
     let Some(release) = state.live.get(&id).cloned() else {
         return;
     };
+    if onlooker(&release) {
+        state.onlookers.insert(id);
+    } else {
+        state.onlookers.remove(&id);
+    }
     let wake = super::wake::of(state, &release);
     if wake == release.wake {
         return;

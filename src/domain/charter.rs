@@ -14,7 +14,10 @@ use super::effect::Verb;
 use super::ids::{
     EnvName, GroupName, InstanceName, MetricName, PersonName, ServiceName, Span, TargetName,
 };
+use super::limits::Limit;
+use super::needs::Promotion;
 use super::plan::Kind;
+use super::readiness;
 use super::risk::{RiskLevel, RiskPolicy};
 
 /// People, groups, catalog, targets and approval rules of a room.
@@ -40,6 +43,15 @@ pub struct Charter {
     /// When it may move.
     #[serde(default, skip_serializing_if = "Calendar::is_empty")]
     pub calendar: Calendar,
+    /// The checks that must be cleared before a release begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readiness: Vec<readiness::Rule>,
+    /// How many releases may move at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
+    /// Where artifacts must have succeeded before they go elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub promotions: Vec<Promotion>,
 }
 
 /// Somebody who may use the room.
@@ -70,6 +82,8 @@ pub enum Right {
     Submit,
     /// Start, pause, resume, promote, retry, roll back, cancel, hand over.
     Control,
+    /// Let a release pass a hold with a written reason: waive it.
+    Waive,
     /// Overrule an objection, with a reason.
     Overrule,
     /// Give others authority for a while.
@@ -86,6 +100,7 @@ impl Right {
         match self {
             Right::Submit => "submit",
             Right::Control => "control",
+            Right::Waive => "waive",
             Right::Overrule => "overrule",
             Right::Grant => "grant",
             Right::Exempt => "exempt",

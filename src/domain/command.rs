@@ -12,6 +12,7 @@ use super::effect::{Outcome, Sight};
 use super::ids::{EffectId, HoldId, PersonName, ReleaseId, TargetName, Timestamp};
 use super::pir;
 use super::plan::Plan;
+use super::readiness;
 use super::release::Finding;
 use super::ruling::Ruling;
 use super::verdict::MetricVerdict;
@@ -108,6 +109,17 @@ pub enum Ask {
         release: ReleaseId,
         /// What it says.
         ruling: Arc<Ruling>,
+    },
+    /// Of the readiness checklist.
+    Readiness(readiness::Ask),
+    /// Let a release pass a hold.
+    Waive {
+        /// Which release.
+        release: ReleaseId,
+        /// The hold, or a check: `readiness.scan-clean`.
+        hold: Arc<str>,
+        /// Why.
+        reason: Arc<str>,
     },
     /// What is asked about an approval, besides a vote.
     Approval(approval::Ask),

@@ -9,7 +9,10 @@ use super::charter::{Charter, Target};
 use super::effect::Verb;
 use super::hold::{Deadline, Hold, HoldKind, HoldState};
 use super::ids::{HoldId, InstanceName, MetricName, ServiceName, Span, TargetName, Timestamp};
+use super::limits;
+use super::needs;
 use super::plan::{AtDeadline, HoldPlan, Plan, ServiceChange, Start, Window};
+use super::readiness;
 use super::release::{Batch, Move, Step, StepStatus};
 
 /// The metrics of a plan's services.
@@ -74,10 +77,19 @@ pub fn batches(plan: &Plan, charter: &Charter) -> Vec<Batch> {
         }
         let mut before = Vec::new();
         if n == 0 {
-            before.extend(opening(plan));
+            before.extend(opening(plan, charter));
         }
         before.extend(window_hold(n, plan, charter));
         before.extend(holds(n, "before", &batch.before, plan, charter));
+        if n == 0 && !limits::places(plan, charter).is_empty() {
+            // last of all, so that nobody keeps a place while it waits for something else
+            before.push(hold(
+                "queue".to_owned(),
+                HoldKind::Queue,
+                Span::mins(24 * 60),
+                AtDeadline::HoldOn,
+            ));
+        }
         let mut after = vec![hold(
             format!("b{}.moved", n + 1),
             HoldKind::Moved,
@@ -180,17 +192,28 @@ impl Step {
 
 /// What stands before the first batch of every release. What the approval asks for is said by the
 /// ruling, without which it lets nothing pass.
-fn opening(plan: &Plan) -> Vec<Hold> {
+fn opening(plan: &Plan, charter: &Charter) -> Vec<Hold> {
     let terms = Terms::of(None, plan);
     let open = terms.expires;
     let kind = HoldKind::Approval(terms);
     let mut found = vec![hold("approval".to_owned(), kind, open, AtDeadline::Expire)];
+    let checks = readiness::of(plan, charter);
+    if !checks.is_empty() {
+        found.push(hold(
+            readiness::HOLD.to_owned(),
+            HoldKind::Readiness { checks },
+            Span::mins(7 * 24 * 60),
+            AtDeadline::Expire,
+        ));
+    }
     if plan.start == Start::Manual {
         found.push(start_hold(plan));
     }
     found.push(hold(
         "targets".to_owned(),
-        HoldKind::Dependency,
+        HoldKind::Dependency {
+            needs: needs::of(plan, charter),
+        },
         Span::mins(24 * 60),
         AtDeadline::HoldOn,
     ));

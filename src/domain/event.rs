@@ -15,6 +15,7 @@ use super::ids::{
 };
 use super::pir;
 use super::plan::{AtDeadline, Plan};
+use super::readiness;
 use super::release::{Ending, Finding, Was};
 use super::ruling::Ruling;
 use super::verdict::MetricVerdict;
@@ -101,6 +102,28 @@ pub enum What {
         /// By what, in a few words.
         by: Arc<str>,
     },
+    /// What let the release pass a hold is so no more, and nothing has moved: the hold is open again.
+    HoldReopened {
+        /// The release.
+        release: ReleaseId,
+        /// The hold.
+        hold: HoldId,
+        /// Its deadline.
+        until: Timestamp,
+        /// What is so no more, in a few words.
+        why: Arc<str>,
+    },
+    /// Somebody with the authority lets the release pass a hold.
+    Waived {
+        /// The release.
+        release: ReleaseId,
+        /// The hold, or a check of the checklist.
+        hold: HoldId,
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// Of the readiness checklist.
+    Readiness(readiness::Told),
     /// Those a hold waits on were warned of its deadline.
     HoldWarned {
         /// The release.
@@ -259,11 +282,14 @@ impl What {
             What::Calendar(super::calendar::Told::Looked { release, .. }) => Some(*release),
             What::Calendar(_) => None,
             What::EffectBegun { effect } => Some(effect.release),
+            What::Readiness(told) => Some(told.release()),
             What::Submitted { release, .. }
             | What::Voted { release, .. }
             | What::Ruled { release, .. }
             | What::HoldOpened { release, .. }
             | What::HoldCleared { release, .. }
+            | What::HoldReopened { release, .. }
+            | What::Waived { release, .. }
             | What::HoldWarned { release, .. }
             | What::DeadlinePassed { release, .. }
             | What::Started { release, .. }

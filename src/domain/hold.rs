@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::approval::Terms;
 use super::ids::{HoldId, MetricName, Span, Timestamp};
+use super::needs::Need;
 use super::plan::{AtDeadline, CommandCheck, HttpCheck};
+use super::readiness;
 
 /// A hold of a release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +34,18 @@ pub enum HoldKind {
         /// What is asked.
         ask: Arc<str>,
     },
-    /// Another release that moves the same targets must be done first.
-    Dependency,
+    /// Every check of the checklist must be cleared.
+    Readiness {
+        /// The checks.
+        checks: Vec<readiness::Rule>,
+    },
+    /// What the release needs of others must be so, and no other release may move its targets.
+    Dependency {
+        /// What it needs.
+        needs: Vec<Need>,
+    },
+    /// A place under every limit on how many releases move at once.
+    Queue,
     /// The clock inside an agreed span, `opens <= t < closes`.
     Window {
         /// When it opens.
@@ -83,7 +95,9 @@ impl HoldKind {
         match self {
             HoldKind::Approval(_) => "approval",
             HoldKind::Manual { .. } => "manual",
-            HoldKind::Dependency => "dependency",
+            HoldKind::Readiness { .. } => "readiness",
+            HoldKind::Dependency { .. } => "dependency",
+            HoldKind::Queue => "queue",
             HoldKind::Window { .. } => "window",
             HoldKind::Calendar => "calendar",
             HoldKind::Moved | HoldKind::Health { .. } => "health",

@@ -220,6 +220,10 @@ name!(
     HoldId
 );
 name!(
+    /// A check of the readiness checklist, as in `policy.toml`: `scan-clean`.
+    CheckName
+);
+name!(
     /// An effect; stable over restarts: `R-3.b1.payments-eu.i-03.deploy.1`. Only letters, digits,
     /// `.`, `-` and `_`, so that it can name a file.
     EffectId

@@ -3,6 +3,7 @@
 use super::command::{Choice, Door};
 use super::effect::{Outcome, Verb};
 use super::event::{Event, What};
+use super::readiness::{Evidence, Told};
 use super::refusal::short;
 use super::release::{LogLine, Release, Tone};
 use super::verdict::Call;
@@ -80,6 +81,21 @@ fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
                 kind
             };
             (Tone::Good, format!("{name} cleared: {by}"))
+        }
+        What::HoldReopened { hold, why, .. } => {
+            let kind = release.holds().find(|h| h.id == *hold)?.kind.word();
+            (Tone::Ask, format!("{kind} is open again: {why}"))
+        }
+        What::Waived { hold, reason, .. } => (Tone::Ask, format!("waives {hold}: {reason}")),
+        What::Readiness(Told::Evidence {
+            check, evidence, ..
+        }) => {
+            let tone = match evidence {
+                Evidence::Ran { pass: false, .. } => Tone::Bad,
+                Evidence::Revoked(_) => Tone::Ask,
+                _ => Tone::Good,
+            };
+            (tone, format!("{check}: {}", evidence.words()))
         }
         What::HoldWarned { hold, .. } => {
             let hold = release.holds().find(|h| h.id == *hold)?;

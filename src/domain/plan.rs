@@ -15,6 +15,7 @@ use super::calendar::{self, Running};
 use super::ids::{
     Artifact, EnvName, GroupName, MetricName, PersonName, ServiceName, Span, TargetName, Timestamp,
 };
+use super::needs::NeedPlan;
 use super::risk::SchemaChange;
 use super::spelled::{self, Spelled};
 
@@ -63,6 +64,9 @@ pub struct Plan {
     /// Votes needed besides those of the room's policy.
     #[serde(default)]
     pub approval: BTreeMap<GroupName, u32>,
+    /// What must be so before it moves: other releases, versions of services.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<NeedPlan>,
     /// When it may move; without one, at any time.
     pub window: Option<Window>,
     /// What becomes of the rollout when a window, this one or the room's, closes on it; without it,

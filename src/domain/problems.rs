@@ -1,5 +1,7 @@
 //! What is wrong with a plan, each mistake at its place.
 
+mod needs;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::charter::Charter;
@@ -30,6 +32,7 @@ pub fn problems(plan: &Plan, charter: &Charter) -> Vec<Problem> {
     };
     found.head();
     found.services();
+    found.needs();
     found.window();
     found.batches();
     found.triggers();

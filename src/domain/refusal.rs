@@ -6,9 +6,12 @@ use super::approval;
 use super::authority;
 use super::command::{Actor, Choice};
 use super::ids::{EnvName, GroupName, PersonName, ReleaseId};
+use super::needs;
 use super::notice::Notice;
 use super::pir;
 use super::problems::Problem;
+use super::readiness;
+use super::waiver;
 
 /// Why something may not be done now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +65,14 @@ pub enum Refusal {
     NoVoteNow(Choice, &'static str),
     /// Votes are missing.
     NotApproved(String),
+    /// Checks of the checklist are open.
+    NotReady(String),
+    /// Releases would wait for each other for ever.
+    Circle(Vec<ReleaseId>),
+    /// Evidence may not be handed in.
+    Readiness(readiness::Refusal),
+    /// A hold may not be waived.
+    Waiver(waiver::Refusal),
     /// The release has been started.
     AlreadyStarted,
     /// Nothing waits for a promotion.
@@ -130,6 +141,10 @@ impl Refusal {
             Refusal::OtherGrounds(_) => "other-grounds",
             Refusal::NoVoteNow(..) => "no-vote-now",
             Refusal::NotApproved(_) => "not-approved",
+            Refusal::NotReady(_) => "not-ready",
+            Refusal::Circle(_) => "circle-of-releases",
+            Refusal::Readiness(why) => why.code(),
+            Refusal::Waiver(why) => why.code(),
             Refusal::AlreadyStarted => "already-started",
             Refusal::NothingToPromote(_) => "nothing-to-promote",
             Refusal::MovedOn { .. } => "moved-on",
@@ -220,6 +235,19 @@ impl Refusal {
                 format!("not approved: {missing}"),
                 "`release show` says who can vote",
             ),
+            Refusal::NotReady(open) => pair(
+                format!("not ready: {open}"),
+                "`release checks` says what each of them asks for",
+            ),
+            Refusal::Circle(circle) => pair(
+                format!(
+                    "these releases would wait for each other for ever: {}",
+                    needs::circle_spelled(circle)
+                ),
+                "take one of these needs out of its plan, or make one release of them",
+            ),
+            Refusal::Readiness(why) => why.words(),
+            Refusal::Waiver(why) => why.words(),
             Refusal::AlreadyStarted => pair(
                 "the release has been started".into(),
                 "`release show` says what it waits for",

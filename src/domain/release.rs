@@ -10,12 +10,14 @@ use super::command::{Actor, Choice};
 use super::effect::{Effect, Verb};
 use super::hold::{Hold, HoldKind};
 use super::ids::{
-    Artifact, EffectId, GroupName, InstanceName, MetricName, PersonName, ReleaseId, TargetName,
-    Timestamp,
+    Artifact, CheckName, EffectId, GroupName, HoldId, InstanceName, MetricName, PersonName,
+    ReleaseId, TargetName, Timestamp,
 };
 use super::plan::{Exposure, Plan};
+use super::readiness::Proof;
 use super::ruling::Ruling;
 use super::verdict::MetricVerdict;
+use super::waiver::Waived;
 
 /// A release that is not closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +45,12 @@ pub struct Release {
     pub ruling: Option<Arc<Ruling>>,
     /// The votes, the newest of each person.
     pub votes: BTreeMap<PersonName, Vote>,
+    /// The newest evidence of each readiness check.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub evidence: BTreeMap<CheckName, Proof>,
+    /// The holds and checks that were waived.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub waived: BTreeMap<HoldId, Waived>,
     /// Whether people were told that its time box ends soon.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub box_warned: bool,

@@ -10,7 +10,9 @@ use super::authority::{Grant, GrantId};
 use super::calendar::Book;
 use super::charter::Charter;
 use super::effect::{Health, Sight};
-use super::ids::{Artifact, InstanceName, ReleaseId, Span, TargetName, Timestamp};
+use super::ids::{
+    Artifact, EnvName, InstanceName, ReleaseId, ServiceName, Span, TargetName, Timestamp,
+};
 use super::pir::Pir;
 use super::release::{Release, StepStatus, Summary};
 
@@ -38,6 +40,15 @@ pub struct State {
     pub targets: OrdMap<TargetName, Arc<BTreeMap<InstanceName, Seen>>>,
     /// The live releases on each target.
     pub on: OrdMap<TargetName, Vec<ReleaseId>>,
+    /// The live releases that look at a target though they do not move it: they need a version there.
+    #[serde(default)]
+    pub looked_at: OrdMap<TargetName, Vec<ReleaseId>>,
+    /// The releases that stand where another release's step may let them go on.
+    #[serde(default)]
+    pub onlookers: OrdSet<ReleaseId>,
+    /// Which artifact of which service has succeeded where, by its digest.
+    #[serde(default)]
+    pub proven: OrdSet<(EnvName, ServiceName, Arc<str>)>,
     /// Authority that was given for a while, ended or not.
     #[serde(default)]
     pub grants: OrdMap<GrantId, Arc<Grant>>,
@@ -72,6 +83,11 @@ impl State {
                 let mut newest = self.closed.iter().rev();
                 newest.find(|(_, s)| called(&s.name)).map(|(id, _)| *id)
             })
+    }
+
+    /// Whether a live release moves a target or looks at it.
+    pub fn watches(&self, target: &TargetName) -> bool {
+        self.on.contains_key(target) || self.looked_at.contains_key(target)
     }
 
     /// What was last recorded of an instance.

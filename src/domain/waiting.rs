@@ -1,6 +1,8 @@
 //! The one question: what is this release waiting for, since when, on whom, until when, and what
 //! happens then?
 
+mod others;
+
 use super::approval::{Terms, helps, tally};
 use super::authority;
 use super::calendar::{self, Rule};
@@ -9,6 +11,7 @@ use super::effect::Health;
 use super::hold::{Hold, HoldKind, HoldState};
 use super::ids::{GroupName, InstanceName, PersonName, ReleaseId, Span, TargetName, Timestamp};
 use super::plan::Kind;
+use super::readiness;
 use super::release::{Move, Phase, Release, StepStatus};
 use super::ruling;
 use super::state::State;
@@ -40,6 +43,8 @@ pub struct Waiting {
 pub enum Whom {
     /// Members of these groups: a vote.
     Voters(Vec<GroupName>),
+    /// Members of these groups: evidence.
+    Groups(Vec<GroupName>),
     /// These very people: they object, or have to change the plan.
     People(Vec<PersonName>),
     /// Whoever may control it.
@@ -58,7 +63,7 @@ impl Whom {
     /// The words for a list.
     pub fn words(&self) -> String {
         match self {
-            Whom::Voters(groups) => {
+            Whom::Voters(groups) | Whom::Groups(groups) => {
                 let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
                 names.join(", ")
             }
@@ -120,6 +125,12 @@ fn plain(word: &'static str, what: &str, on: Whom, since: Timestamp) -> Waiting 
     }
 }
 
+/// What a release waits for, or would wait for, at one of its holds.
+pub fn at(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Waiting {
+    at_hold(state, release, hold, now)
+}
+
+#[expect(clippy::too_many_lines, reason = "one short arm for each kind of hold")]
 fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Waiting {
     let (since, until, overdue) = match hold.state {
         HoldState::Open {
@@ -152,7 +163,9 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
             waiting.what = ask.to_string();
             waiting.on = Whom::Control;
         }
-        HoldKind::Dependency => dependency(state, release, &mut waiting),
+        HoldKind::Readiness { .. } => others::ready(release, now, &mut waiting),
+        HoldKind::Dependency { .. } => others::dependency(state, release, &mut waiting),
+        HoldKind::Queue => others::in_queue(state, release, &mut waiting),
         HoldKind::Window { opens, closes } => {
             waiting.on = Whom::Clock;
             waiting.what = if now < *opens {
@@ -289,27 +302,6 @@ pub const fn health_words(health: Health) -> &'static str {
     }
 }
 
-fn dependency(state: &State, release: &Release, waiting: &mut Waiting) {
-    if let Some(other) = blockers(state, release).first() {
-        let shared = release
-            .targets()
-            .into_iter()
-            .find(|t| state.on.get(*t).is_some_and(|ids| ids.contains(other)));
-        let target = shared.map_or("a target", |t| t.as_str());
-        let doing = match state.live.get(other).map(|r| r.phase) {
-            Some(Phase::Observing) => "is observed in",
-            Some(Phase::RollingBack) => "goes back in",
-            _ => "is moving in",
-        };
-        waiting.word = "conflict";
-        waiting.what = format!("{target} {doing} {other}");
-        waiting.on = Whom::Release(*other);
-    } else if let Some((target, instance)) = unread(state, release) {
-        waiting.what = format!("nobody knows yet what runs on {target} {instance}");
-        waiting.on = Whom::Instance(instance.clone());
-    }
-}
-
 /// The releases that must be done before this one may move: those that move the same targets, and
 /// those that are observed there, unless this one is an emergency.
 pub fn blockers(state: &State, release: &Release) -> Vec<ReleaseId> {
@@ -442,6 +434,7 @@ fn needs(state: &State, release: &Release, waiting: &Waiting, who: &PersonName) 
             };
             !release.votes.contains_key(who) && release.terms().is_some_and(asks)
         }
+        Whom::Groups(_) => readiness::asks(state, release, who),
         Whom::People(people) => people.contains(who),
         Whom::Control => control(state, release, who),
         // an overdue hold waits on somebody, whatever it waited on before

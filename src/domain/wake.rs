@@ -1,8 +1,9 @@
 //! When the clock has something to say about a release.
 
-use super::hold::HoldState;
+use super::hold::{HoldKind, HoldState};
 use super::ids::Timestamp;
 use super::plan::Trigger;
+use super::readiness;
 use super::release::{Phase, Release, StepStatus};
 use super::state::State;
 
@@ -36,6 +37,9 @@ pub fn of(state: &State, release: &Release) -> Option<Timestamp> {
     {
         at(again);
     }
+    if let Some(time) = lapses(state, release) {
+        at(time);
+    }
     for step in release
         .moving()
         .into_iter()
@@ -64,6 +68,18 @@ pub fn of(state: &State, release: &Release) -> Option<Timestamp> {
         }
     }
     next
+}
+
+/// When the evidence that let a release pass its checklist stops to count, as long as nothing has
+/// moved.
+fn lapses(state: &State, release: &Release) -> Option<Timestamp> {
+    let passed = release
+        .holds()
+        .any(|h| matches!(h.kind, HoldKind::Readiness { .. }) && h.cleared());
+    let waits = release.phase == Phase::Waiting && release.paused.is_none();
+    (passed && waits)
+        .then(|| readiness::expires(release, state.now))
+        .flatten()
 }
 
 /// The triggers that may still fire, with their place in the plan.

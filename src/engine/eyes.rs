@@ -54,7 +54,7 @@ impl Eye {
         let mut state = self.engine.state();
         loop {
             let doubtful = self.look().await;
-            let busy = state.borrow_and_update().on.contains_key(&self.name);
+            let busy = state.borrow_and_update().watches(&self.name);
             let pause = match busy {
                 true if doubtful => AGAIN.min(self.part.every),
                 true => self.part.every,
@@ -78,7 +78,7 @@ impl Eye {
                         if news.is_err() {
                             return;
                         }
-                        if state.borrow_and_update().on.contains_key(&self.name) {
+                        if state.borrow_and_update().watches(&self.name) {
                             break;
                         }
                     }
@@ -162,7 +162,7 @@ impl Eye {
 
     async fn tell(&self, sights: Vec<Sight>) {
         let state = self.engine.state.borrow().clone();
-        if !state.on.contains_key(&self.name) {
+        if !state.watches(&self.name) {
             return;
         }
         let news: Vec<Sight> = sights

@@ -14,6 +14,7 @@ mod eyes;
 mod hands;
 mod hooks;
 mod looks;
+mod readiness;
 mod start;
 mod turn;
 

@@ -10,14 +10,14 @@ use super::board::Board;
 use super::hands::Hands;
 use super::hooks::Hooks;
 use super::turn::{Engine, unfinished};
-use super::{EngineHandle, Parts, checks, explain, eyes, looks};
+use super::{EngineHandle, Parts, checks, explain, eyes, looks, readiness};
 use crate::domain::apply::apply;
 use crate::domain::{Ask, Event, Notice, State};
 use crate::ledger::Reader;
 
 /// The first bytes of a snapshot; another layout of [`State`] gets another number, and a snapshot
 /// with another number is left aside.
-const SNAPSHOT: &[u8] = b"holdpoint-state-1\n";
+const SNAPSHOT: &[u8] = b"holdpoint-state-2\n";
 
 /// How many commands may wait for the engine; who has more waits to be heard.
 const WAITING: usize = 1024;
@@ -107,6 +107,7 @@ pub async fn start(parts: Parts) -> Result<Running, Notice> {
             parts.telemetry,
         )),
         tokio::spawn(checks::check_on(engine.clone(), targets)),
+        tokio::spawn(readiness::check_on(engine.clone())),
     ];
     let running = Running {
         handle: engine,

@@ -353,7 +353,9 @@ impl Engine {
 /// The release a carried-out command was about.
 fn about(command: &Command, events: &[Event]) -> Option<ReleaseId> {
     match &command.ask {
-        Ask::Vote { release, .. } | Ask::Control { release, .. } => Some(*release),
+        Ask::Vote { release, .. } | Ask::Waive { release, .. } | Ask::Control { release, .. } => {
+            Some(*release)
+        }
         _ => events.iter().find_map(|e| e.what.release()),
     }
 }

@@ -45,6 +45,37 @@ impl Probe {
     fn unknown(why: impl Into<Arc<str>>) -> Probe {
         Probe::Unknown { why: why.into() }
     }
+
+    /// What a program's end says of what it was asked.
+    pub(super) fn of(asked: Result<process::Answer, process::NoAnswer>, limit: Span) -> Probe {
+        use std::os::unix::process::ExitStatusExt;
+        let answer = match asked {
+            Ok(answer) => answer,
+            Err(process::NoAnswer::NotStarted(why)) => return Probe::unknown(why),
+            Err(process::NoAnswer::TimedOut) => {
+                return Probe::fail(format!("no end after {limit}"));
+            }
+            Err(process::NoAnswer::TooLong) => {
+                return Probe::unknown("it printed more than 1 MiB");
+            }
+        };
+        if answer.status.success() {
+            return Probe::Pass;
+        }
+        let how = match (answer.status.code(), answer.status.signal()) {
+            (None, Some(number)) => format!("ended by signal {number}"),
+            (code, _) => format!("exit {}", code.unwrap_or(-1)),
+        };
+        // a program that fails says why on either stream
+        let said = match answer.stderr.as_str() {
+            "" => super::output::one_line(&super::output::lines(&answer.stdout, false)),
+            said => said.to_string(),
+        };
+        match said.as_str() {
+            "" => Probe::fail(how),
+            said => Probe::fail(format!("{how}: {said}")),
+        }
+    }
 }
 
 /// How to ask an instance whether it is well.
@@ -167,6 +198,7 @@ impl Check {
             instance: subject.instance.as_str(),
             version: &subject.artifact.version,
             digest: &subject.artifact.digest,
+            ..Values::default()
         };
         match self {
             Check::Http(check) => check.probe(http, &values).await,
@@ -224,7 +256,6 @@ impl HttpCheck {
 
 impl CommandCheck {
     async fn probe(&self, values: &Values<'_>) -> Probe {
-        use std::os::unix::process::ExitStatusExt;
         let mut env = self.env.clone();
         for (name, value) in [
             ("HOLDPOINT_INSTANCE", values.instance),
@@ -237,32 +268,7 @@ impl CommandCheck {
         let limit = self.timeout.std();
         let starts = Starts::new();
         let asked = process::ask(&starts, &argv, &env, self.dir.as_deref(), limit, MOST_BYTES);
-        let answer = match asked.await {
-            Ok(answer) => answer,
-            Err(process::NoAnswer::NotStarted(why)) => return Probe::unknown(why),
-            Err(process::NoAnswer::TimedOut) => {
-                return Probe::fail(format!("no end after {}", self.timeout));
-            }
-            Err(process::NoAnswer::TooLong) => {
-                return Probe::unknown("it printed more than 1 MiB");
-            }
-        };
-        if answer.status.success() {
-            return Probe::Pass;
-        }
-        let how = match (answer.status.code(), answer.status.signal()) {
-            (None, Some(number)) => format!("ended by signal {number}"),
-            (code, _) => format!("exit {}", code.unwrap_or(-1)),
-        };
-        // a program that fails says why on either stream
-        let said = match answer.stderr.as_str() {
-            "" => super::output::one_line(&super::output::lines(&answer.stdout, false)),
-            said => said.to_string(),
-        };
-        match said.as_str() {
-            "" => Probe::fail(how),
-            said => Probe::fail(format!("{how}: {said}")),
-        }
+        Probe::of(asked.await, self.timeout)
     }
 }
 

@@ -9,6 +9,7 @@
 
 pub mod command;
 mod counters;
+pub mod evidence;
 pub mod health;
 pub mod http;
 pub mod metrics_text;

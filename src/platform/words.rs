@@ -10,6 +10,9 @@ pub const FOR_INSTANCES: &[&str] = &["host", "instance"];
 /// What a placeholder may name in health checks.
 pub const FOR_CHECKS: &[&str] = &["url", "host", "instance", "version", "digest"];
 
+/// What a placeholder may name in the command of a readiness check.
+pub const FOR_READINESS: &[&str] = &["release", "environment", "service", "version", "digest"];
+
 /// What placeholders stand for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Values<'a> {
@@ -18,6 +21,9 @@ pub(super) struct Values<'a> {
     pub instance: &'a str,
     pub version: &'a str,
     pub digest: &'a str,
+    pub release: &'a str,
+    pub environment: &'a str,
+    pub service: &'a str,
 }
 
 impl Values<'_> {
@@ -28,6 +34,9 @@ impl Values<'_> {
             "instance" => Some(self.instance),
             "version" => Some(self.version),
             "digest" => Some(self.digest),
+            "release" => Some(self.release),
+            "environment" => Some(self.environment),
+            "service" => Some(self.service),
             _ => None,
         }
     }

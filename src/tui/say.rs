@@ -175,7 +175,7 @@ pub const fn verdict(call: Call) -> (Status, Glyph) {
 pub fn hold_name(hold: &Hold) -> &'static str {
     match hold.kind {
         HoldKind::Manual { .. } if hold.id.as_str() == "start" => "start",
-        HoldKind::Dependency => "targets",
+        HoldKind::Dependency { ref needs } if needs.is_empty() => "targets",
         _ => hold.kind.word(),
     }
 }
@@ -185,7 +185,10 @@ pub fn asks(hold: &Hold, now: Timestamp, zone: Tz) -> String {
     match &hold.kind {
         HoldKind::Approval(terms) => terms.words(),
         HoldKind::Manual { ask } => ask.to_string(),
-        HoldKind::Dependency => "no other release moves its targets".to_owned(),
+        HoldKind::Readiness { checks } => crate::domain::readiness::list(checks),
+        HoldKind::Queue => "a place under the limits".to_owned(),
+        HoldKind::Dependency { needs } if !needs.is_empty() => crate::domain::needs::list(needs),
+        HoldKind::Dependency { .. } => "no other release moves its targets".to_owned(),
         HoldKind::Window { opens, closes } => window(*opens, *closes, now, zone),
         HoldKind::Calendar => "every rule of the calendar allows it".to_owned(),
         HoldKind::Moved => "every instance runs what it should".to_owned(),

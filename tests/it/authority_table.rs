@@ -12,6 +12,7 @@ use holdpoint::domain::approval::{Ask as Approval, Exclusion};
 use holdpoint::domain::authority::{Ask as Authority, Gift, GrantId, Scope};
 use holdpoint::domain::charter::{ApprovalRule, Group, Person, Right};
 use holdpoint::domain::pir::Ask as Pir;
+use holdpoint::domain::readiness::{Ask as Readiness, Evidence};
 use holdpoint::domain::{
     Actor, Ask, Choice, Command, Control, Door, Phase, Plan, ReleaseId, Span, decide,
 };
@@ -73,6 +74,22 @@ fn asks(release: ReleaseId, changed: &Arc<Plan>, fresh: &Arc<Plan>) -> Vec<(&'st
                 why: "tested".into(),
             }),
         ),
+        (
+            "release evidence",
+            Ask::Readiness(Readiness::Evidence {
+                release,
+                check: "go-no-go".into(),
+                evidence: Evidence::Statement("go".into()),
+            }),
+        ),
+        (
+            "release waive",
+            Ask::Waive {
+                release,
+                hold: "dependency".into(),
+                reason: "agreed".into(),
+            },
+        ),
         ("release start", control(Control::Start)),
         ("release pause", control(Control::Pause { why: "".into() })),
         ("release resume", control(Control::Resume)),
@@ -133,7 +150,7 @@ fn staged(more: serde_json::Value) -> (Room, ReleaseId) {
         .people
         .insert("olga".into(), person(&["operations"]));
     let duty = Group {
-        may: [Right::Overrule, Right::Grant].into(),
+        may: [Right::Overrule, Right::Grant, Right::Waive].into(),
         environments: Default::default(),
     };
     charter.groups.insert("duty".into(), duty);

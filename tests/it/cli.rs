@@ -29,10 +29,10 @@ fn holdpoint(home: &Path, line: &str) -> Command {
 }
 
 #[derive(Debug)]
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Said {
@@ -44,12 +44,12 @@ impl Said {
         }
     }
 
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         parse(&self.out)
     }
 
     /// The code of the first error on stderr.
-    fn error(&self) -> String {
+    pub fn error(&self) -> String {
         let first = self.err.lines().next().unwrap_or_default();
         parse(first)["code"].as_str().unwrap_or_default().to_owned()
     }
@@ -60,12 +60,12 @@ fn parse(text: &str) -> Value {
 }
 
 /// A home with the fixture's room in it, and everybody's token.
-struct Place {
-    home: tempfile::TempDir,
+pub struct Place {
+    pub home: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Place {
+    pub fn new() -> Place {
         let home = tempfile::tempdir().unwrap();
         let place = Place { home };
         let room = place.room();
@@ -84,19 +84,19 @@ impl Place {
         place
     }
 
-    fn room(&self) -> PathBuf {
+    pub fn room(&self) -> PathBuf {
         self.home.path().join("shop")
     }
 
     /// Runs a line in this room.
-    fn run(&self, line: &str) -> Said {
+    pub fn run(&self, line: &str) -> Said {
         let mut command = holdpoint(self.home.path(), line);
         command.env("HOLDPOINT_ROOM", self.room());
         command.current_dir(fixtures());
         Said::of(command.output().unwrap())
     }
 
-    fn serve(&self) -> Engine {
+    pub fn serve(&self) -> Engine {
         let mut command = holdpoint(self.home.path(), "serve");
         command.env("HOLDPOINT_ROOM", self.room());
         let log = std::fs::File::create(self.home.path().join("serve.txt")).unwrap();
@@ -117,7 +117,7 @@ impl Place {
 }
 
 /// An engine that ends with the test.
-struct Engine {
+pub struct Engine {
     child: Child,
 }
 
@@ -251,14 +251,14 @@ observe: { for: 1s, handover: true }
 
 impl Place {
     /// Runs a line that must be done.
-    fn ok(&self, line: &str) -> Said {
+    pub fn ok(&self, line: &str) -> Said {
         let said = self.run(line);
         assert_eq!(said.code, 0, "{line}: {said:?}");
         said
     }
 
     /// Runs a line that must be refused with this code.
-    fn refused(&self, line: &str, code: &str) {
+    pub fn refused(&self, line: &str, code: &str) {
         let said = self.run(&format!("{line} --json"));
         assert_eq!(
             (said.code, said.error().as_str()),

@@ -24,7 +24,7 @@ const ONLY: [(&str, &[&str]); 1] = [("tui", &["domain", "judge"])];
 const PURE: [&str; 4] = ["domain", "judge", "policy", "tui"];
 
 /// The crates that a pure folder may use: they compute.
-const PURE_CRATES: [&str; 16] = [
+const PURE_CRATES: [&str; 17] = [
     "chrono",
     "chrono_tz",
     "rrule",
@@ -32,6 +32,7 @@ const PURE_CRATES: [&str; 16] = [
     "libm",
     "ratatui",
     "schemars",
+    "semver",
     "serde",
     "serde_json",
     "sha2",

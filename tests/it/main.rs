@@ -22,6 +22,7 @@ mod faults;
 mod fleet;
 mod frames;
 mod guests;
+mod holds;
 mod hooks;
 mod house;
 mod judge;

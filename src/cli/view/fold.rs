@@ -1,5 +1,6 @@
 //! From the domain to the shapes of JSON.
 
+use super::holds::{CheckLine, DependencyView, TurnView, WaivedView};
 use super::policy::RulingView;
 use super::release::{
     BackView, BatchView, ChangedView, HoldView, InstanceView, LiveView, LogView, MoveView,
@@ -169,6 +170,10 @@ impl LiveView {
                 .map(|ruling| RulingView::of(Some(release.id.to_string()), ruling)),
             approval: needs(release, now),
             votes: votes(release),
+            readiness: CheckLine::all(release, now),
+            needs: DependencyView::all(state, release),
+            queue: TurnView::of(state, release),
+            waived: WaivedView::all(release),
             approved: release.approval().and_then(cleared),
             started: started(release),
             changed: release.changed.iter().map(changed).collect(),
@@ -198,6 +203,7 @@ impl WaitingView {
     fn of(state: &State, release: &Release, waits: &Waiting, now: Timestamp) -> WaitingView {
         let (on, names) = match &waits.on {
             Whom::Voters(groups) => ("voters", groups.iter().map(ToString::to_string).collect()),
+            Whom::Groups(groups) => ("groups", groups.iter().map(ToString::to_string).collect()),
             Whom::People(people) => ("people", people.iter().map(ToString::to_string).collect()),
             Whom::Control => ("control", Vec::new()),
             Whom::Clock => ("clock", Vec::new()),

@@ -2,6 +2,7 @@
 
 mod calendar;
 mod fold;
+mod holds;
 mod policy;
 mod release;
 mod rules;
@@ -11,6 +12,7 @@ pub use calendar::{
     kind as calendar_kind,
 };
 pub use fold::phase;
+pub use holds::ChecksView;
 pub use policy::{
     CaseView, DifferenceView, PolicyDiffView, PolicyTestView, PolicyView, RulingView, clock,
 };
@@ -224,6 +226,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("calendar", schemars::schema_for!(CalendarView)),
         ("calendar-done", schemars::schema_for!(CalendarDoneView)),
         ("check", schemars::schema_for!(CheckView)),
+        ("checks", schemars::schema_for!(ChecksView)),
         ("conflict", schemars::schema_for!(ConflictView)),
         ("demo", schemars::schema_for!(DemoView)),
         ("done", schemars::schema_for!(DoneView)),

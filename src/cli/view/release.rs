@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::holds::{CheckLine, DependencyView, TurnView, WaivedView};
 use super::policy::RulingView;
-
 use super::rules::ChangeView;
 
 /// A release, in full. What the ledger alone remembers of a closed release is empty here.
@@ -62,6 +62,14 @@ pub struct LiveView {
     pub approval: Vec<NeedView>,
     /// All votes, the newest of each person.
     pub votes: Vec<VoteView>,
+    /// The checklist.
+    pub readiness: Vec<CheckLine>,
+    /// What it needs of other releases and services.
+    pub needs: Vec<DependencyView>,
+    /// Its place in the queue, while it stands there.
+    pub queue: Option<TurnView>,
+    /// What was waived.
+    pub waived: Vec<WaivedView>,
     /// When its approval was complete; nothing while it is asked for, or where it needs none.
     pub approved: Option<String>,
     /// When somebody started it, or it began by itself: approved and started are two states.
@@ -149,7 +157,7 @@ pub struct WaitingView {
     pub word: String,
     /// In a sentence without its subject.
     pub what: String,
-    /// On whom: `voters`, `people`, `control`, `clock`, `engine`, `release` or `instance`.
+    /// On whom: `voters`, `people`, `groups`, `control`, `clock`, `engine`, `release` or `instance`.
     pub on: String,
     /// Their names: groups, people, a release, an instance.
     pub names: Vec<String>,
@@ -238,7 +246,8 @@ pub struct BatchView {
 pub struct HoldView {
     /// Its name within the release.
     pub id: String,
-    /// `approval`, `manual`, `dependency`, `window`, `calendar`, `health`, `bake`, `analysis` or `observe`.
+    /// `approval`, `readiness`, `manual`, `dependency`, `window`, `calendar`, `queue`, `health`, `bake`,
+    /// `analysis` or `observe`.
     pub kind: String,
     /// `to-come`, `open` or `cleared`.
     pub state: String,

@@ -5,6 +5,7 @@
 mod amount;
 mod calendar;
 mod catalog;
+mod holds;
 mod people;
 mod policy;
 mod risk;
@@ -161,6 +162,15 @@ fn build(
     let mut check = Checker::new(policy);
     let approvals = policy_file.rules(&mut check, &environments, groups.keys());
     let risk = policy_file.risk(&mut check);
+    let known = holds::Known {
+        dir,
+        environments: &environments,
+        services: &services,
+        groups: &groups,
+    };
+    let readiness = holds::readiness(&mut check, &policy_file.readiness, known);
+    let limits = holds::limits(&mut check, &policy_file.limits, known);
+    let promotions = holds::promotions(&mut check, &policy_file.promotion, known);
     let policy_notices = check.notices;
 
     let mut check = Checker::new(room);
@@ -180,6 +190,9 @@ fn build(
         approvals,
         risk,
         calendar: Default::default(),
+        readiness,
+        limits,
+        promotions,
     };
     let mut files = Vec::new();
     let mut check = Checker::new(calendar);

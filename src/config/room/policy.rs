@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::holds::{LimitEntry, PromotionEntry, ReadinessEntry};
 use super::risk::RiskEntry;
 use super::{Checker, Doc, Format, segment};
 use crate::config::mistakes::{Mistakes, Source};
@@ -26,6 +27,12 @@ const SHIPPED: &[&str] = &["security", "operations"];
 pub struct PolicyFile {
     approval: Option<Vec<RuleEntry>>,
     risk: Option<RiskEntry>,
+    /// The checklist.
+    pub readiness: Vec<ReadinessEntry>,
+    /// How many releases may move at once.
+    pub limits: Vec<LimitEntry>,
+    /// Where artifacts must have succeeded first.
+    pub promotion: Vec<PromotionEntry>,
 }
 
 #[derive(Debug, Deserialize)]

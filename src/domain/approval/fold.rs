@@ -76,6 +76,8 @@ pub fn replan(release: &mut Release, charter: &Charter, event: &Event) {
     if *voids {
         voided = release.votes.keys().cloned().collect();
         release.votes.clear();
+        // what was waived was waived of the plan that was voted on
+        release.waived.clear();
     }
     if let Some(by) = event.who.person() {
         release.changed.push(Changed {

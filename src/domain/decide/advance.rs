@@ -5,9 +5,13 @@ use crate::domain::approval::tally;
 use crate::domain::event::What;
 use crate::domain::hold::{Hold, HoldKind, HoldState};
 use crate::domain::ids::{HoldId, ReleaseId};
+use crate::domain::limits;
+use crate::domain::needs;
 use crate::domain::plan::Kind;
+use crate::domain::readiness;
 use crate::domain::release::{Ending, Phase, Release, StepStatus, Was};
 use crate::domain::ruling;
+use crate::domain::waiver::Waived;
 
 impl Draft {
     /// Walks a release on until a hold stops it.
@@ -26,6 +30,9 @@ impl Draft {
 
     /// One step on the way; `false` when there is none to take.
     fn step(&mut self, release: &Release) -> bool {
+        if self.open_again(release) {
+            return true;
+        }
         let Some(hold) = release.hold() else {
             return self.between(release);
         };
@@ -68,6 +75,52 @@ impl Draft {
                     ),
                 }
                 false
+            }
+        }
+    }
+
+    /// Opens a hold again that the release has passed and that would bar its way now: what let it
+    /// pass must still be so when it begins.
+    fn open_again(&mut self, release: &Release) -> bool {
+        if release.phase != Phase::Waiting {
+            return false;
+        }
+        let passed = release.batches.first().map(|b| b.before.as_slice());
+        let lapsed = passed.unwrap_or_default().iter().find(|hold| {
+            hold.cleared()
+                && matches!(
+                    hold.kind,
+                    HoldKind::Readiness { .. }
+                        | HoldKind::Dependency { .. }
+                        | HoldKind::Window { .. }
+                )
+                && self.passes(release, hold).is_none()
+        });
+        let Some(hold) = lapsed else { return false };
+        let now = self.now();
+        let why = crate::domain::waiting::at(&self.state, release, hold, now);
+        self.push_own(What::HoldReopened {
+            release: release.id,
+            hold: hold.id.clone(),
+            until: hold.until(now),
+            why: why.what.into(),
+        });
+        true
+    }
+
+    /// Lets those go on to whom the events since then have given a place, or what they need: in the
+    /// order of the queue, until nobody moves any more.
+    pub(super) fn settle(&mut self, since: usize) {
+        let mut since = since;
+        while self.events.len() > since && !self.state.onlookers.is_empty() {
+            since = self.events.len();
+            let mut ids: Vec<ReleaseId> = limits::queue(&self.state).iter().map(|r| r.id).collect();
+            let others = self.state.onlookers.iter().filter(|id| !ids.contains(id));
+            let others: Vec<ReleaseId> = others.copied().collect();
+            // those who get what they need first, so that they take their turn in the queue
+            ids.splice(0..0, others);
+            for id in ids {
+                self.advance(id);
             }
         }
     }
@@ -162,6 +215,7 @@ impl Draft {
     /// What lets an open hold pass by itself, in a few words.
     fn passes(&self, release: &Release, hold: &Hold) -> Option<String> {
         let now = self.now();
+        let waived = release.waived.get(&hold.id).map(Waived::words);
         let calm = || self.state.troubled(release).next().is_none();
         match &hold.kind {
             HoldKind::Approval(terms) => {
@@ -170,12 +224,33 @@ impl Draft {
                 tally.complete().then(by)
             }
             // evidence comes with a command of its own, and the calendar is asked elsewhere
-            HoldKind::Calendar
-            | HoldKind::Manual { .. }
-            | HoldKind::Health { .. }
-            | HoldKind::Analysis { .. } => None,
-            HoldKind::Dependency => (self.blockers(release).is_empty() && self.all_read(release))
-                .then(|| "no other release moves its targets".to_owned()),
+            HoldKind::Calendar | HoldKind::Manual { .. } => None,
+            HoldKind::Health { .. } | HoldKind::Analysis { .. } => waived.filter(|_| calm()),
+            HoldKind::Readiness { checks } => waived.or_else(|| {
+                let open = readiness::open(release, now);
+                let all = if checks.len() == 1 {
+                    "check is"
+                } else {
+                    "checks are"
+                };
+                open.is_empty()
+                    .then(|| format!("{} {all} cleared", checks.len()))
+            }),
+            HoldKind::Dependency { needs } => {
+                let met = |need| needs::standing(&self.state, release, need).is_none();
+                let free = needs::needs(release).iter().all(met)
+                    && self.blockers(release).is_empty()
+                    && self.all_read(release);
+                free.then(|| match (waived, needs.as_slice()) {
+                    (Some(waived), _) => waived,
+                    (None, []) => "no other release moves its targets".to_owned(),
+                    (None, needs) => needs::list(needs),
+                })
+            }
+            HoldKind::Queue => waived.or_else(|| {
+                let free = limits::standing(&self.state, release).is_none();
+                free.then(|| "its turn".to_owned())
+            }),
             HoldKind::Window { opens, closes } => {
                 (*opens <= now && now < *closes).then(|| "open".to_owned())
             }
@@ -188,6 +263,7 @@ impl Draft {
                 (steps().all(|s| s.status == StepStatus::Done) && calm())
                     .then(|| format!("{} of {} run it", steps().count(), steps().count()))
             }
+            HoldKind::Bake { .. } if waived.is_some() => waived.filter(|_| calm()),
             HoldKind::Bake { span } => {
                 (hold.due()? <= now && calm()).then(|| format!("{span} without a trigger"))
             }

@@ -13,6 +13,7 @@ use crate::domain::diff;
 use crate::domain::event::What;
 use crate::domain::hold::HoldKind;
 use crate::domain::ids::{GroupName, PersonName, ReleaseId};
+use crate::domain::needs;
 use crate::domain::plan::Plan;
 use crate::domain::problems;
 use crate::domain::refusal::Refusal;
@@ -208,6 +209,9 @@ impl Draft {
             voids: binds || !diff::window_alone(&changes),
             changes,
         }));
+        if let Some(circle) = needs::circle(&self.state, id) {
+            return Err(Refusal::Circle(circle));
+        }
         self.advance(id);
         Ok(())
     }

@@ -56,6 +56,8 @@ impl Draft {
             Ask::Submit { .. }
             | Ask::Vote { .. }
             | Ask::Ruled { .. }
+            | Ask::Readiness(_)
+            | Ask::Waive { .. }
             | Ask::Approval(_)
             | Ask::Authority(_)
             | Ask::Pir(_)
@@ -272,9 +274,11 @@ impl Draft {
     }
 
     fn seen(&mut self, target: &TargetName, sights: &[Sight]) {
-        let Some(ids) = self.state.on.get(target).cloned() else {
+        if !self.state.watches(target) {
             return;
-        };
+        }
+        // those that only look at it are seen to when the command is settled
+        let ids = self.state.on.get(target).cloned().unwrap_or_default();
         let before = self.events.len();
         for sight in sights {
             let same = self.state.seen(target, &sight.instance).is_some_and(|s| {

@@ -10,6 +10,7 @@ mod calendar;
 mod emergency;
 mod machine;
 mod people;
+mod readiness;
 mod ruling;
 
 use std::sync::Arc;
@@ -73,7 +74,9 @@ impl Draft {
             },
         });
         let done = self.answer(command);
-        if done.is_err() {
+        if done.is_ok() {
+            self.settle(events);
+        } else {
             self.state = before;
             self.events.truncate(events);
         }
@@ -90,6 +93,12 @@ impl Draft {
                 digest,
             } => self.vote(&command.who, *release, *choice, comment, digest.as_deref()),
             Ask::Ruled { release, ruling } => self.ruled(&command.who, *release, ruling),
+            Ask::Readiness(ask) => self.readiness(&command.who, ask),
+            Ask::Waive {
+                release,
+                hold,
+                reason,
+            } => self.waive(&command.who, *release, hold, reason),
             Ask::Approval(ask) => self.approval(&command.who, ask),
             Ask::Authority(ask) => self.authority(&command.who, ask),
             Ask::Pir(ask) => self.pir(&command.who, ask),

@@ -11,8 +11,10 @@ use crate::domain::command::{Actor, Choice, Control};
 use crate::domain::event::What;
 use crate::domain::hold::HoldKind;
 use crate::domain::ids::{HoldId, InstanceName, PersonName, ReleaseId, TargetName};
+use crate::domain::needs;
 use crate::domain::plan::{Kind, Plan};
 use crate::domain::problems;
+use crate::domain::readiness;
 use crate::domain::refusal::Refusal;
 use crate::domain::release::{Ending, Phase, Release, StepStatus};
 use crate::domain::ruling;
@@ -33,6 +35,9 @@ impl Draft {
             plan: plan.clone(),
             digest: canonical::digest(plan).into(),
         });
+        if let Some(circle) = needs::circle(&self.state, release) {
+            return Err(Refusal::Circle(circle));
+        }
         self.advance(release);
         Ok(())
     }
@@ -113,6 +118,10 @@ impl Draft {
                 self.advance(release.id);
                 Ok(())
             }
+            Some(HoldKind::Readiness { .. }) => Err(Refusal::NotReady(readiness::open_words(
+                release,
+                self.now(),
+            ))),
             _ => Err(Refusal::AlreadyStarted),
         }
     }

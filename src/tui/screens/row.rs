@@ -83,7 +83,7 @@ fn subject(release: &Release) -> (&str, String) {
 pub(super) fn status(release: &Release, waiting: &Waiting) -> Role {
     let person = matches!(
         waiting.on,
-        Whom::Voters(_) | Whom::People(_) | Whom::Control
+        Whom::Voters(_) | Whom::People(_) | Whom::Groups(_) | Whom::Control
     );
     let broken = waiting.word == "failed" || waiting.trouble && !person;
     if release.phase == Phase::RollingBack || broken {
@@ -456,7 +456,7 @@ fn on(group: Group, waiting: &Waiting) -> (Role, String) {
         return (Role::StatusPerson, "you".to_owned());
     }
     let role = match waiting.on {
-        Whom::Voters(_) | Whom::People(_) | Whom::Control => Role::StatusPerson,
+        Whom::Voters(_) | Whom::People(_) | Whom::Groups(_) | Whom::Control => Role::StatusPerson,
         Whom::Instance(_) => Role::StatusBad,
         _ => Role::Dim,
     };

@@ -22,7 +22,7 @@ pub(super) fn on_words(world: World<'_>, on: &Whom) -> String {
             let names: Vec<String> = people.iter().map(|name| world.person(name)).collect();
             names.join(", ")
         }
-        Whom::Voters(groups) => {
+        Whom::Voters(groups) | Whom::Groups(groups) => {
             let parts: Vec<String> = groups
                 .iter()
                 .map(|group| {

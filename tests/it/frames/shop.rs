@@ -172,8 +172,7 @@ fn charter() -> Charter {
             expires: Span::mins(120),
             ..ApprovalRule::default()
         }],
-        risk: Default::default(),
-        calendar: Default::default(),
+        ..Charter::default()
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdpoint::domain::calendar::Calendar;
 use holdpoint::domain::charter::{
     ApprovalRule, Charter, Confirm, Environment, Group, Metric, Person, Reading, Right, Service,
     Target,
@@ -116,8 +115,7 @@ pub fn charter() -> Charter {
             expires: Span::mins(120),
             ..ApprovalRule::default()
         }],
-        risk: Default::default(),
-        calendar: Calendar::default(),
+        ..Charter::default()
     }
 }
 
@@ -158,7 +156,11 @@ pub struct Room {
 impl Room {
     /// The room, with everything on the old version.
     pub fn new() -> Room {
-        let charter = charter();
+        Room::of(charter())
+    }
+
+    /// A room under a charter, with everything on the old version.
+    pub fn of(charter: Charter) -> Room {
         let mut fleet = BTreeMap::new();
         for (name, target) in &charter.targets {
             for instance in &target.instances {
@@ -307,11 +309,21 @@ impl Room {
     pub fn pass(&mut self, span: Span) {
         let end = self.now.plus(span);
         let mut spins = 0;
-        while let Some(at) = self.state().next_wake().filter(|at| *at <= end) {
+        // what was due and led to nothing waits for an event, as in the engine
+        let mut woken = None;
+        loop {
+            let next = match woken {
+                Some((seq, at)) if seq == self.state().seq => self.state().next_wake_after(at),
+                _ => self.state().next_wake(),
+            };
+            let Some(at) = next.filter(|at| *at <= end) else {
+                break;
+            };
             if at > self.now {
                 self.now = at;
                 spins = 0;
             }
+            woken = Some((self.state().seq, self.now));
             spins += 1;
             assert!(
                 spins < 100,
