@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::domain::calendar::{Evaluator, Subject};
 use crate::domain::charter::Charter;
 use crate::domain::compile::span_of;
 use crate::domain::plan::{Kind, Plan};
@@ -112,6 +113,11 @@ impl Facts {
         let change = Change::of(plan, charter);
         let mut facts = Facts::new(&change, charter, at);
         facts.history = history(&change, state, charter.risk.history);
+        let moves_at = facts.moves_at;
+        let subject = Subject::plan(plan, charter);
+        let rules = Evaluator::new(&charter.calendar, &state.calendar, subject, moves_at);
+        let freeze = rules.next_freeze(moves_at);
+        facts.freeze_in = freeze.map(|begins| begins.since(moves_at));
         facts
     }
 

@@ -294,8 +294,8 @@ fn unreachable(check: &mut Checker<'_>, charter: &Charter) {
     }
 }
 
-/// A policy from its text, in the place of a room's: what a charter would be with it, and what is
-/// worth a look.
+/// A policy from its text, in the place of a room's: what a charter would be with its approvals and
+/// its risk, which are all that rulings rest on, and what is worth a look.
 ///
 /// # Errors
 /// Everything that is wrong with it, each with its place.

@@ -259,6 +259,13 @@ impl<'a> Evaluator<'a> {
         None
     }
 
+    /// When the next freeze about the subject begins, after `from` and within the [`HORIZON`];
+    /// whether it will be exempt from it does not count.
+    pub fn next_freeze(&self, from: Timestamp) -> Option<Timestamp> {
+        let starts = self.freezes.iter().flat_map(|(_, o)| o).map(|o| o.start);
+        starts.filter(|start| *start > from).min()
+    }
+
     fn end_of(&self, from: Timestamp) -> Option<Timestamp> {
         let mut at = from;
         loop {
