@@ -18,7 +18,7 @@ mod start;
 mod turn;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -34,6 +34,7 @@ use crate::platform::Platform;
 use board::{Board, Presence};
 use clock::Clock;
 
+pub use hooks::Hook;
 pub use start::{Running, replay, start, to_snapshot};
 
 /// What an engine is made of.
@@ -48,8 +49,13 @@ pub struct Parts {
     pub clock: Clock,
     /// The pause between two looks at the metrics.
     pub look: Span,
-    /// The command that is told of warnings, passed deadlines and triggers: argv, no shell.
-    pub hook: Option<Vec<String>>,
+    /// The command that is told of warnings, passed deadlines and triggers.
+    pub hook: Option<Hook>,
+    /// Whether made-up people may act: only in a demo, and only those whom the charter marks as
+    /// samples.
+    pub samples: bool,
+    /// The file in which what was measured outlives the engine; without one it does not.
+    pub telemetry: Option<PathBuf>,
 }
 
 /// One target as the engine needs it.
@@ -84,6 +90,7 @@ pub struct EngineHandle {
     state: watch::Receiver<Arc<State>>,
     board: Board,
     clock: Clock,
+    samples: bool,
 }
 
 /// A command on its way to the engine's task, and who wants to know how it went.
@@ -124,6 +131,9 @@ impl EngineHandle {
     /// # Errors
     /// The refusal or the failure in words.
     pub async fn ask(&self, who: Actor, door: Door, ask: Ask) -> Result<Done, Notice> {
+        if door == Door::Sample && !self.may_be_made_up(&who) {
+            return Err(explain::sample_door(&who));
+        }
         let (reply, answer) = oneshot::channel();
         let command = Command {
             at: self.clock.now(),
@@ -137,6 +147,13 @@ impl EngineHandle {
         };
         self.send(asked).await?;
         answer.await.map_err(|_| explain::gone())?
+    }
+
+    /// Whether this is a demo, and somebody one of its made-up people.
+    fn may_be_made_up(&self, who: &Actor) -> bool {
+        let state = self.state.borrow();
+        let person = who.person().and_then(|name| state.charter.people.get(name));
+        self.samples && person.is_some_and(|person| person.sample)
     }
 
     /// The ledger, to read from.

@@ -176,7 +176,8 @@ impl CommandTarget {
         let permit = self.inner.asking.acquire().await;
         let limit = config.timeouts.status;
         let dir = self.here();
-        let answer = process::ask(&argv, &env, dir, limit.std(), STATUS_BYTES).await;
+        let starts = self.inner.runner.starts();
+        let answer = process::ask(starts, &argv, &env, dir, limit.std(), STATUS_BYTES).await;
         drop(permit);
         let answer = answer.map_err(|why| match why {
             NoAnswer::NotStarted(why) => ObserveError::NotStarted(why.into()),

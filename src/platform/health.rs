@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::command::Problem;
 use super::command::span;
 use super::http::{Http, NoAnswer, Redirects};
-use super::process;
+use super::process::{self, Starts};
 use super::words::{self, FOR_CHECKS, Values};
 use crate::domain::text::printable;
 use crate::domain::{Artifact, InstanceName, Span};
@@ -235,7 +235,8 @@ impl CommandCheck {
         }
         let argv = words::fill(&self.argv, values);
         let limit = self.timeout.std();
-        let asked = process::ask(&argv, &env, self.dir.as_deref(), limit, MOST_BYTES);
+        let starts = Starts::new();
+        let asked = process::ask(&starts, &argv, &env, self.dir.as_deref(), limit, MOST_BYTES);
         let answer = match asked.await {
             Ok(answer) => answer,
             Err(process::NoAnswer::NotStarted(why)) => return Probe::unknown(why),

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
 use super::output::{Tail, one_line};
@@ -128,9 +131,55 @@ pub(crate) enum NoAnswer {
     TooLong,
 }
 
+/// How many programs are started at the same time.
+const STARTS: usize = 2;
+
+/// How long a start waits for others: one that hangs must not keep the rest.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Where programs are started: away from the threads that serve people, because a start holds its
+/// thread up for a millisecond or for as long as the disk takes, and a few at a time, because
+/// two hundred at once leave nothing for anybody else.
+#[derive(Clone, Debug)]
+pub(crate) struct Starts(Arc<Semaphore>);
+
+impl Starts {
+    /// A place where nothing is being started yet.
+    pub(crate) fn new() -> Starts {
+        Starts(Arc::new(Semaphore::new(STARTS)))
+    }
+
+    /// Does what prepares a start, and starts.
+    pub(crate) async fn start(
+        &self,
+        mut command: Command,
+        prepare: impl FnOnce() -> io::Result<()> + Send + 'static,
+    ) -> io::Result<Started> {
+        let _place = tokio::time::timeout(PATIENCE, self.0.acquire()).await;
+        let start = move || match prepare() {
+            Ok(()) => command.spawn().map(Started::Runs),
+            Err(error) => Ok(Started::NotPrepared(error)),
+        };
+        match tokio::task::spawn_blocking(start).await {
+            Ok(started) => started,
+            Err(error) => Err(io::Error::other(error)),
+        }
+    }
+}
+
+/// What became of a start.
+#[derive(Debug)]
+pub(crate) enum Started {
+    /// It runs.
+    Runs(Child),
+    /// What should have been done before could not be done.
+    NotPrepared(io::Error),
+}
+
 /// Runs a program that only asks something: reads at most `most` bytes of what it prints, ends it
 /// and its children when it takes longer than `limit` or when the returned future is dropped.
 pub(crate) async fn ask(
+    starts: &Starts,
     argv: &[String],
     env: &BTreeMap<String, String>,
     dir: Option<&Path>,
@@ -139,9 +188,14 @@ pub(crate) async fn ask(
 ) -> Result<Answer, NoAnswer> {
     let mut command = command(argv, env, dir).map_err(NoAnswer::NotStarted)?;
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command
-        .spawn()
-        .map_err(|e| NoAnswer::NotStarted(not_started(argv, &e)))?;
+    // for the moment in which it runs and nobody holds it yet
+    command.kill_on_drop(true);
+    let failed = |e: io::Error| NoAnswer::NotStarted(not_started(argv, &e));
+    let started = starts.start(command, || Ok(())).await.map_err(failed)?;
+    let mut child = match started {
+        Started::Runs(child) => child,
+        Started::NotPrepared(error) => return Err(failed(error)),
+    };
     // dropped before `child`, so the leader's number is still its own when the group is ended
     let mut group = Group::of(&child);
     let read = read_to_end(&mut child, &mut group, most);
@@ -210,7 +264,15 @@ mod tests {
     }
 
     async fn run(script: &str, limit: Duration) -> Result<Answer, NoAnswer> {
-        ask(&sh(script), &BTreeMap::new(), None, limit, 1 << 20).await
+        ask(
+            &Starts::new(),
+            &sh(script),
+            &BTreeMap::new(),
+            None,
+            limit,
+            1 << 20,
+        )
+        .await
     }
 
     const LONG: Duration = Duration::from_secs(60);
@@ -241,10 +303,18 @@ mod tests {
     async fn a_missing_program_is_named() {
         let argv = vec!["/nowhere/deploy".to_string()];
         let none = BTreeMap::new();
-        let answer = ask(&argv, &none, None, LONG, 10).await;
+        let answer = ask(&Starts::new(), &argv, &none, None, LONG, 10).await;
         let why = "there is no program `/nowhere/deploy`".to_string();
         assert_eq!(answer.unwrap_err(), NoAnswer::NotStarted(why));
-        let lost = ask(&argv, &none, Some(Path::new("/nowhere")), LONG, 10).await;
+        let lost = ask(
+            &Starts::new(),
+            &argv,
+            &none,
+            Some(Path::new("/nowhere")),
+            LONG,
+            10,
+        )
+        .await;
         let why = "there is no directory `/nowhere`".to_string();
         assert_eq!(lost.unwrap_err(), NoAnswer::NotStarted(why));
     }

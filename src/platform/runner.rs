@@ -29,6 +29,7 @@ use tokio::time::sleep;
 use record::{CommandProcess, Folder, Lock, Started, boot};
 pub use record::{End, Exit, Job};
 
+use super::process::{self, Starts};
 use crate::domain::EffectId;
 
 /// How often a runner is spawned for one call before it is given up.
@@ -42,6 +43,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub struct Runner {
     effects: PathBuf,
     program: PathBuf,
+    starts: Starts,
 }
 
 /// How the effect of a [`Runner::carry`] ended.
@@ -84,7 +86,13 @@ impl Runner {
         Runner {
             effects: effects.into(),
             program: program.into(),
+            starts: Starts::new(),
         }
+    }
+
+    /// Where programs are started, for all whose effects are carried out here.
+    pub(super) fn starts(&self) -> &Starts {
+        &self.starts
     }
 
     /// Runs the job to its end, or finds that it ended, or waits for the runner that is at it.
@@ -177,18 +185,20 @@ impl Runner {
     /// Writes the job, spawns a runner and waits for it to end; the error says why it could not.
     async fn spawn(&self, folder: &Folder, job: &Job) -> Result<(), String> {
         let (writing, job) = (folder.clone(), job.clone());
-        blocking(move || writing.write_job(&job))
-            .await
-            .map_err(|error| format!("its job could not be written: {error}"))?;
         let mut command = tokio::process::Command::new(&self.program);
         command.arg0("holdpoint").arg("__runner").arg(&folder.0);
         // not to hold a file system that somebody may want to unmount
         command.current_dir("/");
         command.stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut runner = command
-            .spawn()
-            .map_err(|error| format!("no runner could be started: {error}"))?;
+        let started = self.starts.start(command, move || writing.write_job(&job));
+        let mut runner = match started.await {
+            Ok(process::Started::Runs(runner)) => runner,
+            Ok(process::Started::NotPrepared(error)) => {
+                return Err(format!("its job could not be written: {error}"));
+            }
+            Err(error) => return Err(format!("no runner could be started: {error}")),
+        };
         match runner.wait().await {
             Ok(status) => Err(format!(
                 "its runner did nothing ({})",

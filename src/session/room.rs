@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
 
 use super::{Desk, Guest, News, Room, Wish};
 use crate::domain::live::Live;
@@ -16,6 +17,10 @@ use crate::engine::EngineHandle;
 use crate::engine::board::Presence;
 use crate::tui::desk::{Ask, Setup};
 use crate::tui::{self, Asker, Input, Keymap, Scene, SourceFile, Themes, World};
+
+/// How long what the engine publishes may wait to be taken in after the last time: in a busy room
+/// it comes several times as often as anybody can see it.
+const BREATH: Duration = Duration::from_millis(100);
 
 /// How many answers of the engine wait at a desk at most.
 const ANSWERS: usize = 64;
@@ -96,6 +101,7 @@ impl Room for Hall {
             answer,
             answers,
             news: 0,
+            next: Instant::now(),
             _presence: match &identity.who {
                 Actor::Person(name) => Some(self.engine.enter(name.clone())),
                 Actor::Engine | Actor::Nobody => None,
@@ -129,6 +135,8 @@ pub struct Seat {
     answers: mpsc::Receiver<(u64, Result<(), Notice>)>,
     /// Counts what came in from the engine.
     news: u64,
+    /// When what comes next from the engine is taken in at the earliest; keys do not wait for it.
+    next: Instant,
     _presence: Option<Presence>,
 }
 
@@ -150,6 +158,7 @@ impl Seat {
         self.now_state = self.state.borrow_and_update().clone();
         self.now_live = self.live.borrow_and_update().clone();
         self.news += 1;
+        self.next = Instant::now() + BREATH;
         let world = World {
             state: &self.now_state,
             live: &self.now_live,
@@ -190,6 +199,23 @@ impl Seat {
     }
 }
 
+/// Waits until the engine has published something, and for the moment to take it in; `None` when
+/// it is gone.
+async fn heard(
+    state: &watch::Receiver<Arc<State>>,
+    live: &watch::Receiver<Arc<Live>>,
+    next: Instant,
+) -> Option<()> {
+    // a receiver that is dropped here before its time has seen nothing
+    let (mut state, mut live) = (state.clone(), live.clone());
+    tokio::select! {
+        news = state.changed() => news.ok()?,
+        news = live.changed() => news.ok()?,
+    }
+    sleep_until(next).await;
+    Some(())
+}
+
 impl Desk for Seat {
     fn input(&mut self, input: Input) -> Vec<Wish> {
         // what a key acts on is the newest state there is
@@ -215,8 +241,7 @@ impl Desk for Seat {
                 self.desk.answered(id, answer, now);
                 true
             }
-            Ok(()) = self.state.changed() => false,
-            Ok(()) = self.live.changed() => false,
+            Some(()) = heard(&self.state, &self.live, self.next) => false,
             // the engine is gone: its socket tells the person
             else => return std::future::pending().await,
         };

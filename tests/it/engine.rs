@@ -7,12 +7,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use holdpoint::domain::charter::Charter;
 use holdpoint::domain::plan::OnFailure;
 use holdpoint::domain::{
-    Actor, Ask, Choice, Control, Door, Notice, Plan, ReleaseId, Span, State, waiting,
+    Actor, Ask, Choice, Control, Door, InstanceName, Notice, Plan, ReleaseId, Span, State, waiting,
 };
 use holdpoint::engine::clock::Clock;
-use holdpoint::engine::{Parts, Running, TargetPart, start};
+use holdpoint::engine::{Hook, Parts, Running, TargetPart, start};
 use holdpoint::ledger::memory::{Fault, Memory};
 use holdpoint::platform::Platform;
 use holdpoint::platform::command::{CommandConfig, CommandTarget, InstanceConfig, Timeouts};
@@ -43,14 +44,25 @@ case "$1" in
 esac
 "#;
 
-struct Stage {
+/// A target with six instances, and an engine over it that can be stopped and started again.
+pub struct Stage {
     dir: TempDir,
     memory: Memory,
     engine: Option<Running>,
+    /// Where the instances answer, from the next start on.
+    pub urls: BTreeMap<InstanceName, String>,
+    /// What is told of what people must know, from the next start on.
+    pub hook: Option<Hook>,
+    /// Who there is, from the next start on.
+    pub charter: Charter,
+    /// Whether made-up people may act, from the next start on.
+    pub samples: bool,
+    /// How often the metrics are looked at, from the next start on.
+    pub look: Span,
 }
 
 impl Stage {
-    async fn new() -> Stage {
+    pub async fn new() -> Stage {
         let dir = tempfile::tempdir().unwrap();
         let script = dir.path().join("operate");
         fs::write(&script, SCRIPT).unwrap();
@@ -64,55 +76,62 @@ impl Stage {
             dir,
             memory: Memory::default(),
             engine: None,
+            urls: BTreeMap::new(),
+            hook: None,
+            samples: false,
+            charter: charter(),
+            look: Span::secs(1),
         };
         stage.start().await;
         stage
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    async fn start(&mut self) {
+    pub async fn start(&mut self) {
         let part = TargetPart {
             platform: Platform::Command(target(self.dir.path())),
-            urls: BTreeMap::new(),
+            urls: self.urls.clone(),
             metrics_path: "/metrics".to_owned(),
             every: Span(50),
             stale: Span(400),
         };
         let parts = Parts {
             ledger: self.memory.open().unwrap(),
-            charter: Arc::new(charter()),
+            charter: Arc::new(self.charter.clone()),
             targets: [("payments-eu".into(), part)].into(),
             clock: Clock::System,
-            look: Span::secs(1),
-            hook: None,
+            look: self.look,
+            hook: self.hook.clone(),
+            samples: self.samples,
+            telemetry: Some(self.file("telemetry.db")),
         };
         self.engine = Some(start(parts).await.unwrap());
     }
 
     /// Stops the engine; what it began outside goes on, as after a crash.
-    async fn stop(&mut self) {
+    pub async fn stop(&mut self) {
         self.engine.take().unwrap().stop().await;
     }
 
-    fn engine(&self) -> &holdpoint::engine::EngineHandle {
+    pub fn engine(&self) -> &holdpoint::engine::EngineHandle {
         &self.engine.as_ref().unwrap().handle
     }
 
-    async fn ask(&self, who: &str, ask: Ask) -> Result<(), Notice> {
+    pub async fn ask(&self, who: &str, ask: Ask) -> Result<(), Notice> {
         let who = Actor::Person(who.into());
         let done = self.engine().ask(who, Door::Socket { uid: 1 }, ask).await;
         done.map(|_| ())
     }
 
-    async fn control(&self, release: ReleaseId, control: Control) -> Result<(), Notice> {
+    pub async fn control(&self, release: ReleaseId, control: Control) -> Result<(), Notice> {
         self.ask("ada", Ask::Control { release, control }).await
     }
 
     /// Submits a plan and has it approved.
-    async fn approved(&self, plan: Plan) -> ReleaseId {
+    pub async fn approved(&self, plan: Plan) -> ReleaseId {
         let submit = Ask::Submit {
             plan: Arc::new(plan),
         };
@@ -125,7 +144,7 @@ impl Stage {
         release
     }
 
-    fn state(&self) -> Arc<State> {
+    pub fn state(&self) -> Arc<State> {
         self.engine().state().borrow().clone()
     }
 
@@ -141,7 +160,7 @@ impl Stage {
         }
     }
 
-    async fn until(&self, release: ReleaseId, what: &str) -> String {
+    pub async fn until(&self, release: ReleaseId, what: &str) -> String {
         let see = async || self.waits_for(release);
         until_async(what, see, |seen| seen.starts_with(what)).await
     }
@@ -193,7 +212,7 @@ fn approve(release: ReleaseId) -> Ask {
 }
 
 /// Half, a person's word, then everything; a short observation.
-fn short_plan() -> Plan {
+pub fn short_plan() -> Plan {
     let mut short = plan();
     short.triggers.clear();
     short.batches.remove(0);
@@ -265,8 +284,9 @@ async fn a_full_disk_acknowledges_nothing_and_still_pauses() {
         .await
         .unwrap();
     assert!(stage.waits_for(id).starts_with("paused"));
-    // what runs comes to its end, and nothing new begins
-    let called = stage.calls().len();
+    // what has begun comes to its end, and nothing new begins
+    let called = stage.state().live[&id].touched().count();
+    stage.until_called(called).await;
     fs::remove_file(stage.file("gate")).unwrap();
     stage.memory.free();
     let see = async || stage.engine().live().borrow().ledger.broken.clone();
@@ -403,4 +423,33 @@ async fn an_instance_that_goes_down_stops_its_batch() {
     assert!(stage.calls().len() <= 2, "{:?}", stage.calls());
     fs::remove_file(stage.file("down-i-1")).unwrap();
     stage.until(id, "closed: succeeded").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn made_up_people_act_only_in_a_demo_and_only_as_themselves() {
+    let mut stage = Stage::new().await;
+    let id = stage.approved(short_plan()).await;
+    let vote = async |stage: &Stage, who: &str| {
+        let who = Actor::Person(who.into());
+        let done = stage.engine().ask(who, Door::Sample, approve(id)).await;
+        done.map(|_| ()).map_err(|notice| notice.code)
+    };
+    let refused = Err("sample-door".to_owned());
+    // marked as a sample, but no demo
+    for person in stage.charter.people.values_mut() {
+        person.sample = true;
+    }
+    stage.stop().await;
+    stage.start().await;
+    let seq = stage.state().seq;
+    assert_eq!(vote(&stage, "eva").await, refused);
+    // a demo, in which ada is a real person
+    stage.charter.people.get_mut(&"ada".into()).unwrap().sample = false;
+    stage.samples = true;
+    stage.stop().await;
+    stage.start().await;
+    assert_eq!(vote(&stage, "ada").await, refused);
+    assert_eq!(vote(&stage, "nobody-at-all").await, refused);
+    assert!(stage.state().live[&id].votes.len() == 2, "after {seq}");
+    assert_eq!(vote(&stage, "eva").await, Ok(()));
 }
