@@ -132,6 +132,7 @@ async fn engine(
         clock: Clock::System,
         look: Span::secs(60),
         hook: None,
+        telemetry: None,
     };
     start(parts)
         .await

@@ -58,6 +58,7 @@ impl Open {
             clock: Clock::System,
             look: files.settings.look,
             hook: files.settings.hook,
+            telemetry: Some(dir.join("telemetry.db")),
         })
         .await
         .map_err(Mistakes::one)?;

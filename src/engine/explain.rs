@@ -3,6 +3,7 @@
 
 use crate::domain::Notice;
 use crate::ledger::LedgerError;
+use crate::ledger::telemetry::{MovedAside, TelemetryError};
 
 /// The engine has ended.
 pub fn gone() -> Notice {
@@ -54,4 +55,31 @@ pub fn hook_failed(why: &str) -> Notice {
     Notice::warning("hook-failed", format!("the hook command failed: {why}"))
         .detail("whoever it should have told does not know")
         .next("check `hook` in room.toml")
+}
+
+/// The code of [`telemetry_moved`].
+pub const TELEMETRY_MOVED: &str = "telemetry-moved";
+
+/// The code of [`telemetry_failed`].
+pub const TELEMETRY_FAILED: &str = "telemetry-failed";
+
+/// The file of measurements was damaged, or somebody else's.
+pub fn telemetry_moved(moved: &MovedAside) -> Notice {
+    let headline = format!(
+        "the charts begin anew: their file could not be read ({})",
+        moved.why
+    );
+    Notice::warning(TELEMETRY_MOVED, headline)
+        .detail("releases go on; what was decided and on which grounds is in the ledger")
+        .next(format!(
+            "nothing needs to be done; the file was moved to {}",
+            moved.to.display()
+        ))
+}
+
+/// The file of measurements cannot be read or written.
+pub fn telemetry_failed(error: &TelemetryError) -> Notice {
+    Notice::warning(TELEMETRY_FAILED, error.to_string())
+        .detail("the charts are complete until the engine is started again; releases go on")
+        .next("look at the disk and the rights of telemetry.db in the room's folder")
 }

@@ -1,36 +1,46 @@
 //! Looks: read the metrics of every release that moves or is observed, judge them, report.
 
-use std::collections::{BTreeMap, VecDeque};
+mod gathered;
+mod past;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::EngineHandle;
 use super::start::Targets;
-use crate::domain::canonical;
 use crate::domain::charter::{Metric, Reading};
-use crate::domain::live::{CHART_POINTS, Chart, Point, Unit};
+use crate::domain::live::Chart;
 use crate::domain::release::{Release, StepStatus};
 use crate::domain::{
-    Ask, Call, InstanceName, MetricName, MetricVerdict, Phase, ReleaseId, ServiceName, Span, State,
-    TargetName, Timestamp,
+    Ask, Call, InstanceName, MetricName, Phase, ReleaseId, ServiceName, Span, State, TargetName,
+    Timestamp,
 };
-use crate::judge::threshold::{allowed, millionths};
-use crate::judge::{Judged, Sample, judge};
 use crate::platform::http::Http;
 use crate::platform::scrape::{Endpoint, LookRequest, MetricQuery, QueryKind, Scraper};
 use crate::platform::selector::Selector;
+use gathered::{Gathered, WINDOW};
+use past::{Kept, Past, Record};
 
 /// How long one instance may take to show its metrics.
 const SCRAPE_LIMIT: Duration = Duration::from_secs(3);
 
-/// Over how many looks counts are added up before they are compared.
-const WINDOW: usize = 6;
-
 /// How many looks the pulse on the releases screen keeps.
 const PULSE: usize = 24;
 
-/// Looks at all releases that move or are observed until it is dropped.
-pub(super) async fn look_on(engine: EngineHandle, targets: Targets, every: Span) {
+/// For how long an engine may be away without counts beginning anew. Numbers that are older than
+/// this and a window say nothing about now.
+const AWAY: Span = Span::mins(1);
+
+/// Looks at all releases that move or are observed until it is dropped. What the looks bring is
+/// kept in the file `telemetry`, if one is named.
+pub(super) async fn look_on(
+    engine: EngineHandle,
+    targets: Targets,
+    every: Span,
+    telemetry: Option<PathBuf>,
+) {
     let http = match Http::new() {
         Ok(http) => http,
         Err(why) => {
@@ -38,7 +48,8 @@ pub(super) async fn look_on(engine: EngineHandle, targets: Targets, every: Span)
             return;
         }
     };
-    let mut watched: BTreeMap<ReleaseId, Watched> = BTreeMap::new();
+    let mut past = Past::new(telemetry, engine.board().clone());
+    let mut watched = bring_back(&engine, &mut past, &http, every).await;
     let mut beat = tokio::time::interval(every.std());
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -54,22 +65,61 @@ pub(super) async fn look_on(engine: EngineHandle, targets: Targets, every: Span)
                 .or_insert_with(|| Watched::new(&state, release, &http));
         }
         let gone = |id: &ReleaseId| !state.live.contains_key(id);
-        engine.board().change(|live| {
-            live.charts.retain(|id, _| !gone(id));
-            live.pulse.retain(|id, _| !gone(id));
-        });
+        if engine.board().now().charts.keys().any(gone) {
+            engine.board().change(|live| {
+                live.charts.retain(|id, _| !gone(id));
+                live.pulse.retain(|id, _| !gone(id));
+            });
+        }
         // all at the same time: one that hangs must not keep the others waiting
         let looks = watched
             .values_mut()
             .map(|w| w.look(&engine, &state, &targets));
-        join_all(looks).await;
+        let brought = join_all(looks).await;
+        let brought = brought.into_iter().flatten().collect();
+        past.keep(brought, engine.clock().now()).await;
     }
 }
 
-async fn join_all(futures: impl Iterator<Item = impl Future<Output = ()>>) {
+/// Puts up again what was seen of the releases before the engine was started.
+async fn bring_back(
+    engine: &EngineHandle,
+    past: &mut Past,
+    http: &Http,
+    every: Span,
+) -> BTreeMap<ReleaseId, Watched> {
+    let state = engine.state.borrow().clone();
+    let now = engine.clock().now();
+    let fresh = now.minus(AWAY).minus(Span(every.0 * WINDOW as u64));
+    let mut watched = BTreeMap::new();
+    for release in state.live.values() {
+        let looks = past.of(release.id, now).await;
+        if looks.is_empty() {
+            continue;
+        }
+        let mut one = Watched::new(&state, release, http);
+        for (at, record) in &looks {
+            one.remember(*at, record, fresh);
+        }
+        let records: Vec<&Record> = looks.iter().map(|(_, record)| record).collect();
+        one.put_up(engine, &records);
+        watched.insert(release.id, one);
+    }
+    watched
+}
+
+/// Runs futures at the same time, and says what they say, in no order.
+async fn join_all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     let mut pinned: Vec<_> = futures.map(Box::pin).collect();
+    let mut said = Vec::with_capacity(pinned.len());
     std::future::poll_fn(|context| {
-        pinned.retain_mut(|f| f.as_mut().poll(context).is_pending());
+        pinned.retain_mut(|f| match f.as_mut().poll(context) {
+            std::task::Poll::Ready(it) => {
+                said.push(it);
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
         if pinned.is_empty() {
             std::task::Poll::Ready(())
         } else {
@@ -77,6 +127,7 @@ async fn join_all(futures: impl Iterator<Item = impl Future<Output = ()>>) {
         }
     })
     .await;
+    said
 }
 
 /// One release that is looked at.
@@ -84,30 +135,23 @@ struct Watched {
     release: ReleaseId,
     /// In which batch the numbers below were gathered.
     batch: usize,
-    since: Timestamp,
     services: Vec<Watch>,
 }
 
 /// One service of it.
 struct Watch {
     service: ServiceName,
+    /// From when processes that are seen for the first time are counted from zero.
+    since: Timestamp,
     scraper: Scraper,
     queries: Vec<MetricQuery>,
     metrics: BTreeMap<MetricName, Gathered>,
 }
 
-/// What was gathered of one metric.
-struct Gathered {
-    metric: Metric,
-    canary: VecDeque<Sample>,
-    baseline: VecDeque<Sample>,
-    last: Option<Call>,
-    streak: u32,
-    points: VecDeque<Point>,
-}
-
 impl Watched {
     fn new(state: &State, release: &Release, http: &Http) -> Watched {
+        let began = release.batches.iter().filter_map(|b| b.began).min();
+        let since = began.unwrap_or(release.since);
         let services = release
             .plan
             .services
@@ -116,6 +160,7 @@ impl Watched {
                 let metrics = &state.charter.services.get(&change.service)?.metrics;
                 Some(Watch {
                     service: change.service.clone(),
+                    since,
                     scraper: Scraper::new(http.clone(), SCRAPE_LIMIT),
                     queries: metrics
                         .iter()
@@ -128,32 +173,51 @@ impl Watched {
                 })
             })
             .collect();
-        let began = release.batches.iter().filter_map(|b| b.began).min();
         Watched {
             release: release.id,
             batch: usize::MAX,
-            since: began.unwrap_or(release.since),
             services,
         }
     }
 
-    async fn look(&mut self, engine: &EngineHandle, state: &State, targets: &Targets) {
-        let Some(release) = state.live.get(&self.release) else {
-            return;
-        };
-        let batch = release.batch().map_or(release.batches.len(), |(n, _)| n);
+    /// Numbers of another exposure prove nothing about this one.
+    fn in_batch(&mut self, batch: usize) {
         if batch != self.batch {
-            // numbers of another exposure prove nothing about this one
             self.batch = batch;
-            for gathered in self
-                .services
-                .iter_mut()
-                .flat_map(|s| s.metrics.values_mut())
-            {
+            let services = self.services.iter_mut();
+            for gathered in services.flat_map(|s| s.metrics.values_mut()) {
                 gathered.forget();
             }
         }
-        let mut verdicts = Vec::new();
+    }
+
+    /// Takes a look over that an engine before this one has taken; of one that is not `fresh`
+    /// only the charts.
+    fn remember(&mut self, at: Timestamp, record: &Record, fresh: Timestamp) {
+        self.in_batch(record.batch);
+        for kept in &record.metrics {
+            let mut services = self.services.iter_mut();
+            let Some(watch) = services.find(|w| w.service == kept.service) else {
+                continue;
+            };
+            watch.since = watch.since.max(at);
+            if let Some(gathered) = watch.metrics.get_mut(&kept.verdict.metric) {
+                gathered.remember(at, kept, at >= fresh);
+            }
+        }
+    }
+
+    async fn look(
+        &mut self,
+        engine: &EngineHandle,
+        state: &State,
+        targets: &Targets,
+    ) -> Option<(ReleaseId, Timestamp, Record)> {
+        let release = state.live.get(&self.release)?;
+        let batch = release.batch().map_or(release.batches.len(), |(n, _)| n);
+        self.in_batch(batch);
+        let mut metrics = Vec::new();
+        let mut last = None;
         for watch in &mut self.services {
             let (canary, baseline) = arms(state, release, &watch.service, targets);
             if canary.is_empty() {
@@ -164,51 +228,58 @@ impl Watched {
                 metrics: &watch.queries,
                 canary: &canary,
                 baseline: &baseline,
-                since: Some(self.since),
+                since: Some(watch.since),
             };
             let looks = watch.scraper.look(request).await;
             let at = engine.clock().now();
+            last = Some(at);
             for look in looks {
                 if !look.dropped.is_empty() {
                     tracing::debug!(metric = %look.metric, dropped = ?look.dropped, "a look is not whole");
                 }
                 if let Some(gathered) = watch.metrics.get_mut(&look.metric) {
-                    verdicts.push(gathered.take(look.metric, look.canary, look.baseline, at));
+                    let brought = (look.canary, look.baseline);
+                    metrics.push(gathered.take(&watch.service, look.metric, brought, at));
                 }
             }
         }
-        self.put_up(engine, &verdicts);
-        if !verdicts.is_empty() {
-            let (release, batch) = (self.release, self.batch);
-            engine
-                .tell(Ask::Looked {
-                    release,
-                    batch,
-                    verdicts,
-                })
-                .await;
-        }
+        // without anything new, what was seen before stays to be seen
+        let at = last.filter(|_| !metrics.is_empty())?;
+        let record = Record { batch, metrics };
+        self.put_up(engine, &[&record]);
+        let verdicts = record.metrics.iter().map(|m| m.verdict.clone()).collect();
+        let release = self.release;
+        engine
+            .tell(Ask::Looked {
+                release,
+                batch,
+                verdicts,
+            })
+            .await;
+        Some((release, at, record))
     }
 
-    fn put_up(&self, engine: &EngineHandle, verdicts: &[MetricVerdict]) {
-        let charts: Vec<Chart> = verdicts
-            .iter()
-            .filter_map(|v| {
-                let gathered = self
-                    .services
-                    .iter()
-                    .find_map(|s| s.metrics.get(&v.metric))?;
-                Some(gathered.chart(v))
-            })
-            .collect();
-        let worst = verdicts
-            .iter()
-            .map(|v| v.call)
-            .max_by_key(|call| badness(*call));
+    /// Puts up the charts as of the last of some looks, and the pulse of all of them.
+    fn put_up(&self, engine: &EngineHandle, looks: &[&Record]) {
+        let chart = |kept: &Kept| {
+            let watch = self.services.iter().find(|w| w.service == kept.service)?;
+            Some(
+                watch
+                    .metrics
+                    .get(&kept.verdict.metric)?
+                    .chart(&kept.verdict),
+            )
+        };
+        let last = looks.last().map_or(&[][..], |record| &record.metrics);
+        let charts: Vec<Chart> = last.iter().filter_map(chart).collect();
+        let worst = |record: &&Record| {
+            let calls = record.metrics.iter().map(|kept| kept.verdict.call);
+            calls.max_by_key(|call| badness(*call))
+        };
         engine.board().change(|live| {
             live.charts.insert(self.release, Arc::new(charts));
             let pulse = live.pulse.entry(self.release).or_default();
-            pulse.extend(worst);
+            pulse.extend(looks.iter().filter_map(worst));
             let old = pulse.len().saturating_sub(PULSE);
             pulse.drain(..old);
         });
@@ -291,115 +362,4 @@ fn query(name: &MetricName, metric: &Metric) -> Option<MetricQuery> {
         name: name.clone(),
         kind,
     })
-}
-
-impl Gathered {
-    fn new(metric: Metric) -> Gathered {
-        Gathered {
-            metric,
-            canary: VecDeque::new(),
-            baseline: VecDeque::new(),
-            last: None,
-            streak: 0,
-            points: VecDeque::new(),
-        }
-    }
-
-    fn forget(&mut self) {
-        self.canary.clear();
-        self.baseline.clear();
-        self.last = None;
-        self.streak = 0;
-    }
-
-    fn take(
-        &mut self,
-        name: MetricName,
-        canary: Sample,
-        baseline: Sample,
-        at: Timestamp,
-    ) -> MetricVerdict {
-        let (new, old) = (
-            add(&mut self.canary, canary),
-            add(&mut self.baseline, baseline),
-        );
-        let Judged {
-            call,
-            canary,
-            baseline,
-            words,
-        } = judge(&self.metric, &new, &old);
-        self.streak = if self.last == Some(call) {
-            self.streak.saturating_add(1)
-        } else {
-            1
-        };
-        self.last = Some(call);
-        if self.points.len() == CHART_POINTS {
-            self.points.pop_front();
-        }
-        self.points.push_back(Point {
-            at,
-            canary,
-            baseline,
-        });
-        MetricVerdict {
-            metric: name,
-            call,
-            streak: self.streak,
-            words: words.into(),
-            inputs: canonical::digest(&(&new, &old)).into(),
-        }
-    }
-
-    fn chart(&self, verdict: &MetricVerdict) -> Chart {
-        Chart {
-            metric: verdict.metric.clone(),
-            unit: match self.metric.reading {
-                Reading::Ratio { .. } => Unit::Share,
-                Reading::Quantile { .. } => Unit::Seconds,
-                Reading::Gauge { .. } => Unit::Plain,
-            },
-            points: self.points.iter().copied().collect(),
-            call: verdict.call,
-            words: verdict.words.clone(),
-            allowed: allowed(&self.metric).into(),
-            limit: self.metric.fail_above.map(millionths),
-        }
-    }
-}
-
-/// Adds a sample to the window and sums the window up. What is missing now is missing: older looks
-/// do not speak for it.
-fn add(window: &mut VecDeque<Sample>, sample: Sample) -> Sample {
-    if matches!(sample, Sample::Missing { .. } | Sample::Gauge { .. }) {
-        return sample;
-    }
-    if window.len() == WINDOW {
-        window.pop_front();
-    }
-    window.push_back(sample.clone());
-    let mut sum = sample;
-    for older in window.iter().rev().skip(1) {
-        match (&mut sum, older) {
-            (Sample::Ratio { bad, total }, Sample::Ratio { bad: b, total: t }) => {
-                *bad += b;
-                *total += t;
-            }
-            (
-                Sample::Histogram { bounds, counts },
-                Sample::Histogram {
-                    bounds: others,
-                    counts: more,
-                },
-            ) if bounds == others => {
-                for (count, n) in counts.iter_mut().zip(more) {
-                    *count += n;
-                }
-            }
-            // a histogram with other buckets cannot be added up
-            _ => break,
-        }
-    }
-    sum
 }

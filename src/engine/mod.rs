@@ -18,7 +18,7 @@ mod start;
 mod turn;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -50,6 +50,8 @@ pub struct Parts {
     pub look: Span,
     /// The command that is told of warnings, passed deadlines and triggers: argv, no shell.
     pub hook: Option<Vec<String>>,
+    /// The file in which what was measured outlives the engine; without one it does not.
+    pub telemetry: Option<PathBuf>,
 }
 
 /// One target as the engine needs it.

@@ -88,7 +88,12 @@ pub async fn start(parts: Parts) -> Result<Running, Notice> {
             targets.clone(),
             hands.ended(),
         )),
-        tokio::spawn(looks::look_on(engine.clone(), targets.clone(), parts.look)),
+        tokio::spawn(looks::look_on(
+            engine.clone(),
+            targets.clone(),
+            parts.look,
+            parts.telemetry,
+        )),
         tokio::spawn(checks::check_on(engine.clone(), targets)),
     ];
     let running = Running {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use holdpoint::domain::plan::OnFailure;
 use holdpoint::domain::{
-    Actor, Ask, Choice, Control, Door, Notice, Plan, ReleaseId, Span, State, waiting,
+    Actor, Ask, Choice, Control, Door, InstanceName, Notice, Plan, ReleaseId, Span, State, waiting,
 };
 use holdpoint::engine::clock::Clock;
 use holdpoint::engine::{Parts, Running, TargetPart, start};
@@ -43,14 +43,21 @@ case "$1" in
 esac
 "#;
 
-struct Stage {
+/// A target with six instances, and an engine over it that can be stopped and started again.
+pub struct Stage {
     dir: TempDir,
     memory: Memory,
     engine: Option<Running>,
+    /// Where the instances answer, from the next start on.
+    pub urls: BTreeMap<InstanceName, String>,
+    /// What is told of what people must know, from the next start on.
+    pub hook: Option<Vec<String>>,
+    /// How often the metrics are looked at, from the next start on.
+    pub look: Span,
 }
 
 impl Stage {
-    async fn new() -> Stage {
+    pub async fn new() -> Stage {
         let dir = tempfile::tempdir().unwrap();
         let script = dir.path().join("operate");
         fs::write(&script, SCRIPT).unwrap();
@@ -64,19 +71,22 @@ impl Stage {
             dir,
             memory: Memory::default(),
             engine: None,
+            urls: BTreeMap::new(),
+            hook: None,
+            look: Span::secs(1),
         };
         stage.start().await;
         stage
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    async fn start(&mut self) {
+    pub async fn start(&mut self) {
         let part = TargetPart {
             platform: Platform::Command(target(self.dir.path())),
-            urls: BTreeMap::new(),
+            urls: self.urls.clone(),
             metrics_path: "/metrics".to_owned(),
             every: Span(50),
             stale: Span(400),
@@ -86,33 +96,34 @@ impl Stage {
             charter: Arc::new(charter()),
             targets: [("payments-eu".into(), part)].into(),
             clock: Clock::System,
-            look: Span::secs(1),
-            hook: None,
+            look: self.look,
+            hook: self.hook.clone(),
+            telemetry: Some(self.file("telemetry.db")),
         };
         self.engine = Some(start(parts).await.unwrap());
     }
 
     /// Stops the engine; what it began outside goes on, as after a crash.
-    async fn stop(&mut self) {
+    pub async fn stop(&mut self) {
         self.engine.take().unwrap().stop().await;
     }
 
-    fn engine(&self) -> &holdpoint::engine::EngineHandle {
+    pub fn engine(&self) -> &holdpoint::engine::EngineHandle {
         &self.engine.as_ref().unwrap().handle
     }
 
-    async fn ask(&self, who: &str, ask: Ask) -> Result<(), Notice> {
+    pub async fn ask(&self, who: &str, ask: Ask) -> Result<(), Notice> {
         let who = Actor::Person(who.into());
         let done = self.engine().ask(who, Door::Socket { uid: 1 }, ask).await;
         done.map(|_| ())
     }
 
-    async fn control(&self, release: ReleaseId, control: Control) -> Result<(), Notice> {
+    pub async fn control(&self, release: ReleaseId, control: Control) -> Result<(), Notice> {
         self.ask("ada", Ask::Control { release, control }).await
     }
 
     /// Submits a plan and has it approved.
-    async fn approved(&self, plan: Plan) -> ReleaseId {
+    pub async fn approved(&self, plan: Plan) -> ReleaseId {
         let submit = Ask::Submit {
             plan: Arc::new(plan),
         };
@@ -125,7 +136,7 @@ impl Stage {
         release
     }
 
-    fn state(&self) -> Arc<State> {
+    pub fn state(&self) -> Arc<State> {
         self.engine().state().borrow().clone()
     }
 
@@ -141,7 +152,7 @@ impl Stage {
         }
     }
 
-    async fn until(&self, release: ReleaseId, what: &str) -> String {
+    pub async fn until(&self, release: ReleaseId, what: &str) -> String {
         let see = async || self.waits_for(release);
         until_async(what, see, |seen| seen.starts_with(what)).await
     }
@@ -193,7 +204,7 @@ fn approve(release: ReleaseId) -> Ask {
 }
 
 /// Half, a person's word, then everything; a short observation.
-fn short_plan() -> Plan {
+pub fn short_plan() -> Plan {
     let mut short = plan();
     short.triggers.clear();
     short.batches.remove(0);

@@ -31,6 +31,7 @@ mod sessions;
 mod shop;
 mod sockets;
 mod sshd;
+mod telemetry;
 mod terminals;
 mod until;
 mod walk;
