@@ -88,6 +88,7 @@ impl Stage {
             platform: Platform::Command(target(self.dir.path())),
             urls: self.urls.clone(),
             metrics_path: "/metrics".to_owned(),
+            namespace: None,
             every: Span(50),
             stale: Span(400),
         };
@@ -95,6 +96,7 @@ impl Stage {
             ledger: self.memory.open().unwrap(),
             charter: Arc::new(charter()),
             targets: [("payments-eu".into(), part)].into(),
+            sources: BTreeMap::new(),
             clock: Clock::System,
             look: self.look,
             hook: self.hook.clone(),

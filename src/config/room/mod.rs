@@ -6,11 +6,13 @@ mod amount;
 mod catalog;
 mod people;
 mod policy;
+mod sources;
 mod targets;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -27,7 +29,8 @@ use super::tokens::Identities;
 use crate::domain::charter::Charter;
 use crate::domain::text::printable;
 use crate::domain::words::nearest;
-use crate::domain::{Notice, TargetName};
+use crate::domain::{Notice, SourceName, TargetName};
+use crate::platform::prometheus::client::Config;
 
 /// A room as its files describe it.
 #[derive(Clone, Debug)]
@@ -36,6 +39,8 @@ pub struct RoomFiles {
     pub charter: Charter,
     /// How each target is operated.
     pub targets: BTreeMap<TargetName, TargetConfig>,
+    /// The stores that metrics can be read from.
+    pub sources: BTreeMap<SourceName, Arc<Config>>,
     /// Who is who at the doors.
     pub identities: Identities,
     /// What the room is set to.
@@ -141,7 +146,7 @@ fn build(
     mistakes: &mut Mistakes,
 ) -> RoomFiles {
     let mut check = Checker::new(catalog);
-    let services = catalog_file.services(&mut check);
+    let services = catalog_file.services(&mut check, &room_file.source_names());
     let environments = catalog_file.environments(&mut check);
     mistakes.notices.append(&mut check.notices);
 
@@ -158,7 +163,8 @@ fn build(
     let name = room_file.name(&mut check);
     let settings = room_file.settings(&mut check, dir);
     let (targets, configs) = room_file.targets(&mut check, dir, &services, &environments);
-    room_file.doubts(&mut check, &services);
+    let sources = room_file.sources(&mut check, dir);
+    room_file.doubts(&mut check, &services, &sources);
     mistakes.notices.append(&mut check.notices);
 
     let charter = Charter {
@@ -177,6 +183,7 @@ fn build(
     RoomFiles {
         charter,
         targets: configs,
+        sources,
         identities,
         settings,
         doubts: Mistakes::default(),

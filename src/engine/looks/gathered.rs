@@ -170,6 +170,7 @@ mod tests {
                 bad: "bad".into(),
                 total: "total".into(),
             },
+            source: None,
             fail_above: Some(50_000),
             fail_ratio: None,
             min_count: 10,
