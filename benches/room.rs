@@ -132,6 +132,7 @@ async fn engine(
         clock: Clock::System,
         look: Span::secs(60),
         hook: None,
+        samples: false,
         telemetry: None,
     };
     start(parts)

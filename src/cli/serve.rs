@@ -9,7 +9,7 @@ use tracing_appender::non_blocking::WorkerGuard;
 
 use super::exit::{Exit, Stop, Went};
 use super::house::House;
-use super::local::{say, tell};
+use super::local::{complain, say, tell};
 use super::logs;
 use super::out::Look;
 use super::view::{ServeView, line};
@@ -18,7 +18,7 @@ use crate::config::mistakes::Mistakes;
 use crate::config::room::{RoomFiles, TargetConfig};
 use crate::domain::{Notice, Span, TargetName};
 use crate::engine::clock::Clock;
-use crate::engine::{EngineHandle, Parts, Running, TargetPart, explain, start};
+use crate::engine::{EngineHandle, Hook, Parts, Running, TargetPart, explain, start};
 use crate::ledger::Ledger;
 use crate::platform::Platform;
 use crate::platform::command::CommandTarget;
@@ -26,10 +26,15 @@ use crate::platform::runner::Runner;
 use crate::session::room::Hall;
 use crate::session::socket::{Limits, Listening};
 
+/// How long the hook may take to tell whom it tells.
+const HOOK_LIMIT: Span = Span::secs(30);
+
 /// A room whose engine runs in this process.
 pub struct Open {
     /// What the socket leads to.
     pub house: Arc<House<Hall>>,
+    /// What is no mistake in its files and yet worth a look.
+    pub doubts: Mistakes,
     running: Running,
     close: oneshot::Sender<()>,
     socket: JoinHandle<()>,
@@ -37,12 +42,13 @@ pub struct Open {
 }
 
 impl Open {
-    /// Opens the room in a directory: starts its engine and lets people in.
+    /// Opens the room in a directory: starts its engine and lets people in; made-up ones with
+    /// `samples`.
     ///
     /// # Errors
     /// Everything that is wrong with its files; who holds its ledger; why its socket cannot be
     /// opened.
-    pub async fn room(dir: &Path) -> Result<Open, Mistakes> {
+    pub async fn room(dir: &Path, samples: bool) -> Result<Open, Mistakes> {
         let files = RoomFiles::load(dir)?;
         let log = logs::start(dir).map_err(Mistakes::one)?;
         let ledger = Ledger::open(&dir.join("ledger.db"))
@@ -58,7 +64,11 @@ impl Open {
             sources: files.sources,
             clock: Clock::System,
             look: files.settings.look,
-            hook: files.settings.hook,
+            hook: files.settings.hook.map(|argv| Hook {
+                argv,
+                limit: HOOK_LIMIT,
+            }),
+            samples,
             telemetry: Some(dir.join("telemetry.db")),
         })
         .await
@@ -75,6 +85,7 @@ impl Open {
         Ok(Open {
             socket: tokio::spawn(served),
             house,
+            doubts: files.doubts,
             running,
             close,
             _log: log,
@@ -139,7 +150,8 @@ fn targets(
 pub async fn serve(room: Option<&PathBuf>, look: Look) -> Went {
     let dir = home::room(room).map_err(Stop::input)?;
     let mut ending = Ending::listen();
-    let open = Open::room(&dir).await.map_err(stop)?;
+    let open = Open::room(&dir, false).await.map_err(stop)?;
+    complain(&open.doubts, look);
     if look.json {
         say(&line(&ServeView {
             schema: "holdpoint.serve/1",

@@ -1,32 +1,40 @@
 //! The hook: a configured command that is told of what people must know.
 
-use std::process::Stdio;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
 use super::board::Board;
 use super::explain;
-use crate::domain::{Event, State, What};
+use crate::domain::{Event, ReleaseId, Span, State, What};
+use crate::platform::notify::notify;
 
-/// How long the hook command may run.
-const LIMIT: Duration = Duration::from_secs(30);
+/// A command that is told of what people must know, with `HOLDPOINT_EVENT` (`hold-warned`,
+/// `deadline-passed`, `trigger-fired` or `rollback-began`), `HOLDPOINT_RELEASE` (`R-17`) and
+/// `HOLDPOINT_TEXT` (a sentence) in its environment. That it fails stops nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// Program and arguments, no shell.
+    pub argv: Vec<String>,
+    /// How long it may run before it is ended with its children.
+    pub limit: Span,
+}
 
 /// How many hook commands run at the same time; the rest wait.
 const AT_ONCE: usize = 4;
 
 /// Runs the hook command for the events that people must know of.
 pub(super) struct Hooks {
-    argv: Option<Arc<Vec<String>>>,
+    hook: Option<Arc<Hook>>,
     board: Board,
     places: Arc<Semaphore>,
 }
 
 impl Hooks {
-    pub fn new(argv: Option<Vec<String>>, board: Board) -> Hooks {
+    pub fn new(hook: Option<Hook>, board: Board) -> Hooks {
         Hooks {
-            argv: argv.filter(|a| !a.is_empty()).map(Arc::new),
+            hook: hook.map(Arc::new),
             board,
             places: Arc::new(Semaphore::new(AT_ONCE)),
         }
@@ -34,7 +42,7 @@ impl Hooks {
 
     /// Tells the hook of an event, if it is one to tell. Never waits.
     pub fn tell(&self, state: &State, event: &Event) {
-        let Some(argv) = self.argv.clone() else {
+        let Some(hook) = self.hook.clone() else {
             return;
         };
         let Some((kind, release)) = kind(event) else {
@@ -46,10 +54,15 @@ impl Hooks {
                 .map(|l| format!("{} {}: {}", r.id, r.subject(), l.text))
         });
         let text = line.unwrap_or_else(|| release.to_string());
+        let env = BTreeMap::from([
+            ("HOLDPOINT_EVENT".to_owned(), kind.to_owned()),
+            ("HOLDPOINT_RELEASE".to_owned(), release.to_string()),
+            ("HOLDPOINT_TEXT".to_owned(), text),
+        ]);
         let (board, places) = (self.board.clone(), self.places.clone());
         tokio::spawn(async move {
             let _place = places.acquire().await;
-            match run(&argv, kind, &release.to_string(), &text).await {
+            match notify(&hook.argv, &env, hook.limit).await {
                 Ok(()) => board.calm("hook-failed", None),
                 Err(why) => board.alert(explain::hook_failed(&why)),
             }
@@ -57,7 +70,7 @@ impl Hooks {
     }
 }
 
-fn kind(event: &Event) -> Option<(&'static str, crate::domain::ReleaseId)> {
+fn kind(event: &Event) -> Option<(&'static str, ReleaseId)> {
     let kind = match event.what {
         What::HoldWarned { .. } => "hold-warned",
         What::DeadlinePassed { .. } => "deadline-passed",
@@ -66,27 +79,4 @@ fn kind(event: &Event) -> Option<(&'static str, crate::domain::ReleaseId)> {
         _ => return None,
     };
     Some((kind, event.what.release()?))
-}
-
-async fn run(argv: &[String], kind: &str, release: &str, text: &str) -> Result<(), String> {
-    let Some((program, args)) = argv.split_first() else {
-        return Ok(());
-    };
-    let mut child = tokio::process::Command::new(program)
-        .args(args)
-        .env("HOLDPOINT_EVENT", kind)
-        .env("HOLDPOINT_RELEASE", release)
-        .env("HOLDPOINT_TEXT", text)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| format!("{program}: {error}"))?;
-    match tokio::time::timeout(LIMIT, child.wait()).await {
-        Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(status)) => Err(format!("{program}: {status}")),
-        Ok(Err(error)) => Err(format!("{program}: {error}")),
-        Err(_) => Err(format!("{program}: no end after {} s", LIMIT.as_secs())),
-    }
 }

@@ -36,6 +36,7 @@ use crate::platform::prometheus::client::Config;
 use board::{Board, Presence};
 use clock::Clock;
 
+pub use hooks::Hook;
 pub use start::{Running, replay, start, to_snapshot};
 
 /// What an engine is made of.
@@ -52,8 +53,11 @@ pub struct Parts {
     pub clock: Clock,
     /// The pause between two looks at the metrics.
     pub look: Span,
-    /// The command that is told of warnings, passed deadlines and triggers: argv, no shell.
-    pub hook: Option<Vec<String>>,
+    /// The command that is told of warnings, passed deadlines and triggers.
+    pub hook: Option<Hook>,
+    /// Whether made-up people may act: only in a demo, and only those whom the charter marks as
+    /// samples.
+    pub samples: bool,
     /// The file in which what was measured outlives the engine; without one it does not.
     pub telemetry: Option<PathBuf>,
 }
@@ -92,6 +96,7 @@ pub struct EngineHandle {
     state: watch::Receiver<Arc<State>>,
     board: Board,
     clock: Clock,
+    samples: bool,
 }
 
 /// A command on its way to the engine's task, and who wants to know how it went.
@@ -132,6 +137,9 @@ impl EngineHandle {
     /// # Errors
     /// The refusal or the failure in words.
     pub async fn ask(&self, who: Actor, door: Door, ask: Ask) -> Result<Done, Notice> {
+        if door == Door::Sample && !self.may_be_made_up(&who) {
+            return Err(explain::sample_door(&who));
+        }
         let (reply, answer) = oneshot::channel();
         let command = Command {
             at: self.clock.now(),
@@ -145,6 +153,13 @@ impl EngineHandle {
         };
         self.send(asked).await?;
         answer.await.map_err(|_| explain::gone())?
+    }
+
+    /// Whether this is a demo, and somebody one of its made-up people.
+    fn may_be_made_up(&self, who: &Actor) -> bool {
+        let state = self.state.borrow();
+        let person = who.person().and_then(|name| state.charter.people.get(name));
+        self.samples && person.is_some_and(|person| person.sample)
     }
 
     /// The ledger, to read from.

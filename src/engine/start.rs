@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::board::Board;
 use super::hands::Hands;
 use super::hooks::Hooks;
-use super::turn::{Engine, handle, unfinished};
+use super::turn::{Engine, unfinished};
 use super::{EngineHandle, Parts, checks, explain, eyes, looks};
 use crate::domain::apply::apply;
 use crate::domain::{Ask, Event, Notice, State};
@@ -18,6 +18,9 @@ use crate::ledger::Reader;
 /// The first bytes of a snapshot; another layout of [`State`] gets another number, and a snapshot
 /// with another number is left aside.
 const SNAPSHOT: &[u8] = b"holdpoint-state-1\n";
+
+/// How many commands may wait for the engine; who has more waits to be heard.
+const WAITING: usize = 1024;
 
 /// An engine at work.
 pub struct Running {
@@ -54,7 +57,16 @@ pub async fn start(parts: Parts) -> Result<Running, Notice> {
         live.ledger.seq = head.seq;
         live.ledger.head = head.hash.to_string().into();
     });
-    let (engine, inbox, publish) = handle(&state, &board, &parts.clock, parts.ledger.reader());
+    let (sender, inbox) = mpsc::channel(WAITING);
+    let (publish, published) = watch::channel(state.clone());
+    let engine = EngineHandle {
+        inbox: sender,
+        reader: parts.ledger.reader(),
+        state: published,
+        board: board.clone(),
+        clock: parts.clock.clone(),
+        samples: parts.samples,
+    };
     let targets = Arc::new(parts.targets);
     let hands = Hands::new(engine.clone(), targets.clone());
     for effect in unfinished(&state) {

@@ -9,14 +9,14 @@ use super::board::Board;
 use super::clock::Clock;
 use super::hands::Hands;
 use super::hooks::Hooks;
-use super::{Asked, Done, EngineHandle, explain};
+use super::{Asked, Done, explain};
 use crate::domain::Verb;
 use crate::domain::wanted::wanted;
 use crate::domain::{
     Actor, Ask, Command, Door, Draft, Effect, EffectId, Event, Notice, ReleaseId, State, Timestamp,
     What,
 };
-use crate::ledger::{Head, Ledger, LedgerError, Reader, Urgency};
+use crate::ledger::{Head, Ledger, LedgerError, Urgency};
 
 /// How many commands one turn takes at most.
 const BATCH: usize = 512;
@@ -187,8 +187,9 @@ impl Engine {
         if self.write(draft, Urgency::Normal).await.is_ok() {
             self.broken_since = None;
             self.board.change(|live| live.ledger.broken = None);
-            self.board.calm("disk-full", None);
-            self.board.calm("ledger-failed", None);
+            for code in explain::NOT_WRITTEN {
+                self.board.calm(code, None);
+            }
         }
     }
 
@@ -366,27 +367,4 @@ pub(super) fn unfinished(state: &State) -> Vec<Effect> {
         }
     }
     found
-}
-
-/// A handle for a new engine, and what its task needs to serve it.
-pub(super) fn handle(
-    state: &Arc<State>,
-    board: &Board,
-    clock: &Clock,
-    reader: Reader,
-) -> (
-    EngineHandle,
-    mpsc::Receiver<Asked>,
-    watch::Sender<Arc<State>>,
-) {
-    let (sender, inbox) = mpsc::channel(1024);
-    let (publish, read) = watch::channel(state.clone());
-    let handle = EngineHandle {
-        inbox: sender,
-        reader,
-        state: read,
-        board: board.clone(),
-        clock: clock.clone(),
-    };
-    (handle, inbox, publish)
 }

@@ -13,6 +13,7 @@ mod counters;
 pub mod health;
 pub mod http;
 pub mod metrics_text;
+pub mod notify;
 pub mod output;
 mod process;
 pub mod prometheus;

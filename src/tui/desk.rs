@@ -9,7 +9,11 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use ratatui::layout::Size;
 
-use crate::domain::{self, Level, MetricName, Notice, PersonName, ReleaseId, Span, Timestamp};
+use crate::domain::hold::HoldState;
+use crate::domain::release::Release;
+use crate::domain::{
+    self, HoldId, Level, MetricName, Notice, PersonName, ReleaseId, Span, Timestamp,
+};
 
 use super::action::Context;
 use super::caps::Caps;
@@ -218,6 +222,8 @@ pub struct Desk {
     pub(super) next: u64,
     /// The releases that have rung for this person.
     pub(super) rung: Option<BTreeSet<ReleaseId>>,
+    /// The holds of whose deadlines this person was warned.
+    pub(super) warned: Option<BTreeSet<(ReleaseId, HoldId)>>,
     /// When the person last did something.
     pub(super) touched: Timestamp,
     version: u64,
@@ -261,6 +267,7 @@ impl Desk {
             sent: BTreeMap::new(),
             next: 1,
             rung: None,
+            warned: None,
             touched: Timestamp(0),
             version: 0,
         };
@@ -412,11 +419,11 @@ impl Desk {
         self.keep_cursor(world);
         self.marks.retain(|id| world.release(*id).is_some());
         self.changed();
+        let mut asks = self.warn(world);
         let needing = self.order.needing();
         let Some(rung) = self.rung.replace(needing.clone()) else {
-            return Vec::new();
+            return asks;
         };
-        let mut asks = Vec::new();
         for id in needing.difference(&rung) {
             let Some(release) = world.release(*id) else {
                 continue;
@@ -425,6 +432,39 @@ impl Desk {
             let words = format!("{id} {} asks you: {}", release.subject(), waiting.what);
             self.tell(Notice::info("asks-you", words), world.now);
             asks = vec![Ask::Bell];
+        }
+        asks
+    }
+
+    /// Tells of deadlines that have come near, and rings if they wait for this person.
+    fn warn(&mut self, world: World<'_>) -> Vec<Ask> {
+        let near = |release: &Arc<Release>| {
+            let hold = release.hold()?;
+            let warned = matches!(hold.state, HoldState::Open { warned: true, .. });
+            warned.then(|| (release.id, hold.id.clone()))
+        };
+        let near: BTreeSet<_> = world.state.live.values().filter_map(near).collect();
+        let Some(before) = self.warned.replace(near.clone()) else {
+            return Vec::new();
+        };
+        let mut asks = Vec::new();
+        for (id, _) in near.difference(&before) {
+            let Some(release) = world.release(*id) else {
+                continue;
+            };
+            let waiting = world.waiting(release);
+            let left = waiting.until.map(|at| at.since(world.now));
+            let left = left.map_or_else(String::new, |left| {
+                format!(" in {}", super::say::short(left))
+            });
+            let (subject, then, what) = (release.subject(), waiting.then, &waiting.what);
+            let words = format!("{id} {subject} {then}{left}: {what}");
+            if self.order.needing().contains(id) {
+                asks = vec![Ask::Bell];
+                self.tell(Notice::warning("deadline-near", words), world.now);
+            } else {
+                self.tell(Notice::info("deadline-near", words), world.now);
+            }
         }
         asks
     }

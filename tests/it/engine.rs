@@ -7,12 +7,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use holdpoint::domain::charter::Charter;
 use holdpoint::domain::plan::OnFailure;
 use holdpoint::domain::{
     Actor, Ask, Choice, Control, Door, InstanceName, Notice, Plan, ReleaseId, Span, State, waiting,
 };
 use holdpoint::engine::clock::Clock;
-use holdpoint::engine::{Parts, Running, TargetPart, start};
+use holdpoint::engine::{Hook, Parts, Running, TargetPart, start};
 use holdpoint::ledger::memory::{Fault, Memory};
 use holdpoint::platform::Platform;
 use holdpoint::platform::command::{CommandConfig, CommandTarget, InstanceConfig, Timeouts};
@@ -51,7 +52,11 @@ pub struct Stage {
     /// Where the instances answer, from the next start on.
     pub urls: BTreeMap<InstanceName, String>,
     /// What is told of what people must know, from the next start on.
-    pub hook: Option<Vec<String>>,
+    pub hook: Option<Hook>,
+    /// Who there is, from the next start on.
+    pub charter: Charter,
+    /// Whether made-up people may act, from the next start on.
+    pub samples: bool,
     /// How often the metrics are looked at, from the next start on.
     pub look: Span,
 }
@@ -73,6 +78,8 @@ impl Stage {
             engine: None,
             urls: BTreeMap::new(),
             hook: None,
+            samples: false,
+            charter: charter(),
             look: Span::secs(1),
         };
         stage.start().await;
@@ -94,12 +101,13 @@ impl Stage {
         };
         let parts = Parts {
             ledger: self.memory.open().unwrap(),
-            charter: Arc::new(charter()),
+            charter: Arc::new(self.charter.clone()),
             targets: [("payments-eu".into(), part)].into(),
             sources: BTreeMap::new(),
             clock: Clock::System,
             look: self.look,
             hook: self.hook.clone(),
+            samples: self.samples,
             telemetry: Some(self.file("telemetry.db")),
         };
         self.engine = Some(start(parts).await.unwrap());
@@ -416,4 +424,33 @@ async fn an_instance_that_goes_down_stops_its_batch() {
     assert!(stage.calls().len() <= 2, "{:?}", stage.calls());
     fs::remove_file(stage.file("down-i-1")).unwrap();
     stage.until(id, "closed: succeeded").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn made_up_people_act_only_in_a_demo_and_only_as_themselves() {
+    let mut stage = Stage::new().await;
+    let id = stage.approved(short_plan()).await;
+    let vote = async |stage: &Stage, who: &str| {
+        let who = Actor::Person(who.into());
+        let done = stage.engine().ask(who, Door::Sample, approve(id)).await;
+        done.map(|_| ()).map_err(|notice| notice.code)
+    };
+    let refused = Err("sample-door".to_owned());
+    // marked as a sample, but no demo
+    for person in stage.charter.people.values_mut() {
+        person.sample = true;
+    }
+    stage.stop().await;
+    stage.start().await;
+    let seq = stage.state().seq;
+    assert_eq!(vote(&stage, "eva").await, refused);
+    // a demo, in which ada is a real person
+    stage.charter.people.get_mut(&"ada".into()).unwrap().sample = false;
+    stage.samples = true;
+    stage.stop().await;
+    stage.start().await;
+    assert_eq!(vote(&stage, "ada").await, refused);
+    assert_eq!(vote(&stage, "nobody-at-all").await, refused);
+    assert!(stage.state().live[&id].votes.len() == 2, "after {seq}");
+    assert_eq!(vote(&stage, "eva").await, Ok(()));
 }

@@ -10,12 +10,14 @@
 
 mod cli;
 mod cli_configs;
+mod cli_rooms;
 mod demonstration;
 mod engine;
 mod faults;
 mod fleet;
 mod frames;
 mod guests;
+mod hooks;
 mod house;
 mod ledgers;
 mod located;

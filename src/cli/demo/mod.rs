@@ -112,7 +112,7 @@ async fn set_up(args: &DemoArgs, dir: &Path, program: &Path) -> Result<Open, Sto
             Notice::error("fleet-failed", why).next("look whether another demo runs in this room"),
         )
     })?;
-    Open::room(dir).await.map_err(stop)
+    Open::room(dir, true).await.map_err(stop)
 }
 
 /// The person at this terminal takes a seat in the room.

@@ -1,6 +1,6 @@
 //! What keys do at a desk: scripts of keys, and what is asked of the engine for them.
 
-use holdpoint::domain::{self, Choice, Control, Phase, Refusal, ReleaseId, Span};
+use holdpoint::domain::{self, Choice, Control, Level, Phase, Refusal, ReleaseId, Span};
 use holdpoint::tui::{Ask, Caps, Input, Keymap, Screen, Tab, Themes};
 
 use super::seat::Seat;
@@ -466,4 +466,26 @@ fn leaving_asks_from_the_first_screen_only() {
     shows(&seat, "Leave the room?");
     seat.keys("esc q enter");
     assert!(matches!(seat.asked.last(), Some(Ask::Quit)));
+}
+
+#[test]
+fn a_deadline_that_comes_near_rings_for_whom_it_waits_on() {
+    let mut seat = Seat::new(shop::busy(), "ada", SIZE);
+    let mut seen = None;
+    for _ in 0..26 * 60 {
+        seat.asked.clear();
+        seat.pass(Span::mins(1));
+        let told = seat.desk.news(seat.room.now);
+        let told = told.filter(|t| t.notice.code == "deadline-near");
+        if let Some(told) = told.filter(|t| t.notice.level == Level::Warning) {
+            seen = Some(told.notice.headline.clone());
+            break;
+        }
+    }
+    let words = seen.unwrap();
+    assert!(
+        words.contains(" holds on in ") || words.contains(" expires in "),
+        "{words}"
+    );
+    assert!(seat.asked.iter().any(|a| matches!(a, Ask::Bell)), "{words}");
 }
