@@ -26,8 +26,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::domain::charter::Charter;
 use crate::domain::live::Live;
 use crate::domain::{
-    Actor, Ask, Command, Door, InstanceName, Notice, PersonName, ReleaseId, SourceName, Span, State,
-    TargetName,
+    Actor, Ask, Command, Door, InstanceName, Notice, PersonName, ReleaseId, SourceName, Span,
+    State, TargetName,
 };
 use crate::ledger::{Backup, Ledger, Reader};
 use crate::platform::Platform;

@@ -26,13 +26,13 @@ use self::answer::{Answer, Line};
 use self::assemble::{Attribution, Found, Memory, Task};
 use self::client::{Client, Config, Query, Told, now};
 use self::span::Reach;
-use self::template::Template;
+use self::template::{Side, Template};
 use super::http::Http;
-use super::scrape::{BORN, Endpoint, LookRequest, MetricLook, MetricQuery, QueryKind};
+use super::scrape::{BORN, LookRequest, QueryKind};
 use super::selector::{Matcher, Op, Selector};
 use super::source::{Looked, Sides};
+use crate::domain::SourceName;
 use crate::domain::text::printable;
-use crate::judge::Sample;
 
 /// How many queries run at the same time.
 const AT_ONCE: usize = 4;
@@ -48,7 +48,8 @@ const MOST_BEGINNINGS: usize = 500;
 #[derive(Debug)]
 pub struct Prometheus {
     config: Arc<Config>,
-    http: Http,
+    /// `None` as long as its authorities could not be read.
+    http: Option<Http>,
     /// How far the server's clock is ahead of this machine's, in seconds.
     ahead: f64,
     /// The moment of the last look, in milliseconds of the server's clock.
@@ -64,25 +65,33 @@ type Conditions = [Result<Vec<Matcher>, String>; 2];
 
 impl Prometheus {
     /// Nothing is asked yet.
-    ///
-    /// # Errors
-    /// A sentence, when the file of authorities cannot be used.
-    pub fn new(config: Arc<Config>, http: &Http) -> Result<Prometheus, String> {
-        let http = match &config.authorities {
-            None => http.clone(),
-            Some(path) => {
-                let read = std::fs::read(path).map_err(|error| error.to_string());
-                let trusting = read.and_then(|pem| Http::trusting(&pem));
-                trusting.map_err(|why| format!("the authorities in {}: {why}", path.display()))?
-            }
-        };
-        Ok(Prometheus {
+    pub fn new(config: Arc<Config>, http: &Http) -> Prometheus {
+        Prometheus {
+            http: config.authorities.is_none().then(|| http.clone()),
             config,
-            http,
             ahead: 0.0,
             last: None,
             memory: Memory::default(),
-        })
+        }
+    }
+
+    /// What it is called in room.toml.
+    pub fn name(&self) -> SourceName {
+        SourceName(self.config.name.clone())
+    }
+
+    /// The client; one that trusts authorities of its own is made as soon as they can be read.
+    fn client(&mut self) -> Result<Client, String> {
+        if self.http.is_none()
+            && let Some(path) = &self.config.authorities
+        {
+            let read = std::fs::read(path).map_err(|error| error.to_string());
+            let trusting = read.and_then(|pem| Http::trusting(&pem));
+            let trusting = trusting.map_err(|why| format!("ca {}: {why}", path.display()));
+            self.http = Some(trusting?);
+        }
+        let http = self.http.as_ref().ok_or("it cannot be asked")?;
+        Client::new(http, &self.config)
     }
 
     /// Looks once. What is dropped in the middle changes nothing.
@@ -94,10 +103,10 @@ impl Prometheus {
                 ..Looked::default()
             };
         };
-        let conditions = self.conditions(&request, sides);
+        let conditions = self.conditions(sides);
         let limit = self.config.limit.std();
         let whole = async {
-            let client = Client::new(&self.http, &self.config)?;
+            let client = self.client()?;
             let mut answers = self.ask(&client, &request, &conditions, at).await;
             // at the first look nobody knows yet how far the clocks are apart
             let again = self.due().filter(|again| (again - at).abs() > self.step());
@@ -115,7 +124,7 @@ impl Prometheus {
         self.last = Some(at);
         match brought {
             Ok((answers, born)) => self.put_together(&request, &conditions, &answers, &born, at),
-            Err(why) => self.missing(request.metrics, &why),
+            Err(why) => Looked::missing(request.metrics, &self.said(&why)),
         }
     }
 
@@ -136,14 +145,14 @@ impl Prometheus {
         self.last.is_none_or(|last| at > last).then_some(at)
     }
 
-    fn conditions(&self, request: &LookRequest<'_>, sides: &Sides) -> Conditions {
-        let fill = |endpoints: &[Endpoint], template: &Template, side| match endpoints.is_empty() {
+    fn conditions(&self, sides: &Sides) -> Conditions {
+        let fill = |template: &Template, side: &Side| match side.is_empty() {
             true => Err("no instance on this side".to_owned()),
             false => template.fill(side),
         };
         [
-            fill(request.canary, &self.config.canary, &sides.canary),
-            fill(request.baseline, &self.config.baseline, &sides.baseline),
+            fill(&self.config.canary, &sides.canary),
+            fill(&self.config.baseline, &sides.baseline),
         ]
     }
 
@@ -182,9 +191,8 @@ impl Prometheus {
         at: i64,
     ) -> Vec<Line> {
         let lines = answers.values().flatten().flat_map(|answer| &answer.lines);
-        let instances: BTreeSet<&str> = lines
-            .filter_map(|line| line.id.label("instance"))
-            .collect();
+        let instances: BTreeSet<&str> =
+            lines.filter_map(|line| line.id.label("instance")).collect();
         let Ok(selector) = Selector::parse(BORN) else {
             return Vec::new();
         };
@@ -253,21 +261,6 @@ impl Prometheus {
             }
         }
         looked
-    }
-
-    /// Nothing of any metric, for this reason.
-    fn missing(&self, metrics: &[MetricQuery], why: &str) -> Looked {
-        let why: Arc<str> = self.said(why).into();
-        let missing = |metric: &MetricQuery| MetricLook {
-            metric: metric.name.clone(),
-            canary: Sample::missing(why.clone()),
-            baseline: Sample::missing(why.clone()),
-            dropped: Vec::new(),
-        };
-        Looked {
-            metrics: metrics.iter().map(missing).collect(),
-            ..Looked::default()
-        }
     }
 
     fn said(&self, why: &str) -> String {

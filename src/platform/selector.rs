@@ -287,7 +287,10 @@ impl Reader<'_> {
 
     fn condition(&mut self) -> Result<Condition, SelectorError> {
         let (matcher, from) = self.matcher()?;
-        let built = matcher.op.is_expression().then(|| expression(&matcher.value));
+        let built = matcher
+            .op
+            .is_expression()
+            .then(|| expression(&matcher.value));
         let built = built.transpose().map_err(|what| {
             self.at = from;
             self.error(&what)

@@ -1,8 +1,11 @@
 //! Where metrics come from: the instances themselves, or a metrics store that scrapes them.
 
+use std::sync::Arc;
+
 use super::prometheus::{Prometheus, template::Side};
-use super::scrape::{LookRequest, MetricLook, Scraper};
-use crate::domain::MetricName;
+use super::scrape::{LookRequest, MetricLook, MetricQuery, Scraper};
+use crate::domain::{MetricName, SourceName};
+use crate::judge::Sample;
 
 /// A source with what it remembers from look to look; one for each service of a release.
 #[derive(Debug)]
@@ -11,6 +14,8 @@ pub enum Source {
     Scrape(Scraper),
     /// A server of the Prometheus API.
     Prometheus(Box<Prometheus>),
+    /// One that the room does not know (any more).
+    Unknown(SourceName),
 }
 
 /// What the two sides of a rollout are at a look, for sources that have to find their series.
@@ -42,6 +47,36 @@ impl Source {
                 ..Looked::default()
             },
             Source::Prometheus(prometheus) => prometheus.look(request, sides).await,
+            Source::Unknown(name) => {
+                let why = format!("there is no source `{name}` in room.toml");
+                Looked::missing(request.metrics, &why)
+            }
+        }
+    }
+
+    /// Its name; the instances have none.
+    pub fn name(&self) -> Option<SourceName> {
+        match self {
+            Source::Scrape(_) => None,
+            Source::Prometheus(prometheus) => Some(prometheus.name()),
+            Source::Unknown(name) => Some(name.clone()),
+        }
+    }
+}
+
+impl Looked {
+    /// Nothing of any metric, for this reason.
+    pub fn missing(metrics: &[MetricQuery], why: &str) -> Looked {
+        let why: Arc<str> = why.into();
+        let missing = |metric: &MetricQuery| MetricLook {
+            metric: metric.name.clone(),
+            canary: Sample::missing(why.clone()),
+            baseline: Sample::missing(why.clone()),
+            dropped: Vec::new(),
+        };
+        Looked {
+            metrics: metrics.iter().map(missing).collect(),
+            ..Looked::default()
         }
     }
 }

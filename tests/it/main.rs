@@ -26,6 +26,7 @@ mod platform_command;
 mod platform_health;
 mod platform_runner;
 mod platform_scrape;
+mod prometheus;
 mod readme;
 mod room;
 mod server;

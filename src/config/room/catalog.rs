@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::sources::SCRAPE;
 use super::amount::{Limit, Quantile, Ratio};
+use super::sources::SCRAPE;
 use super::{Checker, segment};
 use crate::domain::charter::{Confirm, Environment, Metric, Reading, Service};
 use crate::domain::text::printable;

@@ -80,12 +80,14 @@ impl Spelled for Address {
     const HIDDEN: bool = true;
 
     fn read(text: &str) -> Result<Self, String> {
-        let url = Url::parse(text.trim()).ok().filter(|url| {
-            matches!(url.scheme(), "http" | "https") && url.has_host()
-        });
+        let url = Url::parse(text.trim())
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let url = url.ok_or("write an address like http://prometheus.example.com:9090")?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("leave name and password out of the address; `basic` is for them".to_owned());
+            return Err(
+                "leave name and password out of the address; `basic` is for them".to_owned(),
+            );
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err("write only what stands before /api/v1".to_owned());
@@ -223,7 +225,12 @@ impl SourceEntry {
             && ca.as_os_str().is_empty()
         {
             let next = "name a file of certificates in PEM";
-            check.add(&format!("{path}.ca"), "bad-source", "no file is named", next);
+            check.add(
+                &format!("{path}.ca"),
+                "bad-source",
+                "no file is named",
+                next,
+            );
         }
     }
 

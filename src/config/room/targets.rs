@@ -11,8 +11,8 @@ use super::sources::{self, SourceEntry};
 use crate::domain::charter::{Environment, Metric, Service, Target};
 use crate::domain::text::printable;
 use crate::domain::{EnvName, InstanceName, ServiceName, SourceName, Span, TargetName, Verb};
-use crate::platform::prometheus::client::Config;
 use crate::platform::command::{CommandConfig, InstanceConfig, Timeouts};
+use crate::platform::prometheus::client::Config;
 
 /// How often platforms are read and metrics looked at where nothing is said.
 const LOOK: Span = Span::secs(5);
@@ -259,14 +259,18 @@ impl RoomFile {
             });
             let no_namespace = entry.namespace.is_none()
                 && all.any(|store| {
-                    let named = |it: &Config| it.canary.has("namespace") || it.baseline.has("namespace");
+                    let named =
+                        |it: &Config| it.canary.has("namespace") || it.baseline.has("namespace");
                     store.flatten().is_some_and(|it| named(it))
                 });
             if no_namespace {
                 check.warn(
                     &format!("target[{n}].namespace"),
                     "no-namespace",
-                    format!("a source of {}'s metrics asks for a {{namespace}}", entry.service),
+                    format!(
+                        "a source of {}'s metrics asks for a {{namespace}}",
+                        entry.service
+                    ),
                     "say which: without it, every look at these metrics is without data",
                 );
             }

@@ -93,7 +93,9 @@ pub(super) fn read(body: &[u8], limits: Limits) -> Result<Answer, String> {
             n => format!(" (and {n} more)"),
         };
         let said = printable(first, SAID);
-        return Err(format!("it warns that its answer is not whole: {said}{others}"));
+        return Err(format!(
+            "it warns that its answer is not whole: {said}{others}"
+        ));
     }
     let data = envelope.data.ok_or("its answer holds no data")?;
     if data.result_type != "matrix" {
@@ -129,7 +131,11 @@ impl RawLine {
         let id = SeriesId {
             name,
             // in the order of their names, and an empty label is the same as none
-            labels: self.metric.into_iter().filter(|(_, v)| !v.is_empty()).collect(),
+            labels: self
+                .metric
+                .into_iter()
+                .filter(|(_, v)| !v.is_empty())
+                .collect(),
         };
         let points = self.values.iter().map(|(at, value)| {
             let number = value.parse::<f64>();
@@ -138,7 +144,9 @@ impl RawLine {
         });
         let points = rising(points.collect::<Result<Vec<_>, String>>()?)?;
         let histograms = self.histograms.into_iter().map(|(at, histogram)| {
-            let read = histogram.cumulated().map_err(|why| format!("{}: {why}", id.name));
+            let read = histogram
+                .cumulated()
+                .map_err(|why| format!("{}: {why}", id.name));
             Ok((millis(at)?, read?))
         });
         let histograms = rising(histograms.collect::<Result<Vec<_>, String>>()?)?;
@@ -203,7 +211,8 @@ mod tests {
 
     #[test]
     fn a_native_histogram_is_read_beside_values() {
-        let histogram = r#"{"count":"5","sum":"2","buckets":[[3,"-0.001","0.001","2"],[0,"0.5","1","3"]]}"#;
+        let histogram =
+            r#"{"count":"5","sum":"2","buckets":[[3,"-0.001","0.001","2"],[0,"0.5","1","3"]]}"#;
         let line = format!(r#"{{"metric":{{"__name__":"h"}},"histograms":[[1,{histogram}]]}}"#);
         let answer = read(matrix(&line).as_bytes(), LIMITS).unwrap();
         let (at, cumulated) = &answer.lines[0].histograms[0];
@@ -216,7 +225,10 @@ mod tests {
             let error = read(body.as_bytes(), LIMITS).unwrap_err();
             assert!(error.contains(words), "{body}: {error}");
         };
-        fails("<html><body>Log in</body></html>", "no answer of Prometheus");
+        fails(
+            "<html><body>Log in</body></html>",
+            "no answer of Prometheus",
+        );
         fails("", "broke off");
         let whole = matrix(r#"{"metric":{},"values":[[1,"2"]]}"#);
         for cut in 1..whole.len() {
@@ -231,10 +243,17 @@ mod tests {
         fails(r#"{"status":"success"}"#, "no data");
         let scalar = r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
         fails(scalar, "a vector instead of a matrix");
-        fails(&matrix(&[r#"{"metric":{}}"#; 3].join(",")), "more than 2 series");
+        fails(
+            &matrix(&[r#"{"metric":{}}"#; 3].join(",")),
+            "more than 2 series",
+        );
         let values: Vec<String> = (1..6).map(|at| format!(r#"[{at},"1"]"#)).collect();
         assert!(one(&values.join(",")).unwrap_err().contains("5 samples"));
-        assert!(one(r#"[2,"1"],[1,"1"]"#).unwrap_err().contains("back in time"));
+        assert!(
+            one(r#"[2,"1"],[1,"1"]"#)
+                .unwrap_err()
+                .contains("back in time")
+        );
         assert!(one(r#"[1e300,"1"]"#).unwrap_err().contains("no time"));
         assert!(one(r#"[1,"many"]"#).unwrap_err().contains("no number"));
     }
@@ -245,7 +264,10 @@ mod tests {
         let answer = read(noted.as_bytes(), LIMITS).unwrap();
         assert!(answer.infos[0].starts_with("might be a gauge"));
         assert!(!answer.infos[0].contains('\u{1b}'));
-        assert_eq!(refusal(br#"{"status":"error","error":"too many"}"#), "too many");
+        assert_eq!(
+            refusal(br#"{"status":"error","error":"too many"}"#),
+            "too many"
+        );
         assert_eq!(refusal(b"<html>"), "");
     }
 

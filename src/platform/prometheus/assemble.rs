@@ -85,18 +85,20 @@ impl Memory {
         let mut dropped = Vec::new();
         let samples: [Result<Sample, String>; 2] = match twice(&found) {
             Some(why) => [Err(why.clone()), Err(why)],
-            None if matches!(task.query.kind, QueryKind::Gauge { .. }) => {
-                [0, 1].map(|n| {
-                    let found = found[n].as_ref().map_err(Clone::clone)?;
-                    Ok(self.gauge(task, ARMS[n], found, &mut dropped))
-                })
-            }
+            None if matches!(task.query.kind, QueryKind::Gauge { .. }) => [0, 1].map(|n| {
+                let found = found[n].as_ref().map_err(Clone::clone)?;
+                Ok(self.gauge(task, ARMS[n], found, &mut dropped))
+            }),
             None => {
                 let shown = [0, 1].map(|n| {
                     let found = found[n].as_ref().map_err(Clone::clone)?;
                     self.shown(task, ARMS[n], found)
                 });
-                if shown.iter().enumerate().any(|(n, s)| self.nothing_new(task, n, s)) {
+                if shown
+                    .iter()
+                    .enumerate()
+                    .any(|(n, s)| self.nothing_new(task, n, s))
+                {
                     return None;
                 }
                 let [canary, baseline] = shown;
@@ -163,7 +165,11 @@ impl Memory {
     }
 
     fn key(task: &Task<'_>, side: usize, it: &InstanceName) -> (usize, InstanceName, MetricName) {
-        (Memory::place(task, side), it.clone(), task.query.name.clone())
+        (
+            Memory::place(task, side),
+            it.clone(),
+            task.query.name.clone(),
+        )
     }
 
     fn nothing_new(&self, task: &Task<'_>, side: usize, shown: &Shown) -> bool {
@@ -281,7 +287,10 @@ impl Memory {
         for line in &found.lines {
             let instance = instance_of(&line.id);
             let joined = self.joined(task, &instance, arm);
-            let age = found.ages.iter().find(|age| age.id.labels == line.id.labels);
+            let age = found
+                .ages
+                .iter()
+                .find(|age| age.id.labels == line.id.labels);
             let level = age.map_or_else(
                 || Err("the age of its samples is not known".to_owned()),
                 |age| level(task, line, age, joined),
@@ -389,7 +398,11 @@ fn scrapes(task: &Task<'_>, found: &Found<'_>) -> BTreeMap<InstanceName, Scrapes
 /// The bucket of a classic histogram that a bucket of a native one is like.
 fn bucket(id: &SeriesId, bound: f64) -> SeriesId {
     let mut labels = id.labels.clone();
-    let le = if bound.is_infinite() { "+Inf".to_owned() } else { bound.to_string() };
+    let le = if bound.is_infinite() {
+        "+Inf".to_owned()
+    } else {
+        bound.to_string()
+    };
     labels.push(("le".to_owned(), le));
     labels.sort_unstable();
     SeriesId {

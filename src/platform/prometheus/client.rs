@@ -122,7 +122,9 @@ pub(super) struct Client {
 /// Without the headers, in which secrets stand.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("url", &self.url.as_str()).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("url", &self.url.as_str())
+            .finish_non_exhaustive()
     }
 }
 
@@ -208,7 +210,11 @@ impl Client {
                 step,
             } => {
                 let step = format!("{}ms", step);
-                let fields = vec![("start", seconds(*from)), ("end", seconds(*to)), ("step", step)];
+                let fields = vec![
+                    ("start", seconds(*from)),
+                    ("end", seconds(*to)),
+                    ("step", step),
+                ];
                 ("query_range", expression.clone(), fields)
             }
         };

@@ -33,7 +33,8 @@ pub(super) struct RawHistogram {
 /// The upper bounds of the grid but for the infinite one.
 fn bounds() -> impl Iterator<Item = f64> {
     let last = FOR_A_DOUBLING * DOUBLINGS;
-    (0..=2 * last).map(move |n| f64::from(n - last) / f64::from(FOR_A_DOUBLING))
+    (0..=2 * last)
+        .map(move |n| f64::from(n - last) / f64::from(FOR_A_DOUBLING))
         .map(f64::exp2)
 }
 
@@ -103,7 +104,11 @@ mod tests {
             let cumulated = histogram(schema, &counts).cumulated().unwrap();
             let all = 6 * doubling as u32;
             assert_eq!(at_most(&cumulated, 0.5), 0.0, "schema {schema}");
-            assert_eq!(at_most(&cumulated, 1.0), f64::from(all / 2), "schema {schema}");
+            assert_eq!(
+                at_most(&cumulated, 1.0),
+                f64::from(all / 2),
+                "schema {schema}"
+            );
             assert_eq!(at_most(&cumulated, 2.0), f64::from(all), "schema {schema}");
             assert_eq!(cumulated.last(), Some(&(f64::INFINITY, f64::from(all))));
         }
@@ -119,12 +124,26 @@ mod tests {
     #[test]
     fn odd_ones_are_refused_and_none_is_lost() {
         let raw = |text: &str| serde_json::from_str::<RawHistogram>(text).unwrap();
-        let whole = raw(r#"{"count":"7","sum":"NaN","buckets":[[1,"-4","-2","1"],[3,"-1","1","2"],[0,"1e9","2e9","1"]]}"#);
+        let whole = raw(
+            r#"{"count":"7","sum":"NaN","buckets":[[1,"-4","-2","1"],[3,"-1","1","2"],[0,"1e9","2e9","1"]]}"#,
+        );
         let cumulated = whole.cumulated().unwrap();
         assert_eq!(cumulated[0].1, 1.0, "below the grid");
         assert_eq!(at_most(&cumulated, 1.0), 3.0);
-        assert_eq!(cumulated.last().unwrap().1, 7.0, "above it, or not a number");
-        assert_eq!(raw(r#"{"count":"0"}"#).cumulated().unwrap().last().unwrap().1, 0.0);
+        assert_eq!(
+            cumulated.last().unwrap().1,
+            7.0,
+            "above it, or not a number"
+        );
+        assert_eq!(
+            raw(r#"{"count":"0"}"#)
+                .cumulated()
+                .unwrap()
+                .last()
+                .unwrap()
+                .1,
+            0.0
+        );
         for bad in [
             r#"{"count":"x"}"#,
             r#"{"count":"NaN"}"#,

@@ -28,6 +28,28 @@ impl Side {
         }
     }
 
+    /// Adds where an instance answers, as Prometheus names it: host and port. Where the url has no
+    /// port, the usual one may be there or not.
+    pub fn add_address(&mut self, url: &str) {
+        let Ok(url) = reqwest::Url::parse(url) else {
+            return;
+        };
+        let Some(host) = url.host_str() else { return };
+        match (url.port(), url.port_or_known_default()) {
+            (Some(port), _) => self.add("instances", format!("{host}:{port}")),
+            (None, usual) => {
+                self.add("instances", host);
+                let usual = usual.map(|port| format!("{host}:{port}"));
+                usual.into_iter().for_each(|it| self.add("instances", it));
+            }
+        }
+    }
+
+    /// Whether there is nothing on this side.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn values(&self, name: &str) -> impl ExactSizeIterator<Item = &Arc<str>> + Clone {
         static NONE: BTreeSet<Arc<str>> = BTreeSet::new();
         self.0.get(name).unwrap_or(&NONE).iter()
@@ -55,7 +77,10 @@ impl Template {
 
     /// What is wrong with it, in a sentence.
     pub fn problem(&self) -> Option<String> {
-        let unknown = self.matchers.iter().find_map(|m| problem(&m.value, FOR_SIDES));
+        let unknown = self
+            .matchers
+            .iter()
+            .find_map(|m| problem(&m.value, FOR_SIDES));
         unknown.or_else(|| {
             let filled = self.fill(&sample(0)).err();
             let bad = |m: &Matcher| m.accepts("").err();
@@ -204,7 +229,10 @@ mod tests {
         assert_eq!(all.as_deref(), Ok(wanted));
         side.add("instances", "10.0.0.2:80");
         let all = filled(r#"i=~"{instances}""#, &side);
-        assert_eq!(all.as_deref(), Ok(r#"i=~"(?:10\\.0\\.0\\.1:80|10\\.0\\.0\\.2:80)""#));
+        assert_eq!(
+            all.as_deref(),
+            Ok(r#"i=~"(?:10\\.0\\.0\\.1:80|10\\.0\\.0\\.2:80)""#)
+        );
         let error = filled(r#"i="{instances}""#, &side).unwrap_err();
         assert_eq!(
             error,
@@ -220,7 +248,10 @@ mod tests {
         assert!(unknown.contains("did you mean {version}?"), "{unknown}");
         let bad = template(r#"v=~"({version}""#).problem().unwrap();
         assert!(bad.contains("no regular expression"), "{bad}");
-        assert_eq!(template(r#"v=~"{version}.{2}",s="{service}""#).problem(), None);
+        assert_eq!(
+            template(r#"v=~"{version}.{2}",s="{service}""#).problem(),
+            None
+        );
         assert_eq!(Template::parse("v=1").unwrap_err().at, 3);
         assert!(template(r#"i=~"{instances}""#).has("instances"));
         assert!(!template(r#"i=~"{instance}""#).has("instances"));

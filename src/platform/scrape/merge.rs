@@ -9,7 +9,7 @@ use crate::platform::counters::{Arm, Counters, Grown, Look, Reading};
 use crate::platform::metrics_text::SeriesId;
 use crate::platform::selector::Selector;
 
-type Seen = BTreeMap<InstanceName, Result<Scraped, String>>;
+pub(super) type Seen = BTreeMap<InstanceName, Result<Scraped, String>>;
 
 /// What one instance brings for one metric.
 pub(in crate::platform) enum Part {
@@ -235,7 +235,10 @@ fn add(sums: &mut [u64], counts: &[u64]) {
 }
 
 /// The sample of one side.
-pub(in crate::platform) fn side(parts: Vec<(&InstanceName, Part)>, dropped: &mut Vec<String>) -> Sample {
+pub(in crate::platform) fn side(
+    parts: Vec<(&InstanceName, Part)>,
+    dropped: &mut Vec<String>,
+) -> Sample {
     if parts.is_empty() {
         return Sample::missing("no instance on this side");
     }

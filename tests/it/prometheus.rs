@@ -1,0 +1,822 @@
+//! Metrics from a real Prometheus that scrapes the demo's fleet.
+
+pub mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdpoint::cli::fleet::Traffic;
+use holdpoint::domain::{Span, Timestamp};
+use holdpoint::judge::Sample;
+use holdpoint::platform::http::Http;
+use holdpoint::platform::prometheus::Prometheus;
+use holdpoint::platform::prometheus::answer::Limits;
+use holdpoint::platform::prometheus::client::{Auth, Config, Header};
+use holdpoint::platform::prometheus::template::Template;
+use holdpoint::platform::scrape::{
+    Endpoint, LookRequest, MetricLook, MetricQuery, QueryKind, Scraper,
+};
+use holdpoint::platform::secret::SecretRef;
+use holdpoint::platform::selector::Selector;
+use holdpoint::platform::source::{Looked, Sides};
+
+use crate::fleet::Fleet;
+use crate::server::{Server, refused_url};
+use crate::until::until_async;
+use store::{Does, Proxy, Store, says};
+
+const LONG: Duration = Duration::from_secs(30);
+
+fn select(text: &str) -> Selector {
+    Selector::parse(text).unwrap()
+}
+
+fn errors() -> MetricQuery {
+    MetricQuery {
+        name: "errors".into(),
+        kind: QueryKind::Ratio {
+            bad: select("http_requests_total{code=~\"5..\"}"),
+            total: select("http_requests_total"),
+        },
+    }
+}
+
+fn latency() -> MetricQuery {
+    MetricQuery {
+        name: "latency".into(),
+        kind: QueryKind::Histogram {
+            series: select("http_request_duration_seconds"),
+        },
+    }
+}
+
+fn memory() -> MetricQuery {
+    MetricQuery {
+        name: "memory".into(),
+        kind: QueryKind::Gauge {
+            series: select("process_resident_memory_bytes"),
+        },
+    }
+}
+
+fn config(url: &str, conditions: [&str; 2]) -> Config {
+    let [canary, baseline] = conditions.map(|text| Template::parse(text).unwrap());
+    Config {
+        name: "prom".into(),
+        url: url.parse().unwrap(),
+        auth: Auth::Nobody,
+        headers: Vec::new(),
+        authorities: None,
+        every: Span::secs(1),
+        limit: Span::secs(20),
+        limits: Limits {
+            series: 2000,
+            points: 100_000,
+        },
+        canary,
+        baseline,
+    }
+}
+
+const BY_INSTANCE: [&str; 2] = ["instance=~\"{instances}\"", "instance=~\"{instances}\""];
+const BY_VERSION: [&str; 2] = ["version=\"{version}\"", "version=\"{version}\""];
+
+/// A rollout: which addresses are on which side.
+struct Rollout {
+    canary: Vec<Endpoint>,
+    baseline: Vec<Endpoint>,
+    sides: Sides,
+    since: Timestamp,
+}
+
+impl Rollout {
+    fn new(canary: &[(&str, String)], baseline: &[(&str, String)]) -> Rollout {
+        let endpoints = |all: &[(&str, String)]| -> Vec<Endpoint> {
+            let one = |(name, url): &(&str, String)| Endpoint {
+                instance: (*name).into(),
+                url: format!("{url}/metrics"),
+            };
+            all.iter().map(one).collect()
+        };
+        let mut sides = Sides::default();
+        for (side, all, version) in [
+            (&mut sides.canary, canary, "2.0"),
+            (&mut sides.baseline, baseline, "1.0"),
+        ] {
+            for (name, url) in all {
+                side.add("names", *name);
+                side.add("version", version);
+                side.add_address(url);
+            }
+        }
+        Rollout {
+            canary: endpoints(canary),
+            baseline: endpoints(baseline),
+            sides,
+            since: Timestamp(0),
+        }
+    }
+
+    fn request<'a>(&'a self, metrics: &'a [MetricQuery]) -> LookRequest<'a> {
+        LookRequest {
+            metrics,
+            canary: &self.canary,
+            baseline: &self.baseline,
+            since: Some(self.since),
+        }
+    }
+
+    async fn look(&self, source: &mut Prometheus, metrics: &[MetricQuery]) -> Looked {
+        source.look(self.request(metrics), &self.sides).await
+    }
+
+    /// Looks until something is new.
+    async fn next(&self, source: &mut Prometheus, metrics: &[MetricQuery]) -> Vec<MetricLook> {
+        loop {
+            let looked = self.look(source, metrics).await;
+            if !looked.metrics.is_empty() {
+                return looked.metrics;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Looks until a look says what is expected, adding up on the way.
+    async fn until(
+        &self,
+        source: &mut Prometheus,
+        metrics: &[MetricQuery],
+        sums: &mut Sums,
+        what: &str,
+        done: impl Fn(&[MetricLook], &Sums) -> bool,
+    ) -> Vec<MetricLook> {
+        let begun = std::time::Instant::now();
+        loop {
+            let looks = self.next(source, metrics).await;
+            sums.add(&looks);
+            if done(&looks, sums) {
+                return looks;
+            }
+            assert!(
+                begun.elapsed() < crate::until::DEADLINE,
+                "{what}: did not come; seen last: {looks:?}, {sums:?}"
+            );
+        }
+    }
+}
+
+/// Bad and all requests of both sides over looks, and how many looks were missing.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Sums {
+    canary: [u64; 2],
+    baseline: [u64; 2],
+    /// Events of the histograms, canary and baseline.
+    sizes: [u64; 2],
+    missing: u64,
+}
+
+impl Sums {
+    fn add(&mut self, looks: &[MetricLook]) {
+        for look in looks {
+            let sides = [(&look.canary, 0), (&look.baseline, 1)];
+            for (sample, side) in sides {
+                match sample {
+                    Sample::Ratio { bad, total } => {
+                        let sum = [&mut self.canary, &mut self.baseline];
+                        let [b, t] = sum.into_iter().nth(side).unwrap();
+                        *b += bad;
+                        *t += total;
+                    }
+                    Sample::Histogram { counts, .. } => {
+                        self.sizes[side] += counts.iter().sum::<u64>();
+                    }
+                    Sample::Missing { .. } => self.missing += 1,
+                    Sample::Gauge { .. } => {}
+                }
+            }
+        }
+    }
+
+    /// What was counted, without what was missing on the way.
+    fn counts(&self) -> ([u64; 2], [u64; 2], [u64; 2]) {
+        (self.canary, self.baseline, self.sizes)
+    }
+}
+
+fn source(config: Config) -> Prometheus {
+    Prometheus::new(Arc::new(config), &Http::new().unwrap())
+}
+
+fn address(url: &str) -> &str {
+    url.strip_prefix("http://").unwrap()
+}
+
+fn why(sample: &Sample) -> String {
+    match sample {
+        Sample::Missing { why } => why.to_string(),
+        other => panic!("not missing: {other:?}"),
+    }
+}
+
+/// Two instances of either version, and who scrapes them.
+struct Scene {
+    fleet: Fleet,
+    rollout: Rollout,
+    urls: Vec<String>,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let fleet = Fleet::new();
+        let names = ["i-01", "i-02", "i-03", "i-04"];
+        for (name, version) in names.iter().zip(["2.0", "2.0", "1.0", "1.0"]) {
+            fleet.deploy(name, version);
+        }
+        let urls: Vec<String> = names.iter().map(|name| fleet.url(name, "")).collect();
+        let of = |n: usize| (names[n], urls[n].clone());
+        Scene {
+            rollout: Rollout::new(&[of(0), of(1)], &[of(2), of(3)]),
+            fleet,
+            urls,
+        }
+    }
+
+    fn store(&self) -> Option<Store> {
+        let labels = ["2.0", "2.0", "1.0", "1.0"].map(|v| format!("version: \"{v}\""));
+        let targets = self.urls.iter().map(|url| address(url)).zip(labels.iter());
+        let targets: Vec<(&str, &str)> = targets.map(|(url, l)| (url, l.as_str())).collect();
+        Store::start(&targets)
+    }
+
+    fn traffic(&self) -> tokio::task::JoinHandle<Result<(), String>> {
+        let traffic = Traffic {
+            root: self.fleet.root().to_path_buf(),
+            per_second: 60.0,
+            seed: 7,
+        };
+        tokio::spawn(traffic.run())
+    }
+
+    /// What the instances themselves say, since they began.
+    async fn truth(&self) -> Sums {
+        let see = async || {
+            let rollout = &self.rollout;
+            let once = truth_of(&rollout.canary, &rollout.baseline).await;
+            (once, truth_of(&rollout.canary, &rollout.baseline).await)
+        };
+        // a request that was under way may still end
+        until_async("rest", see, |(a, b)| a == b).await.0
+    }
+}
+
+async fn truth_of(canary: &[Endpoint], baseline: &[Endpoint]) -> Sums {
+    let mut scraper = Scraper::new(Http::new().unwrap(), LONG);
+    let metrics = [errors(), latency()];
+    let request = LookRequest {
+        metrics: &metrics,
+        canary,
+        baseline,
+        since: Some(Timestamp(0)),
+    };
+    let mut sums = Sums::default();
+    sums.add(&scraper.look(request).await);
+    sums
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_counts_what_the_instances_count() {
+    let scene = Scene::new();
+    let Some(store) = scene.store() else { return };
+    let metrics = [errors(), latency(), memory()];
+    let (mut by_version, mut by_instance) = (
+        source(config(&store.url(), BY_VERSION)),
+        source(config(&store.url(), BY_INSTANCE)),
+    );
+    let (mut sums, mut others) = (Sums::default(), Sums::default());
+    let rollout = &scene.rollout;
+    let idle = |_: &[MetricLook], sums: &Sums| sums.sizes == [0, 0];
+    let known = |looks: &[MetricLook], sums: &Sums| {
+        let here = |s: &Sample| matches!(s, Sample::Histogram { .. });
+        idle(looks, sums) && here(&looks[1].canary) && here(&looks[1].baseline)
+    };
+    rollout
+        .until(
+            &mut by_version,
+            &metrics,
+            &mut sums,
+            "the first looks",
+            known,
+        )
+        .await;
+    rollout
+        .until(
+            &mut by_instance,
+            &metrics,
+            &mut others,
+            "the first looks",
+            known,
+        )
+        .await;
+
+    let busy = scene.traffic();
+    let much = |_: &[MetricLook], sums: &Sums| sums.canary[0] > 100 && sums.baseline[1] > 200;
+    rollout
+        .until(&mut by_version, &metrics, &mut sums, "traffic", much)
+        .await;
+    let looks = rollout
+        .until(&mut by_instance, &metrics, &mut others, "traffic", much)
+        .await;
+    let Sample::Gauge { mean, n: 2 } = looks[2].canary else {
+        panic!("{looks:?}");
+    };
+    assert!(mean > 1e6, "{mean}");
+    busy.abort();
+    let _ = busy.await;
+
+    let truth = scene.truth().await;
+    let all = |_: &[MetricLook], sums: &Sums| sums.counts() == truth.counts();
+    rollout
+        .until(&mut by_version, &metrics, &mut sums, "all, by version", all)
+        .await;
+    rollout
+        .until(
+            &mut by_instance,
+            &metrics,
+            &mut others,
+            "all, by instance",
+            all,
+        )
+        .await;
+
+    // a process begins anew: what it counts from zero on is added
+    let gone = truth_of(&rollout.canary[..1], &[]).await;
+    scene.fleet.deploy("i-01", "2.0");
+    let busy = scene.traffic();
+    let grown = |_: &[MetricLook], sums: &Sums| sums.sizes[0] > truth.sizes[0] + 200;
+    rollout
+        .until(
+            &mut by_version,
+            &metrics,
+            &mut sums,
+            "after a restart",
+            grown,
+        )
+        .await;
+    busy.abort();
+    let _ = busy.await;
+    let mut truth = scene.truth().await;
+    truth.canary = [0, 1].map(|n| truth.canary[n] + gone.canary[n]);
+    truth.sizes[0] += gone.sizes[0];
+    let all = |_: &[MetricLook], sums: &Sums| sums.counts() == truth.counts();
+    rollout
+        .until(
+            &mut by_version,
+            &metrics,
+            &mut sums,
+            "all after a restart",
+            all,
+        )
+        .await;
+    rollout
+        .until(
+            &mut by_instance,
+            &metrics,
+            &mut others,
+            "all after a restart",
+            all,
+        )
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_dies_is_no_data_and_what_it_missed_is_made_up_for() {
+    let scene = Scene::new();
+    let Some(mut store) = scene.store() else {
+        return;
+    };
+    let metrics = [errors(), latency()];
+    let mut source = source(Config {
+        limit: Span::secs(5),
+        ..config(&store.url(), BY_VERSION)
+    });
+    let (mut sums, rollout) = (Sums::default(), &scene.rollout);
+    let known = |looks: &[MetricLook], _: &Sums| {
+        matches!(looks[0].canary, Sample::Missing { .. })
+            || matches!(looks[1].baseline, Sample::Histogram { .. })
+    };
+    rollout
+        .until(&mut source, &metrics, &mut sums, "the first looks", known)
+        .await;
+    let busy = scene.traffic();
+    let much = |_: &[MetricLook], sums: &Sums| sums.canary[1] > 100 && sums.baseline[1] > 100;
+    rollout
+        .until(&mut source, &metrics, &mut sums, "traffic", much)
+        .await;
+
+    store.kill();
+    let dead = |looks: &[MetricLook], _: &Sums| {
+        let refused =
+            |s: &Sample| matches!(s, Sample::Missing { why } if why.contains("connection refused"));
+        looks
+            .iter()
+            .all(|look| refused(&look.canary) && refused(&look.baseline))
+    };
+    let at_death = sums.clone();
+    for _ in 0..3 {
+        rollout
+            .until(&mut source, &metrics, &mut sums, "no data", dead)
+            .await;
+    }
+    assert_eq!(sums.counts(), at_death.counts(), "missing is not zero");
+    assert!(sums.missing >= at_death.missing + 12, "{sums:?}");
+
+    store.again();
+    busy.abort();
+    let _ = busy.await;
+    let truth = scene.truth().await;
+    let all = |_: &[MetricLook], sums: &Sums| sums.counts() == truth.counts();
+    rollout
+        .until(&mut source, &metrics, &mut sums, "all of it", all)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_are_none_are_said_in_words() {
+    let scene = Scene::new();
+    let Some(store) = scene.store() else { return };
+    let proxy = Proxy::before(store.port).await;
+    let metrics = [errors()];
+    let mut source = source(Config {
+        limit: Span::secs(2),
+        ..config(&proxy.url, BY_VERSION)
+    });
+    let (mut sums, rollout) = (Sums::default(), &scene.rollout);
+    let good = |looks: &[MetricLook], _: &Sums| {
+        [&looks[0].canary, &looks[0].baseline]
+            .iter()
+            .all(|s| matches!(s, Sample::Ratio { .. }))
+    };
+    let busy = scene.traffic();
+    rollout
+        .until(&mut source, &metrics, &mut sums, "a good look", good)
+        .await;
+    let warned = r#"{"status":"success","warnings":["no answer of store-2"],"data":{"resultType":"matrix","result":[]}}"#;
+    let refused = r#"{"status":"error","errorType":"execution","error":"query processing would load too many samples"}"#;
+    let html = "<!doctype html><title>Log in</title>";
+    let json = "application/json";
+    for (does, words) in [
+        (Does::Halves, "answer broke off"),
+        (Does::Hangs, "no answer in 2 s"),
+        (says("200 OK", "text/html", html), "is a login in between?"),
+        (says("200 OK", json, html), "no answer of Prometheus"),
+        (
+            says("200 OK", json, warned),
+            "not whole: no answer of store-2",
+        ),
+        (
+            says("422 Unprocessable", json, refused),
+            "answered 422: query processing would load",
+        ),
+        (says("503 Away", "text/plain", "away"), "answered 503"),
+        (
+            says("429 Slower", "text/plain", ""),
+            "it is asked too often",
+        ),
+        (says("404 Not", "text/plain", ""), "there is no such API"),
+        (
+            says("200 OK", json, &" ".repeat(9 << 20)),
+            "longer than 8 MiB",
+        ),
+        (
+            Does::Wants("no such thing".into()),
+            "answered 401: it does not know who asks",
+        ),
+        (
+            Does::Says(
+                b"HTTP/1.1 302 Go
+Location: https://login.example.com/?x
+Content-Length: 0
+
+"
+                .to_vec(),
+            ),
+            "answered 302, to https://login.example.com/",
+        ),
+    ] {
+        proxy.now(does.clone());
+        let looks = rollout.next(&mut source, &metrics).await;
+        for sample in [&looks[0].canary, &looks[0].baseline] {
+            let why = why(sample);
+            assert!(
+                why.starts_with("prom: ") && why.contains(words),
+                "{does:?}: {why}"
+            );
+        }
+    }
+    proxy.now(Does::Passes);
+    busy.abort();
+    let _ = busy.await;
+    let truth = scene.truth().await;
+    let all = |_: &[MetricLook], sums: &Sums| {
+        sums.canary == truth.canary && sums.baseline == truth.baseline
+    };
+    let begun = sums.clone();
+    rollout
+        .until(
+            &mut source,
+            &metrics,
+            &mut sums,
+            "what was missing is made up for",
+            all,
+        )
+        .await;
+    assert!(sums.missing >= begun.missing, "{sums:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clocks_that_differ_are_reckoned_with() {
+    let scene = Scene::new();
+    let Some(store) = scene.store() else { return };
+    let proxy = Proxy::before(store.port).await;
+    let metrics = [errors(), memory()];
+    let rollout = &scene.rollout;
+    let busy = scene.traffic();
+    for ahead in [3600, -3600] {
+        proxy.now(Does::Ahead(ahead));
+        let (mut source, mut sums) = (source(config(&proxy.url, BY_VERSION)), Sums::default());
+        let much = |looks: &[MetricLook], sums: &Sums| {
+            let level = |s: &Sample| matches!(s, Sample::Gauge { n: 2, .. });
+            sums.canary[1] > 50 && level(&looks[1].canary) && level(&looks[1].baseline)
+        };
+        rollout
+            .until(&mut source, &metrics, &mut sums, "counts", much)
+            .await;
+    }
+    busy.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_much_and_what_is_on_both_sides_is_refused() {
+    let scene = Scene::new();
+    let Some(store) = scene.store() else { return };
+    let rollout = &scene.rollout;
+    let metrics = [latency()];
+    let mut few = source(Config {
+        limits: Limits {
+            series: 3,
+            points: 100_000,
+        },
+        ..config(&store.url(), BY_VERSION)
+    });
+    let (mut sums, what) = (Sums::default(), "a refusal");
+    let says = |words: &'static str| {
+        move |looks: &[MetricLook], _: &Sums| {
+            let all = [&looks[0].canary, &looks[0].baseline];
+            let refused = |s: &&Sample| matches!(s, Sample::Missing { why } if why.contains(words));
+            all.iter().all(refused)
+        }
+    };
+    let many = says("more than 3 series are selected");
+    rollout
+        .until(&mut few, &metrics, &mut sums, what, many)
+        .await;
+    let mut few = source(Config {
+        limits: Limits {
+            series: 2000,
+            points: 3,
+        },
+        ..config(&store.url(), BY_VERSION)
+    });
+    rollout
+        .until(
+            &mut few,
+            &metrics,
+            &mut sums,
+            what,
+            says("samples are more than 3"),
+        )
+        .await;
+    let mut both = source(config(
+        &store.url(),
+        ["job=\"shop\"", "version=\"{version}\""],
+    ));
+    let twice = says("both sides select http_request_duration_seconds_bucket of shop/127.0.0.1");
+    rollout
+        .until(&mut both, &metrics, &mut sums, what, twice)
+        .await;
+    let mut none = source(config(
+        &store.url(),
+        ["version=\"{digest}\"", "version=\"9.9\""],
+    ));
+    let looks = rollout.next(&mut none, &metrics).await;
+    assert!(why(&looks[0].canary).contains("{digest}"), "{looks:?}");
+    let none = why(&looks[0].baseline);
+    assert!(
+        none.contains("there is no series http_request_duration_seconds"),
+        "{none}"
+    );
+    // long queries go into a form
+    let proxy = Proxy::before(store.port).await;
+    let long = format!("version!=\"{}\",version=\"{{version}}\"", "x".repeat(2000));
+    let mut long = source(config(&proxy.url, [&long, &long]));
+    let good = |looks: &[MetricLook], _: &Sums| matches!(looks[0].canary, Sample::Histogram { .. });
+    rollout
+        .until(&mut long, &metrics, &mut sums, "an answer to a form", good)
+        .await;
+    assert!(proxy.asked()[0].starts_with("POST /api/v1/query HTTP"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_store_shows_of_the_dead_is_not_believed() {
+    let page = |value: &str| {
+        format!(
+            "# TYPE http_requests_total counter\nhttp_requests_total{{code=\"500\"}} {value}\nlevel {value}\n"
+        )
+    };
+    let (one, two) = (
+        Server::shows(&page("7")).await,
+        Server::shows(&page("7")).await,
+    );
+    let targets = [
+        (address(&one.url), "version: \"2.0\""),
+        (address(&two.url), "version: \"1.0\""),
+    ];
+    let Some(store) = Store::start(&targets) else {
+        return;
+    };
+    let rollout = Rollout::new(&[("a", one.url.clone())], &[("b", two.url.clone())]);
+    let gauge = MetricQuery {
+        name: "level".into(),
+        kind: QueryKind::Gauge {
+            series: select("level"),
+        },
+    };
+    let metrics = [errors(), gauge];
+    let (mut source, mut sums) = (source(config(&store.url(), BY_VERSION)), Sums::default());
+    let all = |looks: &[MetricLook], canary: bool, is: &dyn Fn(&Sample) -> bool| {
+        let side = |look: &MetricLook| is(if canary { &look.canary } else { &look.baseline });
+        looks.len() == 2 && looks.iter().all(side)
+    };
+    let there = |s: &Sample| matches!(s, Sample::Ratio { .. } | Sample::Gauge { .. });
+    let good =
+        |looks: &[MetricLook], _: &Sums| all(looks, true, &there) && all(looks, false, &there);
+    rollout
+        .until(&mut source, &metrics, &mut sums, "both sides", good)
+        .await;
+    for value in ["NaN", "+Inf"] {
+        one.now_shows(&page(value));
+        let bad = |looks: &[MetricLook], _: &Sums| {
+            let said = value.trim_start_matches('+').to_lowercase();
+            let odd = |s: &Sample| matches!(s, Sample::Missing { why } if why.to_lowercase().contains(&said));
+            all(looks, true, &odd)
+        };
+        rollout
+            .until(&mut source, &metrics, &mut sums, value, bad)
+            .await;
+    }
+    one.now_shows(&page("9"));
+    rollout
+        .until(&mut source, &metrics, &mut sums, "it is well again", good)
+        .await;
+    one.now_says(Some(
+        b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n".to_vec(),
+    ));
+    let gone = |looks: &[MetricLook], _: &Sums| {
+        let old = |s: &Sample| matches!(s, Sample::Missing { why } if why.contains("its newest sample was") || why.contains("no series"));
+        all(looks, true, &old)
+    };
+    let looks = rollout
+        .until(&mut source, &metrics, &mut sums, "nothing new", gone)
+        .await;
+    assert!(
+        matches!(looks[0].baseline, Sample::Ratio { .. }),
+        "{looks:?}"
+    );
+    assert_eq!(sums.canary, [2, 2], "9 - 7, and nothing of what was odd");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_is_proved_and_who_answers_too() {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/prometheus");
+    let instance = Server::shows("# TYPE m counter\nm 1\n").await;
+    let web = "tls_server_config: { cert_file: server.pem, key_file: server.key }\n\
+               basic_auth_users:\n  \"room\": $2b$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy\n";
+    let prepare = |dir: &std::path::Path| {
+        for name in ["server.pem", "server.key", "ca.pem"] {
+            std::fs::copy(here.join(name), dir.join(name)).unwrap();
+        }
+        std::fs::write(dir.join("web.yml"), web).unwrap();
+        std::fs::write(dir.join("password"), "open sesame\n").unwrap();
+    };
+    let targets = [(address(&instance.url), "version: \"2.0\"")];
+    let more = ["--web.config.file=web.yml"];
+    let Some(store) = Store::with(&targets, &more, prepare) else {
+        return;
+    };
+    let rollout = Rollout::new(&[("a", instance.url.clone())], &[]);
+    let level = MetricQuery {
+        name: "m".into(),
+        kind: QueryKind::Gauge {
+            series: select("m"),
+        },
+    };
+    let url = format!("https://127.0.0.1:{}", store.port);
+    let password = |file: &str| Auth::Basic {
+        user: "room".into(),
+        password: SecretRef::File(store.file(file)),
+    };
+    let good = Config {
+        auth: password("password"),
+        authorities: Some(store.file("ca.pem")),
+        ..config(&url, BY_VERSION)
+    };
+    let metrics = [level];
+    let here = |looks: &[MetricLook], _: &Sums| matches!(looks[0].canary, Sample::Gauge { .. });
+    let mut sums = Sums::default();
+    let mut known = source(good.clone());
+    rollout
+        .until(&mut known, &metrics, &mut sums, "an answer", here)
+        .await;
+
+    // the file is read at every look
+    std::fs::write(store.file("password"), "wrong").unwrap();
+    let looks = rollout.next(&mut known, &metrics).await;
+    assert!(why(&looks[0].canary).contains("answered 401"), "{looks:?}");
+    std::fs::remove_file(store.file("password")).unwrap();
+    let looks = rollout.next(&mut known, &metrics).await;
+    assert!(
+        why(&looks[0].canary).contains("password cannot be read"),
+        "{looks:?}"
+    );
+
+    std::fs::write(store.file("password"), "open sesame").unwrap();
+    let strangers = [
+        Config {
+            authorities: None,
+            ..good.clone()
+        },
+        Config {
+            url: url.replace("https", "http").parse().unwrap(),
+            ..good.clone()
+        },
+        Config {
+            authorities: Some(store.file("web.yml")),
+            ..good.clone()
+        },
+        Config {
+            authorities: Some(store.file("none.pem")),
+            ..good.clone()
+        },
+    ];
+    let words = [
+        "no connection",
+        "answered 400",
+        "no certificate in it",
+        "No such file",
+    ];
+    for (config, words) in strangers.into_iter().zip(words) {
+        let looks = rollout.next(&mut source(config), &metrics).await;
+        let why = why(&looks[0].canary);
+        assert!(why.contains(words), "{words}: {why}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_and_tenants_are_sent_and_never_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let token = dir.path().join("token");
+    std::fs::write(&token, "s3cr3t-t0ken\n").unwrap();
+    let port: u16 = refused_url().rsplit(':').next().unwrap().parse().unwrap();
+    let proxy = Proxy::before(port).await;
+    let secret = SecretRef::File(token);
+    let mut source = source(Config {
+        auth: Auth::Bearer(secret.clone()),
+        headers: vec![
+            (
+                "X-Scope-OrgID".parse().unwrap(),
+                Header::Text("team-7".into()),
+            ),
+            ("X-Api-Key".parse().unwrap(), Header::Secret(secret)),
+        ],
+        ..config(&proxy.url, BY_VERSION)
+    });
+    let echo = r#"{"status":"error","error":"the token s3cr3t-t0ken is too old"}"#;
+    proxy.now(says("403 No", "application/json", echo));
+    let rollout = Rollout::new(&[("a", proxy.url.clone())], &[]);
+    let looks = rollout.next(&mut source, &[errors()]).await;
+    let said = why(&looks[0].canary);
+    assert!(
+        said.contains("answered 403: who asks may not: the token (secret) is too old"),
+        "{said}"
+    );
+    assert!(!format!("{looks:?} {source:?}").contains("s3cr3t"));
+    let asked = proxy.asked().concat().to_lowercase();
+    for header in [
+        "authorization: bearer s3cr3t-t0ken",
+        "x-scope-orgid: team-7",
+        "x-api-key: s3cr3t-t0ken",
+        "accept: application/json",
+    ] {
+        assert!(asked.contains(header), "{asked}");
+    }
+}
