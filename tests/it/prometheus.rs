@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdpoint::cli::fleet::Traffic;
-use holdpoint::domain::{Span, Timestamp};
+use holdpoint::domain::live::Chart;
+use holdpoint::domain::{Call, Span, Timestamp};
 use holdpoint::judge::Sample;
 use holdpoint::platform::http::Http;
 use holdpoint::platform::prometheus::Prometheus;
@@ -22,6 +23,7 @@ use holdpoint::platform::source::{Looked, Sides};
 
 use crate::fleet::Fleet;
 use crate::server::{Server, refused_url};
+use crate::telemetry::{charts, released, stage};
 use crate::until::until_async;
 use store::{Does, Proxy, Store, says};
 
@@ -819,4 +821,58 @@ async fn tokens_and_tenants_are_sent_and_never_shown() {
     ] {
         assert!(asked.contains(header), "{asked}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_is_judged_by_what_a_store_says() {
+    let (mut stage, busy) = stage().await;
+    let urls: Vec<String> = (0..6).map(|n| busy.url(n)).collect();
+    let targets: Vec<(&str, &str)> = urls.iter().map(|url| (address(url), "")).collect();
+    let Some(mut store) = Store::start(&targets) else {
+        return;
+    };
+    let config = Config {
+        limit: Span::secs(3),
+        ..config(&store.url(), BY_INSTANCE)
+    };
+    stage.sources = [("prom".into(), Arc::new(config))].into();
+    let services = stage.charter.services.values_mut();
+    for metric in services.flat_map(|service| service.metrics.values_mut()) {
+        metric.source = Some("prom".into());
+    }
+    stage.start().await;
+    let id = released(&stage).await;
+    let see = async || charts(&stage, id);
+    let drawn = |charts: &Vec<Chart>| {
+        let points = charts.iter().flat_map(|chart| &chart.points);
+        points
+            .filter(|p| p.canary.is_some() && p.baseline.is_some())
+            .count()
+            >= 3
+    };
+    let seen = until_async("points from the store", see, drawn).await;
+    // the instances show one bad request of eleven
+    let point = seen[0].points.iter().rfind(|p| p.canary.is_some()).unwrap();
+    for side in [point.canary, point.baseline] {
+        assert!((side.unwrap() - 1.0 / 11.0).abs() < 1e-3, "{point:?}");
+    }
+    // a look more often than the store scrapes is no look
+    let points = seen[0].points.iter().map(|p| p.at.0);
+    let gaps: Vec<i64> = points
+        .clone()
+        .zip(points.skip(1))
+        .map(|(a, b)| b - a)
+        .collect();
+    assert!(gaps.iter().all(|gap| *gap > 400), "{gaps:?}");
+
+    store.kill();
+    let blind = |charts: &Vec<Chart>| {
+        let said =
+            |c: &Chart| c.call == Call::NoData && c.words.contains("prom: connection refused");
+        charts.iter().all(said)
+    };
+    until_async("no data, and why", see, blind).await;
+    store.again();
+    let well = |charts: &Vec<Chart>| charts.iter().all(|chart| chart.call != Call::NoData);
+    until_async("data again", see, well).await;
 }

@@ -122,8 +122,8 @@ impl Template {
             return false;
         };
         let apart = |a: &Matcher| {
-            let same = two.iter().filter(|b| b.label == a.label);
-            same.map(|b| can_be_apart(a, b)).any(|apart| apart)
+            let mut same = two.iter().filter(|b| b.label == a.label);
+            same.any(|b| can_be_apart(a, b))
         };
         !one.iter().any(apart)
     }
