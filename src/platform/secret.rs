@@ -13,18 +13,33 @@ const LONGEST: u64 = 64 * 1024;
 /// A reference to a secret: `env:NAME`, or `file:PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretRef {
-    /// A variable of the environment that the engine runs in.
-    Env(String),
+    /// A variable of the environment that the engine runs in, and what it held when the room's
+    /// files were read: an environment does not change, and only `config` looks at it.
+    Env(String, Held),
     /// A file, read again at every use, so that a new secret is taken up without a restart.
     File(PathBuf),
 }
 
+/// What a variable holds, never shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Held(Option<String>);
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
 impl SecretRef {
-    /// The same, with a path that does not begin at the root found from a directory.
-    pub fn within(self, dir: &Path) -> SecretRef {
+    /// The same with what can be found out once: a path that does not begin at the root is found
+    /// from a directory, a variable by asking for it.
+    pub fn settled(self, dir: &Path, variable: impl Fn(&str) -> Option<String>) -> SecretRef {
         match self {
             SecretRef::File(path) => SecretRef::File(dir.join(path)),
-            env => env,
+            SecretRef::Env(name, _) => {
+                let held = Held(variable(&name));
+                SecretRef::Env(name, held)
+            }
         }
     }
 
@@ -34,8 +49,9 @@ impl SecretRef {
     /// Why there is none, in a sentence that names the reference.
     pub fn fetch(&self) -> Result<String, String> {
         let secret = match self {
-            SecretRef::Env(name) => std::env::var(name)
-                .map_err(|_| format!("the variable {name} is not set where the engine runs"))?,
+            SecretRef::Env(name, Held(held)) => held
+                .clone()
+                .ok_or_else(|| format!("the variable {name} is not set where the engine runs"))?,
             SecretRef::File(path) => {
                 let failed = |error: std::io::Error| format!("{self} cannot be read: {error}");
                 let meta = std::fs::metadata(path).map_err(failed)?;
@@ -56,7 +72,7 @@ impl SecretRef {
 impl fmt::Display for SecretRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SecretRef::Env(name) => write!(f, "env:{name}"),
+            SecretRef::Env(name, _) => write!(f, "env:{name}"),
             SecretRef::File(path) => write!(f, "file:{}", path.display()),
         }
     }
@@ -71,7 +87,7 @@ impl Spelled for SecretRef {
         let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         match text.split_once(':') {
             Some(("env", name)) if !name.is_empty() && name.bytes().all(word) => {
-                Ok(SecretRef::Env(name.to_owned()))
+                Ok(SecretRef::Env(name.to_owned(), Held::default()))
             }
             Some(("file", path)) if !path.trim().is_empty() && !path.contains('\0') => {
                 Ok(SecretRef::File(path.trim().into()))
@@ -95,10 +111,10 @@ mod tests {
     fn references_are_read_and_secrets_are_not_repeated() {
         assert_eq!(
             SecretRef::read("env:PROM_TOKEN"),
-            Ok(SecretRef::Env("PROM_TOKEN".into()))
+            Ok(SecretRef::Env("PROM_TOKEN".into(), Held::default()))
         );
         let file = SecretRef::read("file:keys/prom").unwrap();
-        let file = file.within(Path::new("/room"));
+        let file = file.settled(Path::new("/room"), |_| None);
         assert_eq!(file.to_string(), "file:/room/keys/prom");
         for text in [
             "hunter2",
@@ -130,7 +146,10 @@ mod tests {
         assert_eq!(reference.fetch().as_deref(), Ok("two"));
         let directory = SecretRef::File(dir.path().into());
         assert!(directory.fetch().unwrap_err().contains("is no file"));
-        let unset = SecretRef::Env("HOLDPOINT_THERE_IS_NO_SUCH_VARIABLE".into());
-        assert!(unset.fetch().unwrap_err().contains("is not set"));
+        let variable = SecretRef::read("env:TOKEN").unwrap();
+        assert!(variable.fetch().unwrap_err().contains("TOKEN is not set"));
+        let set = variable.settled(dir.path(), |name| Some(format!("{name} three ")));
+        assert_eq!(set.fetch().as_deref(), Ok("TOKEN three"));
+        assert!(!format!("{set:?} {set}").contains("three"));
     }
 }

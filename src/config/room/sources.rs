@@ -245,7 +245,7 @@ impl SourceEntry {
                 );
                 Auth::Nobody
             }
-            (Some(token), None) => Auth::Bearer(token.clone().within(room)),
+            (Some(token), None) => Auth::Bearer(settled(token, room)),
             (None, Some(basic)) => {
                 if basic.user.contains(':') || basic.user.is_empty() {
                     check.add(
@@ -257,7 +257,7 @@ impl SourceEntry {
                 }
                 Auth::Basic {
                     user: basic.user.clone(),
-                    password: basic.password.clone().within(room),
+                    password: settled(&basic.password, room),
                 }
             }
             (None, None) => Auth::Nobody,
@@ -291,12 +291,18 @@ impl SourceEntry {
                     continue;
                 }
                 Header::Text(text) => Header::Text(text.clone()),
-                Header::Secret(reference) => Header::Secret(reference.clone().within(room)),
+                Header::Secret(reference) => Header::Secret(settled(reference, room)),
             };
             headers.push((name, header));
         }
         headers
     }
+}
+
+fn settled(reference: &SecretRef, room: &Path) -> SecretRef {
+    reference
+        .clone()
+        .settled(room, |name| std::env::var(name).ok())
 }
 
 fn template(check: &mut Checker<'_>, path: &str, text: &str) -> Option<Template> {

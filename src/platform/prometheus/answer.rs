@@ -1,4 +1,4 @@
-//! Reading answers of the Prometheus HTTP API (docs/querying/api.md), pure.
+//! Reading answers of the Prometheus HTTP API, version 1, pure.
 
 use std::collections::BTreeMap;
 
