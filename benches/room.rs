@@ -129,6 +129,7 @@ async fn engine(
         ledger,
         charter: Arc::new(charter),
         targets,
+        sources: BTreeMap::new(),
         clock: Clock::System,
         look: Span::secs(60),
         hook: None,
@@ -172,6 +173,7 @@ fn part(dir: &Path, n: usize) -> TargetPart {
         urls: BTreeMap::new(),
         metrics_path: "/metrics".to_owned(),
         // what is seen is made up, ten times a second
+        namespace: None,
         every: Span::mins(60),
         stale: Span::mins(60),
     }

@@ -64,6 +64,7 @@ impl Open {
             ledger,
             charter: Arc::new(files.charter),
             targets: targets(dir, files.targets, files.settings.look)?,
+            sources: files.sources,
             clock: Clock::System,
             look: files.settings.look,
             hook: files.settings.hook.map(|argv| Hook {
@@ -141,6 +142,7 @@ fn targets(
             platform: Platform::Command(target),
             urls: config.urls,
             metrics_path: config.metrics_path,
+            namespace: config.namespace,
             every,
             stale: config.stale,
         };

@@ -1,6 +1,6 @@
 //! What is wrong with files, together with their text, so that the lines can be shown.
 
-use super::render::render;
+use super::render::render_among;
 use crate::domain::{Level, Notice};
 
 /// A file that was read.
@@ -131,6 +131,6 @@ impl Mistakes {
             .iter()
             .find(about)
             .map(|source| source.text.as_str());
-        render(notice, text, colour, width)
+        render_among(notice, &self.notices, text, colour, width)
     }
 }

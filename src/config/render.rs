@@ -31,17 +31,25 @@ pub fn render(notice: &Notice, text: Option<&str>, colour: bool, width: usize) -
     shown(notice, text, notice.code == HIDDEN, colour, width)
 }
 
+/// One notice of several: a line that may hold a secret for one of them is shown for none.
+pub fn render_among(
+    notice: &Notice,
+    all: &[Notice],
+    text: Option<&str>,
+    colour: bool,
+    width: usize,
+) -> String {
+    let line = |n: &Notice| Some(n.place.as_deref()?.rsplit_once(':')?.0.to_owned());
+    let mut secrets = all.iter().chain([notice]).filter(|n| n.code == HIDDEN);
+    let secret = secrets.any(|n| line(n) == line(notice));
+    shown(notice, text, secret, colour, width)
+}
+
 /// Several notices, an empty line between them. A line that may hold a secret is shown for none.
 pub fn render_all(notices: &[Notice], text: Option<&str>, colour: bool, width: usize) -> String {
-    let line = |n: &Notice| Some(n.place.as_deref()?.rsplit_once(':')?.0.to_owned());
-    let secret: Vec<Option<String>> = notices
-        .iter()
-        .filter(|n| n.code == HIDDEN)
-        .map(line)
-        .collect();
     let each = notices
         .iter()
-        .map(|n| shown(n, text, secret.contains(&line(n)), colour, width));
+        .map(|n| render_among(n, notices, text, colour, width));
     each.collect::<Vec<_>>().join("\n")
 }
 

@@ -12,7 +12,8 @@ use super::approval::Exclusion;
 use super::calendar::Calendar;
 use super::effect::Verb;
 use super::ids::{
-    EnvName, GroupName, InstanceName, MetricName, PersonName, ServiceName, Span, TargetName,
+    EnvName, GroupName, InstanceName, MetricName, PersonName, ServiceName, SourceName, Span,
+    TargetName,
 };
 use super::limits::Limit;
 use super::needs::Promotion;
@@ -127,6 +128,9 @@ pub struct Service {
 pub struct Metric {
     /// What is read and how it becomes one number.
     pub reading: Reading,
+    /// Where it is read; `None` stands for the instances themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceName>,
     /// A look fails when the new version is above this value (in parts per million of the
     /// metric's unit: a ratio of 0.05 is 50,000; 0.4 s is 400,000).
     pub fail_above: Option<u64>,

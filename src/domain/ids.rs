@@ -212,6 +212,10 @@ name!(
     InstanceName
 );
 name!(
+    /// A store that metrics are read from, as in `room.toml`.
+    SourceName
+);
+name!(
     /// A metric of a service, as in `catalog.toml`.
     MetricName
 );

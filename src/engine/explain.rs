@@ -105,6 +105,17 @@ pub fn sample_door(who: &Actor) -> Notice {
     .next("come by the room's socket or with a token")
 }
 
+/// The code of [`source_remarks`].
+pub const SOURCE_REMARKS: &str = "source-remarks";
+
+/// A metrics store remarks something that takes nothing away from what it said.
+pub fn source_remarks(source: &str, remarks: &[String]) -> Notice {
+    Notice::info(SOURCE_REMARKS, format!("{source}: {}", remarks.join("; ")))
+        .detail("its numbers are used as they are")
+        .next("look whether the metrics in catalog.toml name what they mean")
+        .at(source)
+}
+
 /// The hook command failed.
 pub fn hook_failed(why: &str) -> Notice {
     Notice::warning("hook-failed", format!("the hook command failed: {why}"))

@@ -2,26 +2,30 @@
 
 mod gathered;
 mod past;
+mod sides;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::EngineHandle;
 use super::start::Targets;
+use super::{EngineHandle, explain};
 use crate::domain::charter::{Metric, Reading};
 use crate::domain::live::Chart;
-use crate::domain::release::{Release, StepStatus};
+use crate::domain::release::Release;
 use crate::domain::{
-    Ask, Call, InstanceName, MetricName, Phase, ReleaseId, ServiceName, Span, State, TargetName,
-    Timestamp,
+    Ask, Call, MetricName, Phase, ReleaseId, ServiceName, SourceName, Span, State, Timestamp,
 };
 use crate::platform::http::Http;
-use crate::platform::scrape::{Endpoint, LookRequest, MetricQuery, QueryKind, Scraper};
+use crate::platform::prometheus::Prometheus;
+use crate::platform::prometheus::client::Config;
+use crate::platform::scrape::{LookRequest, MetricQuery, QueryKind, Scraper};
 use crate::platform::selector::Selector;
+use crate::platform::source::{Looked, Source};
 use gathered::{Gathered, WINDOW};
 use past::{Kept, Past, Record};
+use sides::Arms;
 
 /// How long one instance may take to show its metrics.
 const SCRAPE_LIMIT: Duration = Duration::from_secs(3);
@@ -38,6 +42,7 @@ const AWAY: Span = Span::mins(1);
 pub(super) async fn look_on(
     engine: EngineHandle,
     targets: Targets,
+    sources: BTreeMap<SourceName, Arc<Config>>,
     every: Span,
     telemetry: Option<PathBuf>,
 ) {
@@ -48,8 +53,9 @@ pub(super) async fn look_on(
             return;
         }
     };
+    let wells = Wells { http, sources };
     let mut past = Past::new(telemetry, engine.board().clone());
-    let mut watched = bring_back(&engine, &mut past, &http, every).await;
+    let mut watched = bring_back(&engine, &mut past, &wells, every).await;
     let mut beat = tokio::time::interval(every.std());
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -62,7 +68,7 @@ pub(super) async fn look_on(
         for (id, release) in state.live.iter().filter(|(_, r)| moving(r)) {
             watched
                 .entry(*id)
-                .or_insert_with(|| Watched::new(&state, release, &http));
+                .or_insert_with(|| Watched::new(&state, release, &wells));
         }
         let gone = |id: &ReleaseId| !state.live.contains_key(id);
         if engine.board().now().charts.keys().any(gone) {
@@ -85,7 +91,7 @@ pub(super) async fn look_on(
 async fn bring_back(
     engine: &EngineHandle,
     past: &mut Past,
-    http: &Http,
+    wells: &Wells,
     every: Span,
 ) -> BTreeMap<ReleaseId, Watched> {
     let state = engine.state.borrow().clone();
@@ -97,7 +103,7 @@ async fn bring_back(
         if looks.is_empty() {
             continue;
         }
-        let mut one = Watched::new(&state, release, http);
+        let mut one = Watched::new(&state, release, wells);
         for (at, record) in &looks {
             one.remember(*at, record, fresh);
         }
@@ -130,6 +136,25 @@ async fn join_all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> 
     said
 }
 
+/// Where metrics can be read.
+struct Wells {
+    http: Http,
+    sources: BTreeMap<SourceName, Arc<Config>>,
+}
+
+impl Wells {
+    /// A source that has seen nothing yet; `None` stands for the instances themselves.
+    fn open(&self, name: Option<&SourceName>) -> Source {
+        match name.map(|name| (name, self.sources.get(name))) {
+            None => Source::Scrape(Scraper::new(self.http.clone(), SCRAPE_LIMIT)),
+            Some((_, Some(config))) => {
+                Source::Prometheus(Box::new(Prometheus::new(config.clone(), &self.http)))
+            }
+            Some((name, None)) => Source::Unknown(name.clone()),
+        }
+    }
+}
+
 /// One release that is looked at.
 struct Watched {
     release: ReleaseId,
@@ -143,13 +168,45 @@ struct Watch {
     service: ServiceName,
     /// From when processes that are seen for the first time are counted from zero.
     since: Timestamp,
-    scraper: Scraper,
-    queries: Vec<MetricQuery>,
+    /// Where its metrics are read, and which are read there.
+    sources: Vec<(Source, Vec<MetricQuery>)>,
     metrics: BTreeMap<MetricName, Gathered>,
 }
 
+impl Watch {
+    /// Looks at all sources at the same time.
+    async fn look(&mut self, arms: &Arms) -> Vec<(Looked, Option<SourceName>)> {
+        let since = Some(self.since);
+        let looks = self.sources.iter_mut().map(|(source, queries)| async move {
+            let request = LookRequest {
+                metrics: queries,
+                canary: &arms.canary,
+                baseline: &arms.baseline,
+                since,
+            };
+            let looked = source.look(request, &arms.sides).await;
+            (looked, source.name())
+        });
+        join_all(looks).await
+    }
+}
+
+/// The metrics by where they are read.
+fn by_source(
+    metrics: &BTreeMap<MetricName, Metric>,
+    wells: &Wells,
+) -> Vec<(Source, Vec<MetricQuery>)> {
+    let mut queries: BTreeMap<Option<&SourceName>, Vec<MetricQuery>> = BTreeMap::new();
+    for (name, metric) in metrics {
+        let of = queries.entry(metric.source.as_ref()).or_default();
+        of.extend(query(name, metric));
+    }
+    let open = |(name, queries)| (wells.open(name), queries);
+    queries.into_iter().map(open).collect()
+}
+
 impl Watched {
-    fn new(state: &State, release: &Release, http: &Http) -> Watched {
+    fn new(state: &State, release: &Release, wells: &Wells) -> Watched {
         let began = release.batches.iter().filter_map(|b| b.began).min();
         let since = began.unwrap_or(release.since);
         let services = release
@@ -161,11 +218,7 @@ impl Watched {
                 Some(Watch {
                     service: change.service.clone(),
                     since,
-                    scraper: Scraper::new(http.clone(), SCRAPE_LIMIT),
-                    queries: metrics
-                        .iter()
-                        .filter_map(|(name, m)| query(name, m))
-                        .collect(),
+                    sources: by_source(metrics, wells),
                     metrics: metrics
                         .iter()
                         .map(|(name, m)| (name.clone(), Gathered::new(m.clone())))
@@ -219,29 +272,32 @@ impl Watched {
         let mut metrics = Vec::new();
         let mut last = None;
         for watch in &mut self.services {
-            let (canary, baseline) = arms(state, release, &watch.service, targets);
-            if canary.is_empty() {
+            let arms = Arms::of(state, release, &watch.service, targets);
+            if arms.nothing_new_runs() {
                 // nothing to judge yet, which is not the same as nothing to be read
                 continue;
             }
-            let request = LookRequest {
-                metrics: &watch.queries,
-                canary: &canary,
-                baseline: &baseline,
-                since: Some(watch.since),
-            };
-            let looks = watch.scraper.look(request).await;
+            let looks = watch.look(&arms).await;
             let at = engine.clock().now();
             last = Some(at);
-            for look in looks {
-                if !look.dropped.is_empty() {
-                    tracing::debug!(metric = %look.metric, dropped = ?look.dropped, "a look is not whole");
+            let mut brought = Vec::new();
+            for (looked, source) in looks {
+                pass_on(engine, source, &looked.remarks);
+                for look in looked.metrics {
+                    if !look.dropped.is_empty() {
+                        tracing::debug!(metric = %look.metric, dropped = ?look.dropped, "a look is not whole");
+                    }
+                    if let Some(gathered) = watch.metrics.get_mut(&look.metric) {
+                        let both = (look.canary, look.baseline);
+                        brought.push(gathered.take(&watch.service, look.metric, both, at));
+                    }
                 }
-                if let Some(gathered) = watch.metrics.get_mut(&look.metric) {
-                    let brought = (look.canary, look.baseline);
-                    metrics.push(gathered.take(&watch.service, look.metric, brought, at));
-                }
+                let again = looked.unchanged.iter();
+                brought.extend(again.filter_map(|name| watch.metrics.get(name)?.again()));
             }
+            // sources answer in any order, screens show one
+            brought.sort_by(|a, b| a.verdict.metric.cmp(&b.verdict.metric));
+            metrics.append(&mut brought);
         }
         // without anything new, what was seen before stays to be seen
         let at = last.filter(|_| !metrics.is_empty())?;
@@ -296,51 +352,21 @@ fn badness(call: Call) -> u8 {
     }
 }
 
-/// The instances that run the new version and those that run the old one.
-fn arms(
-    state: &State,
-    release: &Release,
-    service: &ServiceName,
-    targets: &Targets,
-) -> (Vec<Endpoint>, Vec<Endpoint>) {
-    let (mut canary, mut baseline) = (Vec::new(), Vec::new());
-    for (name, target) in state.charter.targets_of(service, &release.plan.environment) {
-        let Some(part) = targets.get(name) else {
-            continue;
-        };
-        for instance in &target.instances {
-            let Some(url) = part.urls.get(instance) else {
-                continue;
-            };
-            let endpoint = Endpoint {
-                // instances of two targets may share a name
-                instance: InstanceName::from(format!("{name}/{instance}")),
-                url: format!("{url}{}", part.metrics_path),
-            };
-            match step_of(release, name, instance) {
-                Some(StepStatus::Done) => canary.push(endpoint),
-                Some(StepStatus::ToDo) | None => baseline.push(endpoint),
-                // on its way: it belongs to neither
-                Some(_) => {}
+/// Puts up what a source remarks, and takes it down when it remarks nothing more.
+fn pass_on(engine: &EngineHandle, source: Option<SourceName>, remarks: &[String]) {
+    match source {
+        Some(source) if remarks.is_empty() => {
+            let place = Some(source.as_str());
+            engine.board().calm(explain::SOURCE_REMARKS, place);
+        }
+        Some(source) => {
+            let notice = explain::source_remarks(source.as_str(), remarks);
+            if !engine.board().now().alerts.contains(&notice) {
+                engine.board().alert(notice);
             }
         }
+        None => {}
     }
-    (canary, baseline)
-}
-
-fn step_of<'a>(
-    release: &'a Release,
-    target: &TargetName,
-    instance: &InstanceName,
-) -> Option<&'a StepStatus> {
-    release
-        .batches
-        .iter()
-        .flat_map(|b| &b.moves)
-        .filter(|m| m.target == *target)
-        .flat_map(|m| &m.steps)
-        .find(|s| s.instance == *instance)
-        .map(|s| &s.status)
 }
 
 fn query(name: &MetricName, metric: &Metric) -> Option<MetricQuery> {

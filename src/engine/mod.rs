@@ -27,10 +27,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::domain::charter::Charter;
 use crate::domain::live::Live;
 use crate::domain::{
-    Actor, Ask, Command, Door, InstanceName, Notice, PersonName, ReleaseId, Span, State, TargetName,
+    Actor, Ask, Command, Door, InstanceName, Notice, PersonName, ReleaseId, SourceName, Span,
+    State, TargetName,
 };
 use crate::ledger::{Backup, Ledger, Reader};
 use crate::platform::Platform;
+use crate::platform::prometheus::client::Config;
 
 use board::{Board, Presence};
 use clock::Clock;
@@ -46,6 +48,8 @@ pub struct Parts {
     pub charter: Arc<Charter>,
     /// The targets.
     pub targets: BTreeMap<TargetName, TargetPart>,
+    /// The stores that metrics can be read from.
+    pub sources: BTreeMap<SourceName, Arc<Config>>,
     /// Where the time comes from.
     pub clock: Clock,
     /// The pause between two looks at the metrics.
@@ -68,6 +72,8 @@ pub struct TargetPart {
     pub urls: BTreeMap<InstanceName, String>,
     /// Where under that address their metrics are: `/metrics`.
     pub metrics_path: String,
+    /// The namespace that metrics stores know it by.
+    pub namespace: Option<String>,
     /// The pause between two readings while a release is on it.
     pub every: Span,
     /// The age from which the last reading of an instance says nothing any more.

@@ -103,6 +103,7 @@ pub async fn start(parts: Parts) -> Result<Running, Notice> {
         tokio::spawn(looks::look_on(
             engine.clone(),
             targets.clone(),
+            parts.sources,
             parts.look,
             parts.telemetry,
         )),

@@ -173,6 +173,7 @@ mod tests {
                 bad: "b".into(),
                 total: "t".into(),
             },
+            source: None,
             fail_above,
             fail_ratio,
             min_count: 100,

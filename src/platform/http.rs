@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::header::HeaderMap;
 use reqwest::{Client, ClientBuilder, Response, Url};
-use rustls::ClientConfig;
 use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 
 /// How long a connection may take to come about.
@@ -27,6 +30,18 @@ pub enum Redirects {
     Stay,
     /// Only to the same scheme, host and port.
     SameHost,
+}
+
+/// What is asked; holds secrets, so it is never shown.
+pub struct Question {
+    /// Where.
+    pub url: Url,
+    /// Headers besides those of every request.
+    pub headers: HeaderMap,
+    /// Name and password.
+    pub basic: Option<(String, String)>,
+    /// The body of a POST, in form encoding.
+    pub form: Option<String>,
 }
 
 /// An answer.
@@ -78,6 +93,24 @@ impl Http {
         Http::with(tls.map_err(|error| error.to_string())?)
     }
 
+    /// A client that trusts the authorities of a file in PEM, and nobody else.
+    ///
+    /// # Errors
+    /// A sentence, when there is no usable certificate in it.
+    pub fn trusting(authorities: &[u8]) -> Result<Http, String> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(authorities) {
+            let added = certificate
+                .map_err(|error| error.to_string())
+                .and_then(|it| roots.add(it).map_err(|error| error.to_string()));
+            added.map_err(|error| format!("a certificate in it cannot be used: {error}"))?;
+        }
+        if roots.is_empty() {
+            return Err("there is no certificate in it".to_owned());
+        }
+        Http::with(tls_of(roots).map_err(|error| error.to_string())?)
+    }
+
     /// A client for plain http on this machine, quick to make.
     ///
     /// # Errors
@@ -111,6 +144,39 @@ impl Http {
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
             .ok_or_else(|| NoAnswer::BadUrl(crate::domain::text::printable(url, 100)))?;
         let asked = self.follow(url, most, redirects);
+        match tokio::time::timeout(limit, asked).await {
+            Ok(Err(NoAnswer::TimedOut(_))) | Err(_) => Err(NoAnswer::TimedOut(limit)),
+            Ok(answer) => answer,
+        }
+    }
+
+    /// One question: a POST where it has a form, else a GET. Redirects are not followed. Reads at
+    /// most `most` bytes of the body, and everything within `limit`.
+    ///
+    /// # Errors
+    /// When there is no whole answer.
+    pub async fn ask(
+        &self,
+        question: Question,
+        limit: Duration,
+        most: usize,
+    ) -> Result<Got, NoAnswer> {
+        let request = match question.form {
+            Some(form) => self
+                .client
+                .post(question.url)
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(form),
+            None => self.client.get(question.url),
+        };
+        let request = match question.basic {
+            Some((user, password)) => request.basic_auth(user, Some(password)),
+            None => request,
+        };
+        let asked = async {
+            let response = request.headers(question.headers).send().await;
+            read(response.map_err(|e| explain(&e))?, most).await
+        };
         match tokio::time::timeout(limit, asked).await {
             Ok(Err(NoAnswer::TimedOut(_))) | Err(_) => Err(NoAnswer::TimedOut(limit)),
             Ok(answer) => answer,
@@ -234,8 +300,12 @@ fn system_tls() -> Result<ClientConfig, rustls::Error> {
 
 /// Trusts nobody, so that every https connection fails, in words.
 fn no_tls() -> Result<ClientConfig, rustls::Error> {
+    tls_of(RootCertStore::empty())
+}
+
+fn tls_of(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(rustls::RootCertStore::empty());
+        .with_root_certificates(roots);
     Ok(config.with_no_client_auth())
 }

@@ -1,7 +1,8 @@
 //! Outside systems, behind a few small types.
 //!
 //! A [`Platform`] carries out effects on the instances of one target and says how they are. A
-//! scrape source reads metrics from instances, a health check asks one of them.
+//! [`source::Source`] reads metrics, from the instances or from a Prometheus; a health check asks
+//! one instance.
 //!
 //! What every platform promises: [`Platform::perform`] never carries out one effect twice, however
 //! often it is called; dropping its future stops the waiting and not the effect; and what cannot
@@ -16,9 +17,12 @@ pub mod metrics_text;
 pub mod notify;
 pub mod output;
 mod process;
+pub mod prometheus;
 pub mod runner;
 pub mod scrape;
+pub mod secret;
 pub mod selector;
+pub mod source;
 mod words;
 
 use std::sync::Arc;

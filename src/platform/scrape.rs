@@ -3,7 +3,7 @@
 //! One look asks every instance of both arms once, for all metrics together. An instance that
 //! hangs, fails or talks nonsense costs only itself, and the sample says so.
 
-mod merge;
+pub(super) mod merge;
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +32,7 @@ const MOST_SERIES: usize = 20_000;
 const AT_ONCE: usize = 16;
 
 /// When a process began, by a convention that the client libraries of Prometheus share.
-const BORN: &str = "process_start_time_seconds";
+pub(super) const BORN: &str = "process_start_time_seconds";
 
 /// What is read for one metric.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,10 +138,11 @@ pub struct Scraper {
 
 /// What one instance showed.
 #[derive(Debug)]
-struct Scraped {
-    shown: Exposition,
-    born: Option<Born>,
-    now: f64,
+pub(super) struct Scraped {
+    pub shown: Exposition,
+    pub born: Option<Born>,
+    /// When, in seconds since 1970.
+    pub now: f64,
 }
 
 impl Scraper {

@@ -28,17 +28,107 @@ pub struct Selector {
     conditions: Vec<Condition>,
 }
 
-#[derive(Clone, Debug)]
-struct Condition {
-    label: String,
-    wants: bool,
-    test: Test,
+/// How the value of a label is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// `=`
+    Is,
+    /// `!=`
+    IsNot,
+    /// `=~`
+    Matches,
+    /// `!~`
+    MatchesNot,
+}
+
+impl Op {
+    /// Whether what it compares with is a regular expression.
+    pub fn is_expression(self) -> bool {
+        matches!(self, Op::Matches | Op::MatchesNot)
+    }
+
+    fn sign(self) -> &'static str {
+        match self {
+            Op::Is => "=",
+            Op::IsNot => "!=",
+            Op::Matches => "=~",
+            Op::MatchesNot => "!~",
+        }
+    }
+}
+
+/// One condition as it is written: `code=~"5.."`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Matcher {
+    /// The label.
+    pub label: String,
+    /// How its value is compared.
+    pub op: Op,
+    /// With what; escapes are undone.
+    pub value: String,
+}
+
+impl Matcher {
+    /// Reads conditions with commas between them, in braces or not. What an expression is worth is
+    /// not looked at: there may be placeholders in it.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn parse_all(text: &str) -> Result<Vec<Matcher>, SelectorError> {
+        Reader { text, at: 0 }.matchers()
+    }
+
+    /// Whether the value of the label fits; a label that is not there is empty.
+    ///
+    /// # Errors
+    /// When the expression is none, in a sentence.
+    pub fn accepts(&self, value: &str) -> Result<bool, String> {
+        Ok(match self.op {
+            Op::Is => self.value == value,
+            Op::IsNot => self.value != value,
+            Op::Matches => expression(&self.value)?.is_match(value),
+            Op::MatchesNot => !expression(&self.value)?.is_match(value),
+        })
+    }
+}
+
+/// As PromQL reads it.
+impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}\"", self.label, self.op.sign())?;
+        for c in self.value.chars() {
+            match c {
+                '"' => f.write_str("\\\"")?,
+                '\\' => f.write_str("\\\\")?,
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                c => write!(f, "{c}")?,
+            }
+        }
+        f.write_str("\"")
+    }
+}
+
+/// An expression that matches whole values.
+fn expression(text: &str) -> Result<Regex, String> {
+    let build = |text: &str| -> Result<Regex, regex::Error> {
+        let mut builder = RegexBuilder::new(text);
+        builder.size_limit(EXPRESSION_BYTES).build()
+    };
+    // alone first: `a)(b` would fit the brackets around it
+    let built = build(text).and_then(|_| build(&format!("^(?s:{text})$")));
+    built.map_err(|error| {
+        let what = error.to_string();
+        let last = what.lines().last().unwrap_or_default();
+        format!("`{text}` is no regular expression: {last}")
+    })
 }
 
 #[derive(Clone, Debug)]
-enum Test {
-    Is(String),
-    Matches(Regex),
+struct Condition {
+    matcher: Matcher,
+    /// Of an expression.
+    built: Option<Regex>,
 }
 
 impl Selector {
@@ -63,6 +153,22 @@ impl Selector {
         }
     }
 
+    /// The selector as PromQL reads it, with more conditions.
+    pub fn promql(&self, more: &[Matcher]) -> String {
+        let own = self.conditions.iter().map(|c| &c.matcher);
+        let all: Vec<String> = own.chain(more).map(ToString::to_string).collect();
+        format!("{}{{{}}}", self.name, all.join(","))
+    }
+
+    /// The name alone, without conditions.
+    pub fn bare(&self) -> Selector {
+        Selector {
+            text: self.name.clone(),
+            name: self.name.clone(),
+            conditions: Vec::new(),
+        }
+    }
+
     /// Whether a series of this name with these labels is meant.
     pub fn matches<L, V>(&self, name: &str, labels: &[(L, V)]) -> bool
     where
@@ -75,13 +181,14 @@ impl Selector {
 
 impl Condition {
     fn holds<L: AsRef<str>, V: AsRef<str>>(&self, labels: &[(L, V)]) -> bool {
-        let found = labels.iter().find(|(name, _)| name.as_ref() == self.label);
-        let value = found.map_or("", |(_, value)| value.as_ref());
-        let is = match &self.test {
-            Test::Is(text) => text == value,
-            Test::Matches(expression) => expression.is_match(value),
+        let Matcher { label, op, value } = &self.matcher;
+        let found = labels.iter().find(|(name, _)| name.as_ref() == label);
+        let shown = found.map_or("", |(_, value)| value.as_ref());
+        let is = match &self.built {
+            None => value == shown,
+            Some(expression) => expression.is_match(shown),
         };
-        is == self.wants
+        is == matches!(op, Op::Is | Op::Matches)
     }
 }
 
@@ -155,43 +262,64 @@ impl Reader<'_> {
         })
     }
 
+    fn matchers(mut self) -> Result<Vec<Matcher>, SelectorError> {
+        let mut matchers = Vec::new();
+        self.blanks();
+        let braces = self.take("{");
+        self.blanks();
+        while !self.rest().is_empty() && !self.rest().starts_with('}') {
+            matchers.push(self.matcher()?.0);
+            self.blanks();
+            if !self.take(",") && !self.rest().is_empty() && !self.rest().starts_with('}') {
+                return Err(self.error("`,` is expected before the next condition"));
+            }
+            self.blanks();
+        }
+        if braces && !self.take("}") {
+            return Err(self.error("`}` is expected"));
+        }
+        self.blanks();
+        if !self.rest().is_empty() {
+            return Err(self.error("nothing more is expected"));
+        }
+        Ok(matchers)
+    }
+
     fn condition(&mut self) -> Result<Condition, SelectorError> {
+        let (matcher, from) = self.matcher()?;
+        let built = matcher
+            .op
+            .is_expression()
+            .then(|| expression(&matcher.value));
+        let built = built.transpose().map_err(|what| {
+            self.at = from;
+            self.error(&what)
+        })?;
+        Ok(Condition { matcher, built })
+    }
+
+    /// One condition, and where its value begins.
+    fn matcher(&mut self) -> Result<(Matcher, usize), SelectorError> {
         let label = self.word(false);
         if label.is_empty() {
             return Err(self.error("the name of a label is expected, like code"));
         }
         self.blanks();
-        let (wants, expression) = if self.take("=~") {
-            (true, true)
+        let op = if self.take("=~") {
+            Op::Matches
         } else if self.take("!~") {
-            (false, true)
+            Op::MatchesNot
         } else if self.take("!=") {
-            (false, false)
+            Op::IsNot
         } else if self.take("=") {
-            (true, false)
+            Op::Is
         } else {
             return Err(self.error("`=`, `!=`, `=~` or `!~` is expected"));
         };
         self.blanks();
         let from = self.at;
         let value = self.quoted()?;
-        let test = if expression {
-            let build = |text: &str| -> Result<Regex, regex::Error> {
-                let mut builder = RegexBuilder::new(text);
-                builder.size_limit(EXPRESSION_BYTES).build()
-            };
-            // alone first: `a)(b` would fit the brackets around it
-            let built = build(&value).and_then(|_| build(&format!("^(?s:{value})$")));
-            Test::Matches(built.map_err(|error| {
-                self.at = from;
-                let what = error.to_string();
-                let last = what.lines().last().unwrap_or_default();
-                self.error(&format!("`{value}` is no regular expression: {last}"))
-            })?)
-        } else {
-            Test::Is(value)
-        };
-        Ok(Condition { label, wants, test })
+        Ok((Matcher { label, op, value }, from))
     }
 
     fn quoted(&mut self) -> Result<String, SelectorError> {
@@ -300,6 +428,21 @@ mod tests {
         assert!(!matches(r#"m{path=~".+"}"#, &labels));
         assert!(matches(r#"m{v="a\\b\"\n"}"#, &[("v", "a\\b\"\n")]));
         assert!(!Selector::parse("other").unwrap().matches("m", &labels));
+    }
+
+    #[test]
+    fn what_is_asked_of_prometheus_means_the_same() {
+        let selector = Selector::parse(r#"m { code =~ '5\\d"', } "#).unwrap();
+        let more = Matcher::parse_all(r#"{v="a\\b\n", w!~"{x}",}"#).unwrap();
+        assert_eq!(
+            selector.promql(&more),
+            r#"m{code=~"5\\d\"",v="a\\b\n",w!~"{x}"}"#
+        );
+        assert_eq!(selector.bare().promql(&[]), "m{}");
+        assert_eq!(Matcher::parse_all(" ").unwrap(), []);
+        for (text, at) in [("{a=\"1\"", 7), ("a=\"1\"}", 6), ("a=\"1\" b=\"2\"", 7)] {
+            assert_eq!(Matcher::parse_all(text).unwrap_err().at, at, "{text}");
+        }
     }
 
     #[test]

@@ -13,6 +13,18 @@ pub const FOR_CHECKS: &[&str] = &["url", "host", "instance", "version", "digest"
 /// What a placeholder may name in the command of a readiness check.
 pub const FOR_READINESS: &[&str] = &["release", "environment", "service", "version", "digest"];
 
+/// What a placeholder may name in the conditions that tell the sides apart in a metrics store.
+pub const FOR_SIDES: &[&str] = &[
+    "service",
+    "environment",
+    "namespace",
+    "version",
+    "digest",
+    "template_hash",
+    "instances",
+    "names",
+];
+
 /// What placeholders stand for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Values<'a> {
@@ -43,14 +55,14 @@ impl Values<'_> {
 }
 
 /// A piece of a word.
-enum Piece<'a> {
+pub(super) enum Piece<'a> {
     Text(&'a str),
     Placeholder { name: &'a str, whole: &'a str },
 }
 
 /// Splits a word at its placeholders: `{name}` in lower-case letters. What a `{` or `$` stands
 /// before is left alone, so that `${name}` and `{{name}}` of other tools pass.
-fn pieces(word: &str) -> Vec<Piece<'_>> {
+pub(super) fn pieces(word: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let (mut rest, mut from) = (word, 0);
     while let Some(open) = rest[from..].find('{').map(|at| at + from) {

@@ -113,6 +113,51 @@ fn bad_rooms_print_what_is_kept() {
     assert!(differ.is_empty(), "{}", differ.join("\n\n"));
 }
 
+/// The comment of the template, with its marks taken away, is what a room may say.
+#[test]
+fn the_source_in_a_new_room_can_be_used() {
+    let place = tempfile::tempdir().unwrap();
+    for (file, path) in files(&fixtures().join("room")) {
+        if path.is_file() {
+            std::fs::copy(path, place.path().join(file)).unwrap();
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let template = std::fs::read_to_string(root.join("src/config/template/room.toml")).unwrap();
+    let from = template.find("# [sources.prom]").unwrap();
+    let comment = template[from..].split("\n\n").next().unwrap();
+    let plain = comment.lines().map(|line| line.strip_prefix("# ").unwrap());
+    let source = plain.collect::<Vec<_>>().join("\n");
+    let change = |file: &str, change: &dyn Fn(String) -> String| {
+        let path = place.path().join(file);
+        let text = change(std::fs::read_to_string(&path).unwrap());
+        std::fs::write(path, text).unwrap();
+    };
+    change("room.toml", &|text| {
+        text.replacen("[[target]]", &format!("{source}\n\n[[target]]"), 1)
+    });
+    change("catalog.toml", &|text| {
+        text.replacen("fail_above", "source = \"prom\"\nfail_above", 1)
+    });
+    let room = RoomFiles::load(place.path()).unwrap_or_else(|m| panic!("{}", shown(&m)));
+    let prom = &room.sources[&"prom".into()];
+    assert_eq!(prom.url.as_str(), "https://prometheus.example.com/");
+    assert_eq!(
+        prom.authorities,
+        Some(place.path().join("keys/prom-ca.pem"))
+    );
+    assert_eq!(prom.headers.len(), 1);
+    let metrics = room
+        .charter
+        .services
+        .values()
+        .flat_map(|s| s.metrics.values());
+    let named: Vec<_> = metrics
+        .filter_map(|metric| metric.source.as_ref())
+        .collect();
+    assert_eq!(named, [&"prom".into()]);
+}
+
 #[test]
 fn a_new_room_has_no_mistakes_and_is_private() {
     use std::os::unix::fs::PermissionsExt;

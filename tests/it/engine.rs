@@ -10,13 +10,15 @@ use std::sync::Arc;
 use holdpoint::domain::charter::Charter;
 use holdpoint::domain::plan::OnFailure;
 use holdpoint::domain::{
-    Actor, Ask, Choice, Control, Door, InstanceName, Notice, Plan, ReleaseId, Span, State, waiting,
+    Actor, Ask, Choice, Control, Door, InstanceName, Notice, Plan, ReleaseId, SourceName, Span,
+    State, waiting,
 };
 use holdpoint::engine::clock::Clock;
 use holdpoint::engine::{Hook, Parts, Running, TargetPart, start};
 use holdpoint::ledger::memory::{Fault, Memory};
 use holdpoint::platform::Platform;
 use holdpoint::platform::command::{CommandConfig, CommandTarget, InstanceConfig, Timeouts};
+use holdpoint::platform::prometheus::client::Config;
 use holdpoint::platform::runner::Runner;
 use tempfile::TempDir;
 
@@ -53,6 +55,8 @@ pub struct Stage {
     pub urls: BTreeMap<InstanceName, String>,
     /// What is told of what people must know, from the next start on.
     pub hook: Option<Hook>,
+    /// The stores that metrics can be read from, from the next start on.
+    pub sources: BTreeMap<SourceName, Arc<Config>>,
     /// Who there is, from the next start on.
     pub charter: Charter,
     /// Whether made-up people may act, from the next start on.
@@ -78,6 +82,7 @@ impl Stage {
             engine: None,
             urls: BTreeMap::new(),
             hook: None,
+            sources: BTreeMap::new(),
             samples: false,
             charter: charter(),
             look: Span::secs(1),
@@ -95,6 +100,7 @@ impl Stage {
             platform: Platform::Command(target(self.dir.path())),
             urls: self.urls.clone(),
             metrics_path: "/metrics".to_owned(),
+            namespace: None,
             every: Span(50),
             stale: Span(400),
         };
@@ -102,6 +108,7 @@ impl Stage {
             ledger: self.memory.open().unwrap(),
             charter: Arc::new(self.charter.clone()),
             targets: [("payments-eu".into(), part)].into(),
+            sources: self.sources.clone(),
             clock: Clock::System,
             look: self.look,
             hook: self.hook.clone(),

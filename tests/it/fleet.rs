@@ -23,11 +23,11 @@ use crate::until::{until, until_async};
 
 const BIN: &str = env!("CARGO_BIN_EXE_holdpoint");
 
-struct Fleet(TempDir);
+pub struct Fleet(TempDir);
 
 impl Fleet {
     /// A fleet whose versions start quickly.
-    fn new() -> Fleet {
+    pub fn new() -> Fleet {
         let fleet = Fleet(tempfile::tempdir().unwrap());
         let mut profiles = Profiles::new();
         let versions = [
@@ -51,7 +51,7 @@ impl Fleet {
         fleet
     }
 
-    fn root(&self) -> &Path {
+    pub fn root(&self) -> &Path {
         self.0.path()
     }
 
@@ -63,7 +63,7 @@ impl Fleet {
         self.place(instance).served().unwrap()
     }
 
-    fn url(&self, instance: &str, path: &str) -> String {
+    pub fn url(&self, instance: &str, path: &str) -> String {
         format!(
             "http://127.0.0.1:{}{path}",
             self.place(instance).port().unwrap()
@@ -85,7 +85,7 @@ impl Fleet {
     }
 
     #[track_caller]
-    fn deploy(&self, instance: &str, version: &str) {
+    pub fn deploy(&self, instance: &str, version: &str) {
         let output = self.run("deploy", instance, version);
         assert!(output.status.success(), "{output:?}");
     }

@@ -34,6 +34,7 @@ mod platform_health;
 mod platform_runner;
 mod platform_scrape;
 mod policy;
+mod prometheus;
 mod quorum;
 mod readme;
 mod room;

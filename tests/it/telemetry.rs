@@ -23,7 +23,7 @@ const ALL: Limits = Limits {
 };
 
 /// Servers whose counters grow.
-struct Busy {
+pub struct Busy {
     servers: Arc<Vec<Server>>,
     task: JoinHandle<()>,
 }
@@ -50,7 +50,7 @@ impl Busy {
         Busy { servers, task }
     }
 
-    fn url(&self, n: usize) -> String {
+    pub fn url(&self, n: usize) -> String {
         self.servers[n].url.clone()
     }
 }
@@ -69,7 +69,7 @@ fn halfway() -> Plan {
 }
 
 /// A stage with busy instances.
-async fn stage() -> (Stage, Busy) {
+pub async fn stage() -> (Stage, Busy) {
     let mut stage = Stage::new().await;
     let busy = Busy::new(6).await;
     stage.urls = (1..=6)
@@ -81,14 +81,14 @@ async fn stage() -> (Stage, Busy) {
 }
 
 /// A release that waits for a person's word after half of its instances.
-async fn released(stage: &Stage) -> ReleaseId {
+pub async fn released(stage: &Stage) -> ReleaseId {
     let id = stage.approved(halfway()).await;
     stage.control(id, Control::Start).await.unwrap();
     stage.until(id, "manual").await;
     id
 }
 
-fn charts(stage: &Stage, id: ReleaseId) -> Vec<Chart> {
+pub fn charts(stage: &Stage, id: ReleaseId) -> Vec<Chart> {
     let live = stage.engine().live().borrow().clone();
     live.charts.get(&id).map_or_else(Vec::new, |c| c.to_vec())
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::amount::{Limit, Quantile, Ratio};
+use super::sources::SCRAPE;
 use super::{Checker, segment};
 use crate::domain::charter::{Confirm, Environment, Metric, Reading, Service};
 use crate::domain::text::printable;
 use crate::domain::words::nearest;
-use crate::domain::{EnvName, MetricName, ServiceName};
+use crate::domain::{EnvName, MetricName, ServiceName, SourceName};
 
 /// How many requests both versions need before a look counts, where nothing is said.
 const MIN_REQUESTS: u64 = 50;
@@ -46,6 +47,7 @@ struct MetricEntry {
     ratio: Option<RatioEntry>,
     quantile: Option<QuantileEntry>,
     gauge: Option<String>,
+    source: Option<SourceName>,
     fail_above: Option<Limit>,
     fail_ratio: Option<Ratio>,
     min_count: Option<u64>,
@@ -76,8 +78,12 @@ pub struct EnvironmentEntry {
 }
 
 impl CatalogFile {
-    /// The services, checked.
-    pub fn services(&self, check: &mut Checker<'_>) -> BTreeMap<ServiceName, Service> {
+    /// The services, checked. `sources` are the stores of the room.
+    pub fn services(
+        &self,
+        check: &mut Checker<'_>,
+        sources: &[&str],
+    ) -> BTreeMap<ServiceName, Service> {
         let mut services = BTreeMap::new();
         for (name, entry) in &self.service {
             let at = |key: &str| format!("service.{}{key}", segment(name.as_str()));
@@ -104,7 +110,7 @@ impl CatalogFile {
             let metrics = entry.metric.iter().filter_map(|(metric, written)| {
                 let path = at(&format!(".metric.{}", segment(metric.as_str())));
                 check.plain_name(&path, "metric", metric.as_str());
-                Some((metric.clone(), written.metric(check, &path)?))
+                Some((metric.clone(), written.metric(check, &path, sources)?))
             });
             let service = Service {
                 owner: Arc::from(printable(&entry.owner, 80)),
@@ -155,7 +161,46 @@ impl CatalogFile {
 }
 
 impl MetricEntry {
-    fn metric(&self, check: &mut Checker<'_>, path: &str) -> Option<Metric> {
+    fn metric(&self, check: &mut Checker<'_>, path: &str, sources: &[&str]) -> Option<Metric> {
+        let source = self.source(check, path, sources);
+        let reading = self.reading(check, path)?;
+        if self.fail_above.is_none() && self.fail_ratio.is_none() {
+            check.add(
+                path,
+                "no-limit",
+                "nothing says when this metric fails",
+                "write fail_above, fail_ratio, or both",
+            );
+        }
+        let usual = match reading {
+            Reading::Ratio { .. } | Reading::Quantile { .. } => MIN_REQUESTS,
+            Reading::Gauge { .. } => 1,
+        };
+        Some(Metric {
+            reading,
+            source,
+            fail_above: self.fail_above.map(|limit| limit.0),
+            fail_ratio: self.fail_ratio.map(|ratio| ratio.0),
+            min_count: self.min_count.unwrap_or(usual),
+        })
+    }
+
+    /// Where it is read.
+    fn source(&self, check: &mut Checker<'_>, path: &str, known: &[&str]) -> Option<SourceName> {
+        let source = self.source.as_ref().filter(|s| s.as_str() != SCRAPE)?;
+        if !known.contains(&source.as_str()) {
+            check.unknown(
+                &format!("{path}.source"),
+                "source",
+                source.as_str(),
+                known.iter().copied().chain([SCRAPE]),
+                &format!("add `[sources.{source}]` to room.toml, or write another"),
+            );
+        }
+        Some(source.clone())
+    }
+
+    fn reading(&self, check: &mut Checker<'_>, path: &str) -> Option<Reading> {
         let mut readings: Vec<Reading> = Vec::new();
         if let Some(ratio) = &self.ratio {
             check.selector(&format!("{path}.ratio.bad"), &ratio.bad);
@@ -201,24 +246,6 @@ impl MetricEntry {
             );
             return None;
         }
-        if self.fail_above.is_none() && self.fail_ratio.is_none() {
-            check.add(
-                path,
-                "no-limit",
-                "nothing says when this metric fails",
-                "write fail_above, fail_ratio, or both",
-            );
-        }
-        let reading = readings.pop()?;
-        let usual = match reading {
-            Reading::Ratio { .. } | Reading::Quantile { .. } => MIN_REQUESTS,
-            Reading::Gauge { .. } => 1,
-        };
-        Some(Metric {
-            reading,
-            fail_above: self.fail_above.map(|limit| limit.0),
-            fail_ratio: self.fail_ratio.map(|ratio| ratio.0),
-            min_count: self.min_count.unwrap_or(usual),
-        })
+        readings.pop()
     }
 }

@@ -9,11 +9,13 @@ mod holds;
 mod people;
 mod policy;
 mod risk;
+mod sources;
 mod targets;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
@@ -31,7 +33,8 @@ use super::tokens::Identities;
 use crate::domain::charter::Charter;
 use crate::domain::text::printable;
 use crate::domain::words::nearest;
-use crate::domain::{Notice, TargetName, Timestamp};
+use crate::domain::{Notice, SourceName, TargetName, Timestamp};
+use crate::platform::prometheus::client::Config;
 
 /// A room as its files describe it.
 #[derive(Clone, Debug)]
@@ -40,6 +43,8 @@ pub struct RoomFiles {
     pub charter: Charter,
     /// How each target is operated.
     pub targets: BTreeMap<TargetName, TargetConfig>,
+    /// The stores that metrics can be read from.
+    pub sources: BTreeMap<SourceName, Arc<Config>>,
     /// Who is who at the doors.
     pub identities: Identities,
     /// What the room is set to.
@@ -150,7 +155,7 @@ fn build(
     mistakes: &mut Mistakes,
 ) -> RoomFiles {
     let mut check = Checker::new(catalog);
-    let services = catalog_file.services(&mut check);
+    let services = catalog_file.services(&mut check, &room_file.source_names());
     let environments = catalog_file.environments(&mut check);
     mistakes.notices.append(&mut check.notices);
 
@@ -177,7 +182,8 @@ fn build(
     let name = room_file.name(&mut check);
     let settings = room_file.settings(&mut check, dir);
     let (targets, configs) = room_file.targets(&mut check, dir, &services, &environments);
-    room_file.doubts(&mut check, &services);
+    let sources = room_file.sources(&mut check, dir);
+    room_file.doubts(&mut check, &services, &sources);
     mistakes.notices.append(&mut check.notices);
 
     let mut charter = Charter {
@@ -209,6 +215,7 @@ fn build(
     RoomFiles {
         charter,
         targets: configs,
+        sources,
         identities,
         settings,
         doubts: Mistakes::default(),

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::Checker;
-use crate::domain::charter::{Environment, Service, Target};
+use super::sources::{self, SourceEntry};
+use crate::domain::charter::{Environment, Metric, Service, Target};
 use crate::domain::text::printable;
-use crate::domain::{EnvName, InstanceName, ServiceName, Span, TargetName, Verb};
+use crate::domain::{EnvName, InstanceName, ServiceName, SourceName, Span, TargetName, Verb};
 use crate::platform::command::{CommandConfig, InstanceConfig, Timeouts};
+use crate::platform::prometheus::client::Config;
 
 /// How often platforms are read and metrics looked at where nothing is said.
 const LOOK: Span = Span::secs(5);
@@ -26,6 +28,8 @@ pub struct RoomFile {
     look: Option<Span>,
     hook: Option<Vec<String>>,
     #[serde(default)]
+    sources: BTreeMap<SourceName, SourceEntry>,
+    #[serde(default)]
     target: Vec<TargetEntry>,
 }
 
@@ -35,6 +39,7 @@ struct TargetEntry {
     name: TargetName,
     service: ServiceName,
     environment: EnvName,
+    namespace: Option<String>,
     platform: PlatformKind,
     instances: Vec<InstanceConfig>,
     deploy: Vec<String>,
@@ -86,6 +91,8 @@ pub struct TargetConfig {
     pub urls: BTreeMap<InstanceName, String>,
     /// Where under that address their metrics are: `/metrics`.
     pub metrics_path: String,
+    /// The namespace that metrics stores know it by.
+    pub namespace: Option<String>,
     /// The age from which the last reading of an instance says nothing any more.
     pub stale: Span,
 }
@@ -131,6 +138,20 @@ impl RoomFile {
             }
         }
         Settings { look, hook }
+    }
+
+    /// The names of the stores that metrics can be read from.
+    pub fn source_names(&self) -> Vec<&str> {
+        self.sources.keys().map(SourceName::as_str).collect()
+    }
+
+    /// The stores that metrics can be read from, checked.
+    pub fn sources(
+        &self,
+        check: &mut Checker<'_>,
+        room: &Path,
+    ) -> BTreeMap<SourceName, Arc<Config>> {
+        sources::sources(&self.sources, check, room)
     }
 
     /// The targets, as the charter knows them and as the platform operates them.
@@ -198,6 +219,7 @@ impl RoomFile {
             let config = TargetConfig {
                 urls: entry.urls(),
                 metrics_path: entry.scrape.clone(),
+                namespace: entry.namespace.clone(),
                 stale: self.stale(&command),
                 command,
             };
@@ -213,7 +235,12 @@ impl RoomFile {
     }
 
     /// What is no mistake and yet worth a look.
-    pub fn doubts(&self, check: &mut Checker<'_>, services: &BTreeMap<ServiceName, Service>) {
+    pub fn doubts(
+        &self,
+        check: &mut Checker<'_>,
+        services: &BTreeMap<ServiceName, Service>,
+        sources: &BTreeMap<SourceName, Arc<Config>>,
+    ) {
         if self.target.is_empty() {
             check.warn(
                 "",
@@ -223,9 +250,30 @@ impl RoomFile {
             );
         }
         for (n, entry) in self.target.iter().enumerate() {
-            let measured = services
-                .get(&entry.service)
-                .is_some_and(|service| !service.metrics.is_empty());
+            let metrics = services.get(&entry.service).map(|service| &service.metrics);
+            let stores = |metric: &Metric| Some(sources.get(metric.source.as_ref()?));
+            let mut all = metrics.into_iter().flat_map(BTreeMap::values).map(stores);
+            let measured = all.clone().any(|store| match store {
+                None => true,
+                Some(store) => store.is_some_and(|it| it.canary.has("instances")),
+            });
+            let no_namespace = entry.namespace.is_none()
+                && all.any(|store| {
+                    let named =
+                        |it: &Config| it.canary.has("namespace") || it.baseline.has("namespace");
+                    store.flatten().is_some_and(|it| named(it))
+                });
+            if no_namespace {
+                check.warn(
+                    &format!("target[{n}].namespace"),
+                    "no-namespace",
+                    format!(
+                        "a source of {}'s metrics asks for a {{namespace}}",
+                        entry.service
+                    ),
+                    "say which: without it, every look at these metrics is without data",
+                );
+            }
             let deaf = entry.instances.iter().position(|i| i.url.is_none());
             if let Some(i) = deaf.filter(|_| measured) {
                 check.warn(

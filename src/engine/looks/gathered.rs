@@ -20,6 +20,8 @@ pub(super) struct Gathered {
     baseline: VecDeque<Sample>,
     last: Option<Call>,
     streak: u32,
+    /// The last look since the numbers began anew.
+    kept: Option<Kept>,
     points: VecDeque<Point>,
 }
 
@@ -31,6 +33,7 @@ impl Gathered {
             baseline: VecDeque::new(),
             last: None,
             streak: 0,
+            kept: None,
             points: VecDeque::new(),
         }
     }
@@ -41,6 +44,17 @@ impl Gathered {
         self.baseline.clear();
         self.last = None;
         self.streak = 0;
+        self.kept = None;
+    }
+
+    /// The look before once more, where its source has nothing newer: no look was taken, so nothing
+    /// grows by it, and a verdict does not come about by looking often.
+    pub fn again(&self) -> Option<Kept> {
+        let nothing = || Sample::missing("nothing newer");
+        Some(Kept {
+            brought: Some((nothing(), nothing())),
+            ..self.kept.clone()?
+        })
     }
 
     /// Takes in what a look brought, canary and baseline, and judges it together with the looks
@@ -67,7 +81,7 @@ impl Gathered {
         };
         self.last = Some(call);
         self.point(at, canary, baseline);
-        Kept {
+        let kept = Kept {
             service: service.clone(),
             verdict: MetricVerdict {
                 metric: name,
@@ -78,7 +92,9 @@ impl Gathered {
             },
             point: (canary, baseline),
             brought: Some(brought),
-        }
+        };
+        self.kept = Some(kept.clone());
+        kept
     }
 
     /// Takes over a look of an engine before this one: its point, and, while it is fresh enough to
@@ -91,6 +107,7 @@ impl Gathered {
                 add(&mut self.baseline, baseline.clone());
                 self.last = Some(kept.verdict.call);
                 self.streak = kept.verdict.streak;
+                self.kept = Some(kept.clone());
             }
             _ => self.forget(),
         }
@@ -170,6 +187,7 @@ mod tests {
                 bad: "bad".into(),
                 total: "total".into(),
             },
+            source: None,
             fail_above: Some(50_000),
             fail_ratio: None,
             min_count: 10,
@@ -197,6 +215,26 @@ mod tests {
         assert_eq!(one.verdict.streak, 9, "{one:?}");
         let charts = [&whole, &again].map(|g| g.chart(&one.verdict).points);
         assert_eq!(charts[0], charts[1]);
+    }
+
+    #[test]
+    fn looking_again_at_the_same_is_no_look() {
+        let mut gathered = Gathered::new(metric());
+        assert_eq!(gathered.again(), None);
+        let first = look(&mut gathered, 0, 100);
+        for _ in 0..10 {
+            let again = gathered.again().unwrap();
+            assert_eq!(again.verdict, first.verdict);
+            assert_eq!(again.point, first.point);
+        }
+        let mut other = Gathered::new(metric());
+        other.remember(Timestamp(0), &first, true);
+        other.remember(Timestamp(1), &gathered.again().unwrap(), true);
+        let next = look(&mut gathered, 2, 7);
+        assert_eq!(next.verdict.streak, 2);
+        assert_eq!(look(&mut other, 2, 7), next, "kept looks say the same");
+        gathered.forget();
+        assert_eq!(gathered.again(), None);
     }
 
     #[test]

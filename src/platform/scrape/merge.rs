@@ -12,7 +12,7 @@ use crate::platform::selector::Selector;
 pub(super) type Seen = BTreeMap<InstanceName, Result<Scraped, String>>;
 
 /// What one instance brings for one metric.
-enum Part {
+pub(in crate::platform) enum Part {
     Brings(Sample),
     /// It has only now been seen for the first time.
     First,
@@ -63,16 +63,17 @@ pub(super) fn look(
 }
 
 /// One instance at one look, for one metric.
-struct One<'a> {
-    query: &'a MetricQuery,
-    instance: &'a InstanceName,
-    arm: Arm,
-    since: Option<f64>,
-    scraped: &'a Scraped,
+pub(in crate::platform) struct One<'a> {
+    pub query: &'a MetricQuery,
+    pub instance: &'a InstanceName,
+    pub arm: Arm,
+    pub since: Option<f64>,
+    pub scraped: &'a Scraped,
 }
 
 impl One<'_> {
-    fn part(&self, counters: &mut Counters) -> Part {
+    /// What it brings.
+    pub fn part(&self, counters: &mut Counters) -> Part {
         let part = match &self.query.kind {
             QueryKind::Ratio { bad, total } => self.ratio(counters, bad, total),
             QueryKind::Histogram { series } => self.histogram(counters, series),
@@ -234,7 +235,10 @@ fn add(sums: &mut [u64], counts: &[u64]) {
 }
 
 /// The sample of one side.
-fn side(parts: Vec<(&InstanceName, Part)>, dropped: &mut Vec<String>) -> Sample {
+pub(in crate::platform) fn side(
+    parts: Vec<(&InstanceName, Part)>,
+    dropped: &mut Vec<String>,
+) -> Sample {
     if parts.is_empty() {
         return Sample::missing("no instance on this side");
     }
@@ -269,7 +273,8 @@ fn side(parts: Vec<(&InstanceName, Part)>, dropped: &mut Vec<String>) -> Sample 
     sample
 }
 
-fn join(all: &mut Sample, one: Sample) -> Result<(), &'static str> {
+/// Adds what one instance brings to what others brought.
+pub(in crate::platform) fn join(all: &mut Sample, one: Sample) -> Result<(), &'static str> {
     match (all, one) {
         (Sample::Ratio { bad, total }, Sample::Ratio { bad: b, total: t }) => {
             *bad += b;

@@ -31,6 +31,7 @@ const SERVICES: [(&str, &str, u64); 9] = [
 fn service(name: &str) -> Service {
     let metric = |reading, fail_above, fail_ratio| Metric {
         reading,
+        source: None,
         fail_above,
         fail_ratio,
         min_count: 50,

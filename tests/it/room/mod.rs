@@ -43,6 +43,7 @@ pub fn charter() -> Charter {
             bad: "http_requests_total{code=~\"5..\"}".into(),
             total: "http_requests_total".into(),
         },
+        source: None,
         fail_above: Some(50_000),
         fail_ratio: None,
         min_count: 50,
