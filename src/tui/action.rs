@@ -20,6 +20,8 @@ pub enum Context {
     Metrics,
     /// The approvals screen.
     Approvals,
+    /// The calendar screen.
+    Calendar,
     /// The help screen.
     Help,
     /// Every dialog, the filter line and the palette.
@@ -32,13 +34,14 @@ pub enum Context {
 
 impl Context {
     /// Every context, in the order in which help shows them.
-    pub const ALL: [Context; 10] = [
+    pub const ALL: [Context; 11] = [
         Context::Global,
         Context::List,
         Context::Releases,
         Context::Rollout,
         Context::Metrics,
         Context::Approvals,
+        Context::Calendar,
         Context::Help,
         Context::Dialog,
         Context::Entry,
@@ -54,6 +57,7 @@ impl Context {
             Context::Rollout => "rollout",
             Context::Metrics => "metrics",
             Context::Approvals => "approvals",
+            Context::Calendar => "calendar",
             Context::Help => "help",
             Context::Dialog => "dialog",
             Context::Entry => "entry",
@@ -68,7 +72,7 @@ impl Context {
 
     /// The combinations of contexts that can hold at a time, innermost first. Checks and tests
     /// walk them; a screen resolves its keys with one of them.
-    pub const STACKS: [&'static [Context]; 8] = [
+    pub const STACKS: [&'static [Context]; 9] = [
         &[Context::Releases, Context::List, Context::Global],
         &[Context::Rollout, Context::List, Context::Global],
         &[Context::Metrics, Context::List, Context::Global],
@@ -79,6 +83,7 @@ impl Context {
         // a dialog with a text, and the filter line
         &[Context::Entry, Context::Dialog],
         &[Context::Palette, Context::Entry, Context::Dialog],
+        &[Context::Calendar, Context::List, Context::Global],
     ];
 }
 
@@ -225,6 +230,8 @@ actions! {
         Go Read [Global] ["show-metrics"];
     ShowApprovals "approvals" "approvals" "Shows what waits for votes."
         Go Read [Global] ["show-approvals" "cab"];
+    ShowCalendar "calendar" "calendar" "Shows windows, freezes and releases along time."
+        Go Read [Global] ["show-calendar"];
     Help "help" "keys" "Shows the keys that work here and what they do."
         Go Read [Global] ["keys"];
     Notices "notices" "notices" "Shows what you were told, the newest last."
@@ -243,9 +250,9 @@ actions! {
         Go Read [Global] [];
 
     Why "why" "why" "Says why it does not go on, and the next moment at which it may."
-        Read Read [Releases Rollout Metrics Approvals] [];
+        Read Read [Releases Rollout Metrics Approvals Calendar] [];
     Changes "changes" "changes" "Shows what changes."
-        Read Read [Releases Rollout Metrics Approvals] ["diff"];
+        Read Read [Releases Rollout Metrics Approvals Calendar] ["diff"];
     Evidence "evidence" "evidence" "Shows what the verdicts and checks rest on."
         Read Read [Releases Rollout Metrics Approvals] [];
     Log "log" "log" "Shows what was done, line by line."
@@ -259,9 +266,21 @@ actions! {
     Mark "mark" "mark" "Marks the row, for an action on many."
         Read Read [Releases Approvals] [];
     LessTime "less-time" "less time" "Shows a shorter time, in more detail."
-        Read Read [Metrics] ["zoom-in"];
+        Read Read [Metrics Calendar] ["zoom-in"];
     MoreTime "more-time" "more time" "Shows a longer time."
-        Read Read [Metrics] ["zoom-out"];
+        Read Read [Metrics Calendar] ["zoom-out"];
+    Earlier "earlier" "earlier" "Shows the days before."
+        Read Read [Calendar] [];
+    Later "later" "later" "Shows the days that follow."
+        Read Read [Calendar] [];
+    Today "today" "today" "Shows the days from today on."
+        Read Read [Calendar] ["now"];
+    Lanes "lanes" "lanes" "Gives each service a lane, or each environment."
+        Read Read [Calendar] [];
+    NextConflict "next-conflict" "next conflict" "Goes to the next conflict between releases."
+        Read Read [Calendar] ["conflict"];
+    NextSlot "next-slot" "next free slot" "Goes to the next time at which the release may move."
+        Read Read [Calendar] ["slot"];
 
     Approve "approve" "approve" "Casts your vote: yes, on exactly this plan."
         Vote Ask [Approvals] [];

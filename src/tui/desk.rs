@@ -22,6 +22,7 @@ use super::key::Key;
 use super::keymap::Keymap;
 use super::offer::Asker;
 use super::order::{Order, PAUSE, Spot};
+use super::page::Page;
 use super::theme::{AUTO, Theme, Themes};
 use super::widgets::Scroll;
 use super::world::World;
@@ -84,6 +85,8 @@ pub enum Screen {
     Metrics,
     /// What waits for votes.
     Approvals,
+    /// Windows, freezes and releases along time.
+    Calendar,
     /// The keys.
     Help,
     /// What was told.
@@ -208,6 +211,8 @@ pub struct Desk {
     /// The order of the queue of approvals, and the release under its cursor.
     pub(super) queued: Vec<ReleaseId>,
     pub(super) voting: Option<ReleaseId>,
+    /// What the calendar screen shows.
+    pub(super) page: Page,
     pub(super) metrics: Scroll,
     pub(super) metric: Option<MetricName>,
     /// How much time the charts show.
@@ -255,6 +260,7 @@ impl Desk {
             queue: Scroll::default(),
             queued: Vec::new(),
             voting: None,
+            page: Page::default(),
             metrics: Scroll::default(),
             metric: None,
             span: Span::mins(15),
@@ -326,6 +332,7 @@ impl Desk {
             Screen::Rollout => Context::STACKS[1],
             Screen::Metrics => Context::STACKS[2],
             Screen::Approvals => Context::STACKS[3],
+            Screen::Calendar => Context::STACKS[8],
             Screen::Help | Screen::Notices => Context::STACKS[4],
         }
     }

@@ -71,6 +71,8 @@ glyphs! {
     Below "↓" "v";
     /// Something needs attention.
     Alert "●" "!";
+    /// The present moment.
+    Now "┃" "|";
     /// A horizontal line in a chart: what is allowed.
     Dotted "╌" ".";
     /// A vertical line in a chart: when something happened.

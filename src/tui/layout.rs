@@ -143,6 +143,17 @@ pub fn approvals(body: Rect, rows: usize) -> Pair {
     }
 }
 
+/// The parts of the calendar screen: a heading and the days, and what is under the cursor.
+pub fn calendar(body: Rect) -> Split {
+    let detail = match body.height {
+        0..12 => 0,
+        12..20 => 4,
+        20..32 => 6,
+        _ => 9,
+    };
+    split(body, detail)
+}
+
 /// The parts of the metrics screen: two lines of heading, the list, and a chart.
 pub fn metrics(body: Rect, rows: usize) -> Split {
     let rows = u16::try_from(rows).unwrap_or(u16::MAX);

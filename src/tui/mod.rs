@@ -17,6 +17,7 @@ pub mod layout;
 pub mod located;
 pub mod offer;
 pub mod order;
+pub mod page;
 pub mod rich;
 pub mod say;
 pub mod screens;

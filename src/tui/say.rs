@@ -53,6 +53,11 @@ pub fn when(at: Timestamp, now: Timestamp, zone: Tz) -> String {
     )
 }
 
+/// A time that is shown under its day: `02:41`, and with its date where it lies before that day.
+pub fn when_on(at: Timestamp, from: Timestamp, zone: Tz) -> String {
+    formatted(at, zone, if at < from { "%-d %b %H:%M" } else { "%H:%M" })
+}
+
 /// The place in a zone's name: `Berlin` of `Europe/Berlin`.
 pub fn zone(zone: Tz) -> String {
     let name = zone.name();

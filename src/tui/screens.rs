@@ -15,6 +15,7 @@ use super::widgets::text::{fill, rule};
 use super::world::World;
 
 pub mod approvals;
+mod calendar;
 mod card;
 mod closed;
 mod dialogs;
@@ -47,6 +48,7 @@ pub fn paint(desk: &Desk, world: World<'_>, area: Rect, buffer: &mut Buffer) -> 
         Screen::Rollout => rollout::paint(desk, world, parts.body, buffer),
         Screen::Metrics => metrics::paint(desk, world, parts.body, buffer),
         Screen::Approvals => approvals::paint(desk, world, parts.body, buffer),
+        Screen::Calendar => calendar::paint(desk, world, parts.body, buffer),
         Screen::Help | Screen::Notices => {
             if let Some(sheet) = sheet(desk, world, area) {
                 sheet.paint(desk, parts.body, buffer);
@@ -173,7 +175,7 @@ pub(super) fn sheet(desk: &Desk, world: World<'_>, area: Rect) -> Option<Sheet> 
             filtered(desk, trails::notices(desk, world, body.width)),
             body.height,
         ),
-        Screen::Releases | Screen::Metrics | Screen::Approvals => return None,
+        Screen::Releases | Screen::Metrics | Screen::Approvals | Screen::Calendar => return None,
     })
 }
 

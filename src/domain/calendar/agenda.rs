@@ -85,10 +85,17 @@ pub fn lanes(state: &State, by: LanesBy, from: Timestamp, to: Timestamp) -> Vec<
             .iter()
             .map(|(name, service)| {
                 let all = |scope: &Scope| scope.services.is_empty() && scope.teams.is_empty();
+                // a rule of an environment where the service does not run says nothing about it
+                let runs = |scope: &Scope| {
+                    let mut targets = charter.targets.values().filter(|t| t.service == *name);
+                    scope.environments.is_empty()
+                        || targets.any(|t| scope.environments.contains(&t.environment))
+                };
                 let about = |scope: &Scope| {
-                    all(scope)
-                        || scope.services.contains(name)
-                        || scope.teams.contains(&service.owner)
+                    runs(scope)
+                        && (all(scope)
+                            || scope.services.contains(name)
+                            || scope.teams.contains(&service.owner))
                 };
                 Lane {
                     name: name.0.clone(),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::agenda::planned;
 use super::series::Occurrence;
-use crate::domain::charter::Charter;
+use crate::domain::charter::{Charter, Right};
 use crate::domain::ids::{PersonName, ReleaseId, ServiceName, Timestamp};
 use crate::domain::plan::Plan;
-use crate::domain::release::Release;
+use crate::domain::release::{Phase, Release};
 use crate::domain::state::State;
 
 /// Two or more releases that get into each other's way.
@@ -66,7 +66,7 @@ pub fn conflicts(state: &State, now: Timestamp) -> Vec<Conflict> {
         .live
         .values()
         .filter(|r| r.back.is_none())
-        .map(|r| party(r, now))
+        .map(|r| party(&state.charter, r, now))
         .collect();
     let mut found = Vec::new();
     for (n, one) in parties.iter().enumerate() {
@@ -94,7 +94,7 @@ pub fn conflicts_of_plan(state: &State, plan: &Plan, now: Timestamp) -> Vec<Conf
         who: None,
     };
     let others = state.live.values().filter(|r| r.back.is_none());
-    let others: Vec<Party<'_>> = others.map(|r| party(r, now)).collect();
+    let others: Vec<Party<'_>> = others.map(|r| party(&state.charter, r, now)).collect();
     let mut found: Vec<Conflict> = others
         .iter()
         .flat_map(|other| between(&state.charter, other, &own))
@@ -106,12 +106,23 @@ pub fn conflicts_of_plan(state: &State, plan: &Plan, now: Timestamp) -> Vec<Conf
     found
 }
 
-fn party(release: &Release, now: Timestamp) -> Party<'_> {
+fn party<'a>(charter: &Charter, release: &'a Release, now: Timestamp) -> Party<'a> {
+    let env = &release.plan.environment;
+    // who watches an observation period can watch several; a pipeline is nobody who is needed
+    let who = match release.phase {
+        Phase::Observing => None,
+        _ => release.con.as_ref().or_else(|| {
+            let submitter = &release.submitter;
+            charter
+                .may(submitter, Right::Control, env)
+                .then_some(submitter)
+        }),
+    };
     Party {
         id: release.id,
         plan: &release.plan,
         when: planned(release, now),
-        who: release.con.as_ref().or(Some(&release.submitter)),
+        who,
     }
 }
 

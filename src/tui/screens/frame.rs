@@ -34,11 +34,12 @@ pub(crate) struct Tab {
     pub cells: Range<u16>,
 }
 
-const SCREENS: [(Action, Screen, &str); 4] = [
+const SCREENS: [(Action, Screen, &str); 5] = [
     (Action::ShowReleases, Screen::Releases, "Releases"),
     (Action::ShowRollout, Screen::Rollout, "Rollout"),
     (Action::ShowMetrics, Screen::Metrics, "Metrics"),
     (Action::ShowApprovals, Screen::Approvals, "Approvals"),
+    (Action::ShowCalendar, Screen::Calendar, "Calendar"),
 ];
 
 /// The names of the screens along the first line.

@@ -9,11 +9,12 @@ use super::super::theme::Role;
 use super::super::world::World;
 
 /// The screens that help tells of, the one that was left first.
-const SCREENS: [(Screen, &str, &[Context]); 4] = [
+const SCREENS: [(Screen, &str, &[Context]); 5] = [
     (Screen::Releases, "releases", Context::STACKS[0]),
     (Screen::Rollout, "rollout", Context::STACKS[1]),
     (Screen::Metrics, "metrics", Context::STACKS[2]),
     (Screen::Approvals, "approvals", Context::STACKS[3]),
+    (Screen::Calendar, "calendar", Context::STACKS[8]),
 ];
 
 /// The keys of every screen, grouped; those of the screen that the person came from first.

@@ -124,6 +124,18 @@ fn reading(desk: &Desk) -> &'static [(Action, &'static str)] {
             (Action::Mark, "mark"),
             (Action::Back, "back"),
         ],
+        Screen::Calendar => &[
+            (Action::Open, "open"),
+            (Action::Why, "why"),
+            (Action::Later, "later"),
+            (Action::NextConflict, "next conflict"),
+            (Action::NextSlot, "next free slot"),
+            (Action::Lanes, "lanes"),
+            (Action::NextTab, "agenda"),
+            (Action::LessTime, "less time"),
+            (Action::MoreTime, "more time"),
+            (Action::Back, "back"),
+        ],
         Screen::Help | Screen::Notices => &[
             (Action::NextRow, "down"),
             (Action::Filter, "filter"),

@@ -32,8 +32,14 @@ pub(super) fn go(desk: &mut Desk, world: World<'_>, action: Action) -> Vec<Ask> 
         Action::ShowRollout => release_screen(desk, world, Screen::Rollout, Tab::Ladder),
         Action::ShowMetrics => release_screen(desk, world, Screen::Metrics, Tab::Ladder),
         Action::ShowApprovals => enter(desk, world, Place::of(Screen::Approvals)),
+        Action::ShowCalendar => enter(desk, world, Place::of(Screen::Calendar)),
         Action::Help => enter(desk, world, Place::of(Screen::Help)),
         Action::Notices => enter(desk, world, Place::of(Screen::Notices)),
+        Action::NextTab | Action::PreviousTab if desk.place.screen == Screen::Calendar => {
+            desk.page.turn();
+            desk.page.settle(world, desk.zone);
+            desk.keep_cursor(world);
+        }
         Action::NextTab => turn(desk, 1),
         Action::PreviousTab => turn(desk, Tab::ALL.len() - 1),
         Action::Open => open(desk, world),
@@ -52,6 +58,15 @@ pub(super) fn go(desk: &mut Desk, world: World<'_>, action: Action) -> Vec<Ask> 
         Action::Calls => side(desk, world, Tab::Calls),
         Action::Copy => return copy(desk, world),
         Action::Mark => mark(desk, world),
+        Action::Earlier
+        | Action::Later
+        | Action::Today
+        | Action::Lanes
+        | Action::NextConflict
+        | Action::NextSlot => leaf(desk, world, action),
+        Action::LessTime | Action::MoreTime if desk.place.screen == Screen::Calendar => {
+            leaf(desk, world, action);
+        }
         Action::LessTime => zoom(desk, false),
         Action::MoreTime => zoom(desk, true),
         _ => {}
@@ -143,6 +158,11 @@ fn open(desk: &mut Desk, world: World<'_>) {
             Some(Spot::Release(id)) => show(desk, world, id),
             None => {}
         },
+        Screen::Calendar => {
+            if let Some(id) = desk.page.release() {
+                show(desk, world, id);
+            }
+        }
         Screen::Approvals => {
             if desk.subject.is_some() {
                 release_screen(desk, world, Screen::Rollout, Tab::Changes);
@@ -199,6 +219,34 @@ fn zoom(desk: &mut Desk, more: bool) {
     desk.span = SPANS[next];
 }
 
+/// Turns the leaves of the calendar.
+fn leaf(desk: &mut Desk, world: World<'_>, action: Action) {
+    let (now, zone) = (world.now, desk.zone);
+    match action {
+        Action::Earlier => desk.page.go(false),
+        Action::Later => desk.page.go(true),
+        Action::Today => desk.page.today(),
+        Action::Lanes => desk.page.other_lanes(),
+        Action::LessTime => desk.page.zoom(false),
+        Action::MoreTime => desk.page.zoom(true),
+        Action::NextConflict => {
+            if !desk.page.next_conflict(now, zone) {
+                desk.tell(Notice::info("no-conflict", "no releases conflict"), now);
+            }
+        }
+        Action::NextSlot => {
+            if desk.page.to_slot(now, zone).is_none() {
+                let notice = Notice::info("no-slot", "no free slot to go to")
+                    .next("put the cursor on a release that waits");
+                desk.tell(notice, now);
+            }
+        }
+        _ => {}
+    }
+    desk.page.settle(world, zone);
+    desk.keep_cursor(world);
+}
+
 fn copy(desk: &mut Desk, world: World<'_>) -> Vec<Ask> {
     let text = if desk.place.screen == Screen::Notices {
         desk.told.last().map(|told| told.notice.to_string())
@@ -253,6 +301,14 @@ pub(super) fn step(desk: &mut Desk, world: World<'_>, action: Action) {
             let rows = names.len();
             desk.metrics.act(action, rows, rows.max(1));
             desk.metric = desk.metrics.cursor(rows).map(|n| names[n].clone());
+        }
+        Screen::Calendar => {
+            let rows = desk.page.entries.len();
+            let mut scroll = Scroll::default();
+            scroll.to(desk.page.at(), rows, rows.max(1));
+            scroll.act(action, rows, 10);
+            desk.page.put(scroll.cursor(rows).unwrap_or(0));
+            desk.keep_cursor(world);
         }
         Screen::Rollout | Screen::Help | Screen::Notices => scroll(desk, world, action),
     }
@@ -339,7 +395,7 @@ pub(super) fn wheel(desk: &mut Desk, world: World<'_>, down: bool) {
                 Action::PreviousRow
             };
             let steps = match desk.place.screen {
-                Screen::Approvals | Screen::Metrics => 1,
+                Screen::Approvals | Screen::Metrics | Screen::Calendar => 1,
                 _ => 3,
             };
             for _ in 0..steps {
@@ -421,6 +477,10 @@ impl Desk {
                     Some(at) => self.put(&rows, at),
                     None => self.subject = None,
                 }
+            }
+            Screen::Calendar => {
+                self.page.refresh(world, self.zone);
+                self.subject = self.page.release().or(self.subject);
             }
             Screen::Rollout | Screen::Help | Screen::Notices => {}
         }

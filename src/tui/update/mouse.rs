@@ -71,7 +71,7 @@ fn press(desk: &mut Desk, world: World<'_>, at: Position) -> Vec<Ask> {
                 }
             }
         }
-        Screen::Rollout | Screen::Help | Screen::Notices => {}
+        Screen::Rollout | Screen::Calendar | Screen::Help | Screen::Notices => {}
     }
     Vec::new()
 }

@@ -1,5 +1,6 @@
 //! Every screen in every situation, as text and roles; and what keys do at a desk.
 
+mod calendar;
 mod keys;
 mod pictures;
 mod seat;

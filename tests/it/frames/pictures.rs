@@ -27,6 +27,10 @@ fn pictures() {
         ("log", "l"),
         ("timeline", "t"),
         ("calls", "@"),
+        ("calendar", "5 n"),
+        ("calendar-agenda", "5 ]"),
+        ("calendar-day", "5 + +"),
+        ("calendar-services", "5 v"),
     ];
     for (cols, rows) in [(160, 48), (120, 36), (80, 24), (60, 20)] {
         for theme in ["dark", "light", "mono", "ascii"] {
@@ -42,7 +46,11 @@ fn pictures() {
                     ..Caps::default()
                 };
                 let mut seat = Seat::with(
-                    shop::busy(),
+                    if name.starts_with("calendar") {
+                        super::calendar::scene()
+                    } else {
+                        shop::busy()
+                    },
                     "ada",
                     (cols, rows),
                     if ascii { "dark" } else { theme },
