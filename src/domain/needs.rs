@@ -3,7 +3,7 @@
 //!
 //! A need is met or not by what the ledger knows; nobody ticks it off. What it takes to be met is
 //! told by [`standing`], who could bring it about by [`providers`], and that releases would wait
-//! for each other for ever by [`circle`].
+//! for each other for ever by [`circle()`].
 
 mod circle;
 mod version;

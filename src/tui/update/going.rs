@@ -222,6 +222,7 @@ fn zoom(desk: &mut Desk, more: bool) {
 /// Turns the leaves of the calendar.
 fn leaf(desk: &mut Desk, world: World<'_>, action: Action) {
     let (now, zone) = (world.now, desk.zone);
+    let mut nothing = None;
     match action {
         Action::Earlier => desk.page.go(false),
         Action::Later => desk.page.go(true),
@@ -230,18 +231,20 @@ fn leaf(desk: &mut Desk, world: World<'_>, action: Action) {
         Action::LessTime => desk.page.zoom(false),
         Action::MoreTime => desk.page.zoom(true),
         Action::NextConflict => {
-            if !desk.page.next_conflict(now, zone) {
-                desk.tell(Notice::info("no-conflict", "no releases conflict"), now);
-            }
+            let found = desk.page.next_conflict(now, zone);
+            nothing = (!found).then(|| Notice::info("no-conflict", "no releases conflict"));
         }
         Action::NextSlot => {
-            if desk.page.to_slot(now, zone).is_none() {
-                let notice = Notice::info("no-slot", "no free slot to go to")
-                    .next("put the cursor on a release that waits");
-                desk.tell(notice, now);
-            }
+            let found = desk.page.to_slot(now, zone).is_some();
+            nothing = (!found).then(|| {
+                Notice::info("no-slot", "no free slot to go to")
+                    .next("put the cursor on a release that waits")
+            });
         }
         _ => {}
+    }
+    if let Some(notice) = nothing {
+        desk.tell(notice, now);
     }
     desk.page.settle(world, zone);
     desk.keep_cursor(world);
