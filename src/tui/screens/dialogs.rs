@@ -254,10 +254,10 @@ fn confirm_box(
             fields.push(Field {
                 label: label.to_owned(),
                 draft,
-                empty: if confirm.action == Action::HandOver {
-                    "what the next shift must know"
-                } else {
-                    "optional"
+                empty: match confirm.action {
+                    Action::HandOver => "what the next shift must know",
+                    Action::RequestChanges => "what shall be changed",
+                    _ => "optional",
                 },
                 rows: if confirm.action == Action::HandOver {
                     4
@@ -301,6 +301,8 @@ fn accept_words(confirm: &Confirm) -> String {
         Action::Resume => "go on",
         Action::HandOver => "leave the note",
         Action::Cancel => "cancel it",
+        Action::RequestChanges => "ask for changes",
+        Action::TakeBack => "take it back",
         other => other.info().label,
     };
     match confirm.seen.len() {

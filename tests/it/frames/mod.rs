@@ -2,6 +2,7 @@
 
 mod keys;
 mod pictures;
+mod ruled;
 mod seat;
 mod shop;
 mod shots;

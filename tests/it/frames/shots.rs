@@ -14,7 +14,7 @@ const WIDE: (u16, u16) = (120, 36);
 const NARROW: (u16, u16) = (80, 24);
 
 #[track_caller]
-fn shot(name: &str, seat: &Seat) {
+pub fn shot(name: &str, seat: &Seat) {
     let (cols, rows) = seat.size;
     insta::with_settings!({prepend_module_to_snapshot => false}, {
         insta::assert_snapshot!(format!("{name}-{cols}x{rows}"), seat.picture());
@@ -23,7 +23,7 @@ fn shot(name: &str, seat: &Seat) {
 
 /// The same person at both sizes, after the same keys.
 #[track_caller]
-fn both(name: &str, room: impl Fn() -> Room, who: &str, keys: &str) {
+pub fn both(name: &str, room: impl Fn() -> Room, who: &str, keys: &str) {
     for size in [WIDE, NARROW] {
         let mut seat = Seat::new(room(), who, size);
         seat.keys(keys);
