@@ -130,7 +130,6 @@ pub fn at(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wait
     at_hold(state, release, hold, now)
 }
 
-#[expect(clippy::too_many_lines, reason = "one short arm for each kind of hold")]
 fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Waiting {
     let (since, until, overdue) = match hold.state {
         HoldState::Open {

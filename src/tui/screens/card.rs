@@ -56,7 +56,10 @@ pub(super) fn card(
         lines.extend(changed(desk, world, release, cols, 2));
         lines.extend(risk(world, release, cols, false));
         lines.extend(votes(desk, world, release, cols));
-        lines.extend(weighed(desk, world, release, cols));
+        lines.extend(ready(desk, world, release, cols));
+        lines.extend(when(desk, world, release, cols));
+        lines.extend(impact(world, release, cols));
+        lines.extend(back(release, cols));
     }
     lines.extend(commits(release, cols));
     lines.extend(about(world, release, cols));
@@ -172,10 +175,9 @@ pub(super) fn changed(
                 (None, Some(to)) => lead
                     .text(Role::Dim, "added ")
                     .text(Role::New, to.to_string()),
-                (from, None) => lead.text(Role::Dim, "removed ").text(
-                    Role::Old,
-                    from.as_deref().unwrap_or_default().to_owned(),
-                ),
+                (from, None) => lead
+                    .text(Role::Dim, "removed ")
+                    .text(Role::Old, from.as_deref().unwrap_or_default().to_owned()),
             };
             if line.width() <= usize::from(cols) {
                 lines.push(line);
@@ -265,7 +267,12 @@ fn when(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line
     let mut lines = labelled("when", schedule);
     let clashes = grounds::clashes(desk, world, release, room);
     if clashes.is_empty() {
-        lines.extend(fact("", Role::Dim, "no conflict with another release", cols));
+        lines.extend(fact(
+            "",
+            Role::Dim,
+            "no conflict with another release",
+            cols,
+        ));
     }
     lines.extend(labelled("conflict", clashes));
     lines
@@ -476,7 +483,10 @@ fn you(desk: &Desk, world: World<'_>, release: &Release, terms: &Terms, cols: u1
     let (role, text) = match release.votes.get(who) {
         Some(vote) => (
             Role::Text,
-            format!("your vote for {names} is {}; you may change it", vote.choice.word()),
+            format!(
+                "your vote for {names} is to {}; you may change it",
+                say::vote(vote.choice)
+            ),
         ),
         None if helps(release, terms, world.now, who, &groups) => {
             (Role::StatusPerson, format!("you may vote for {names}"))
@@ -504,7 +514,7 @@ fn said(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line
         if vote.choice == Choice::Approve && vote.comment.is_empty() {
             continue;
         }
-        let mut text = format!("{} votes to {}", world.person(who), vote.choice.word());
+        let mut text = format!("{} votes to {}", world.person(who), say::vote(vote.choice));
         if !vote.comment.is_empty() {
             text.push_str(&format!(": {}", vote.comment));
         }

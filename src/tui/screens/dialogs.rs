@@ -223,7 +223,7 @@ fn confirm_box(
         [one] => {
             let release = world.release(one.id).unwrap_or(one);
             let label = match offer::choice(confirm.action) {
-                Some(choice) => choice.word().to_owned(),
+                Some(choice) => say::vote(choice),
                 None => offer::label(confirm.action, release),
             };
             let title = format!(
@@ -329,7 +329,7 @@ fn many_lines(
                 let words = match offer::choice(confirm.action) {
                     Some(choice) => format!(
                         "{}, plan {}",
-                        choice.word(),
+                        say::vote(choice),
                         crate::domain::refusal::short(&seen.digest)
                     ),
                     None => offer::label(confirm.action, release),

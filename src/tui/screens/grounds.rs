@@ -1,13 +1,13 @@
 //! What a release rests on and waits for, piece by piece: risk, checks, needs, calendar, conflicts,
 //! its place in the queue. Cards, ladders and the page that says why are made of them.
 
-use crate::domain::Timestamp;
-use crate::domain::calendar::{Answer, Evaluator, Slot, conflicts, next_slot};
+use crate::domain::calendar::{Answer, Bar, Evaluator, Rule, Slot, conflicts, next_slot};
 use crate::domain::limits;
 use crate::domain::needs;
 use crate::domain::readiness::{Standing, checks, standing};
 use crate::domain::release::Release;
 use crate::domain::risk::{Risk, RiskLevel};
+use crate::domain::{ReleaseId, Timestamp};
 
 use super::super::desk::Desk;
 use super::super::dialog::effect::window;
@@ -36,6 +36,12 @@ impl When {
             slot: next_slot(world.state, release, world.now),
             free: rules.is_free(),
         }
+    }
+
+    /// What bars it besides the window of its plan, which is told by its times.
+    pub fn others(&self) -> Vec<&Bar> {
+        let bars = self.answer.bars.iter();
+        bars.filter(|bar| bar.rule != Rule::PlanWindow).collect()
     }
 }
 
@@ -80,15 +86,20 @@ pub(super) fn factors(risk: &Risk, indent: u16, cols: u16) -> Vec<Line> {
 
 /// The names of the heaviest factors, for one line.
 pub(super) fn factors_short(risk: &Risk, cells: u16) -> String {
+    const MORE: usize = "  and 10 more".len();
     let mut text = String::new();
+    let mut left = risk.counting().count();
     for factor in risk.counting() {
         let next = format!("+{} {}", factor.points, factor.name.word());
         let gap = if text.is_empty() { 0 } else { 2 };
-        if text.len() + gap + next.len() > usize::from(cells) {
+        let after = if left > 1 { MORE } else { 0 };
+        if text.len() + gap + next.len() + after > usize::from(cells) {
+            text.push_str(&format!("{}and {left} more", " ".repeat(gap)));
             break;
         }
         text.push_str(&" ".repeat(gap));
         text.push_str(&next);
+        left -= 1;
     }
     text
 }
@@ -186,27 +197,33 @@ pub(super) fn needs(world: World<'_>, release: &Release, cols: u16) -> Vec<Line>
 }
 
 /// Every rule of the calendar that bars a release now: whose it is, since when, until when.
-pub(super) fn bars(desk: &Desk, world: World<'_>, answer: &Answer, cols: u16) -> Vec<Line> {
-    let now = world.now;
+pub(super) fn bars(desk: &Desk, world: World<'_>, bars: &[&Bar], cols: u16) -> Vec<Line> {
     let mut lines = Vec::new();
-    for bar in &answer.bars {
+    for bar in bars {
         lines.extend(signed(Role::StatusBad, Glyph::Failed, &bar.words(), cols));
-        let mut known = Vec::new();
-        if let Some(since) = bar.since {
-            known.push(format!("since {}", say::when(since, now, desk.zone)));
-        }
-        match bar.until {
-            Some(until) => known.push(format!(
-                "until {}, {} more",
-                say::when(until, now, desk.zone),
-                until.since(now)
-            )),
-            None => known.push("nobody knows until when".to_owned()),
-        }
-        known.push(format!("a rollout under way {}", bar.then.words()));
-        lines.extend(Line::wrapped(Role::Dim, &known.join(", "), 2, cols));
+        lines.extend(times(desk, world, bar, 2, cols));
     }
     lines
+}
+
+/// Since when and until when a rule bars, and what it does to a rollout under way.
+pub(super) fn times(desk: &Desk, world: World<'_>, bar: &Bar, indent: u16, cols: u16) -> Vec<Line> {
+    let now = world.now;
+    let mut known = Vec::new();
+    if let Some(since) = bar.since {
+        known.push(format!("since {}", say::when(since, now, desk.zone)));
+    }
+    known.push(match bar.until {
+        Some(until) => format!(
+            "until {}, {} more",
+            say::when(until, now, desk.zone),
+            until.since(now)
+        ),
+        None if bar.rule == Rule::Lockdown => "until somebody else lifts it".to_owned(),
+        None => "nobody knows until when".to_owned(),
+    });
+    known.push(format!("a rollout under way {}", bar.then.words()));
+    Line::wrapped(Role::Dim, &known.join(", "), indent, cols)
 }
 
 /// When the calendar allows a release, in a sentence with its role.
@@ -215,16 +232,16 @@ pub(super) fn slot_words(desk: &Desk, world: World<'_>, when: &When) -> (Role, S
     match when.slot {
         None => (
             Role::StatusBad,
-            "no moment within 90 days at which it may go".to_owned(),
+            "the calendar has no moment for it within 90 days".to_owned(),
         ),
         Some(Slot { from, until }) if from <= now => {
             let text = match until {
                 Some(until) => format!(
-                    "it may go now, until {}, {} more",
+                    "the calendar allows it now, until {}, {} more",
                     say::when(until, now, desk.zone),
                     until.since(now)
                 ),
-                None => "it may go at any time".to_owned(),
+                None => "the calendar allows it at any time".to_owned(),
             };
             (Role::Text, text)
         }
@@ -256,11 +273,7 @@ pub(super) fn schedule(desk: &Desk, world: World<'_>, release: &Release, cols: u
         }
         lines.extend(Line::wrapped(Role::Text, &text, 0, cols));
     }
-    let others = Answer {
-        bars: when.answer.bars.iter().filter(|bar| !own_window(bar)).cloned().collect(),
-        again: when.answer.again,
-    };
-    lines.extend(bars(desk, world, &others, cols));
+    lines.extend(bars(desk, world, &when.others(), cols));
     let told = own.is_some_and(|(opens, closes)| {
         when.slot.is_some_and(|slot| {
             slot.until == Some(closes) && (slot.from == opens || slot.from <= now)
@@ -273,10 +286,6 @@ pub(super) fn schedule(desk: &Desk, world: World<'_>, release: &Release, cols: u
         lines.extend(Line::wrapped(role, &text, 0, cols));
     }
     lines
-}
-
-fn own_window(bar: &crate::domain::calendar::Bar) -> bool {
-    bar.rule == crate::domain::calendar::Rule::PlanWindow
 }
 
 /// The conflicts of a release with others, each in its sentence.
@@ -295,20 +304,28 @@ pub(super) fn clashes(desk: &Desk, world: World<'_>, release: &Release, cols: u1
     lines
 }
 
-/// Where a release stands in the queue, or would stand.
-pub(super) fn place(world: World<'_>, release: &Release) -> Option<String> {
+/// For each limit under which a release waits: who has the places, and who is next in which order.
+pub(super) fn queue(world: World<'_>, release: &Release) -> Vec<String> {
     if !limits::queued(release) {
-        return None;
+        return Vec::new();
     }
-    Some(match limits::standing(world.state, release) {
-        Some(turn) => format!(
-            "{} in the queue, behind {}: {}",
-            limits::ordinal(turn.position),
-            turn.behind,
-            turn.limit
-        ),
-        None => "its turn has come".to_owned(),
-    })
+    let names = |ids: Vec<ReleaseId>| {
+        let names: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        names.join(", ")
+    };
+    let charter = &world.state.charter;
+    let places = limits::places(&release.plan, charter);
+    let told = places.iter().map(|place| {
+        let shares = |other: &&Release| limits::places(&other.plan, charter).contains(place);
+        let line = limits::queue(world.state).into_iter().filter(shares);
+        let line = names(line.map(|other| other.id).collect());
+        let held = match names(limits::holders(world.state, place)) {
+            none if none.is_empty() => "every place is free".to_owned(),
+            held => format!("moving now: {held}"),
+        };
+        format!("{}; {held}; next in this order: {line}", place.words())
+    });
+    told.collect()
 }
 
 /// A sign, and a text beside it that may take several lines.

@@ -49,7 +49,9 @@ fn hints(desk: &Desk, world: World<'_>) -> (Vec<Hint>, Option<String>) {
             }
         } else if screen == Screen::Approvals {
             let refused = offer::refusal(world, desk.asker(), release.id, Action::Approve);
-            let voted = desk.who().is_some_and(|who| release.votes.contains_key(who));
+            let voted = desk
+                .who()
+                .is_some_and(|who| release.votes.contains_key(who));
             let back = voted.then_some(Action::TakeBack);
             let votes = [
                 Action::Approve,

@@ -212,7 +212,11 @@ impl Draw<'_> {
             (HoldKind::Readiness { .. }, _) => grounds::all_checks(desk, world, release, cols),
             (HoldKind::Dependency { .. }, _) => grounds::needs(world, release, cols),
             (HoldKind::Calendar | HoldKind::Moved, Some(answer)) => {
-                grounds::bars(desk, world, answer, cols)
+                match answer.bars.as_slice() {
+                    // its name stands above already
+                    [one] => grounds::times(desk, world, one, 0, cols),
+                    many => grounds::bars(desk, world, &many.iter().collect::<Vec<_>>(), cols),
+                }
             }
             _ => Vec::new(),
         };

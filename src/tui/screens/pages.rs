@@ -35,8 +35,8 @@ pub(super) fn why(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -
     if !press.is_empty() {
         lines.extend(Line::wrapped(Role::StatusPerson, &press, 4, cols));
     }
-    if let Some(place) = grounds::place(world, release) {
-        lines.extend(Line::wrapped(Role::Text, &place, 4, cols));
+    for line in grounds::queue(world, release) {
+        lines.extend(Line::wrapped(Role::Text, &line, 4, cols));
     }
     let next = match waiting.due {
         Some(due) if due > now => format!(
@@ -47,12 +47,11 @@ pub(super) fn why(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -
         _ => "no clock lets it go on: somebody or something else must".to_owned(),
     };
     lines.extend(Line::wrapped(Role::Text, &next, 4, cols));
+    lines.push(Line::new());
     if release.phase != Phase::RollingBack {
-        lines.push(Line::new());
         lines.extend(calendar(desk, world, release, cols));
         lines.extend(asked(desk, world, release, cols));
     }
-    lines.push(Line::new());
     lines.push(heading("Every hold on its way"));
     for rung in rungs(release) {
         let Station::Hold(hold) = rung.station else {
@@ -91,6 +90,7 @@ pub(super) fn why(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -
         lines.extend(Line::wrapped(Role::Dim, &told, 15, cols));
     }
     lines.push(Line::new());
+    lines.extend(ruling(world, release, cols));
     lines.extend(triggers(release));
     lines.push(Line::new());
     lines.push(heading("What you may do"));
@@ -123,7 +123,7 @@ fn calendar(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<
         lines.push(within(line.text(role, words)));
     }
     lines.extend(
-        grounds::bars(desk, world, &when.answer, room)
+        grounds::bars(desk, world, &when.others(), room)
             .into_iter()
             .map(within),
     );
@@ -142,34 +142,42 @@ fn calendar(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<
     lines
 }
 
-/// What has to be so before it begins: the ruling, its checks, what it needs of others.
+/// What has to be so before it begins: its checks, and what it needs of others.
 fn asked(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
     let room = cols.saturating_sub(3);
     let mut lines = Vec::new();
-    let mut part = |title: &'static str, all: Vec<Line>| {
+    for (title, all) in [
+        ("Checks", grounds::checks_short(desk, world, release, room)),
+        (
+            "What it needs of others",
+            grounds::needs(world, release, room),
+        ),
+    ] {
         if !all.is_empty() {
             lines.push(heading(title));
             lines.extend(all.into_iter().map(within));
             lines.push(Line::new());
         }
-    };
-    part(
-        "Checks",
-        grounds::all_checks(desk, world, release, room),
-    );
-    part("What it needs of others", grounds::needs(world, release, room));
-    if let Some(ruling) = &release.ruling {
-        let counts = match release.ruled(&world.state.charter_digest) {
-            Some(_) => "",
-            None => "; it is asked again, the plan or the policy has changed",
-        };
-        let head = format!("{}, risk {}{counts}", ruling.asks(), ruling.risk.words());
-        let mut all = Line::wrapped(Role::Text, &head, 0, room);
-        for reason in &ruling.reasons {
-            all.extend(Line::wrapped(Role::Dim, reason, 2, room));
-        }
-        part("The ruling", all);
     }
+    lines
+}
+
+/// What policy says of it, and why.
+fn ruling(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
+    let Some(ruling) = &release.ruling else {
+        return Vec::new();
+    };
+    let counts = match release.ruled(&world.state.charter_digest) {
+        Some(_) => "",
+        None => "; it was made for another plan or policy",
+    };
+    let head = format!("{}, risk {}{counts}", ruling.asks(), ruling.risk.words());
+    let mut lines = vec![heading("The ruling")];
+    lines.extend(Line::wrapped(Role::Text, &head, 2, cols));
+    for reason in &ruling.reasons {
+        lines.extend(Line::wrapped(Role::Dim, reason, 4, cols));
+    }
+    lines.push(Line::new());
     lines
 }
 

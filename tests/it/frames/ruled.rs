@@ -48,11 +48,7 @@ fn shop_with(frozen: &str) -> Room {
             Some(Span::mins(240)),
             handed(Accepts::File, &["security"]),
         ),
-        rule(
-            "on-call",
-            None,
-            handed(Accepts::Statement, &["operations"]),
-        ),
+        rule("on-call", None, handed(Accepts::Statement, &["operations"])),
     ];
     rules.limits = vec![Limit {
         name: "production".into(),
@@ -165,12 +161,14 @@ fn of(room: fn() -> Room, make: impl Fn(&mut Room) -> ReleaseId) -> impl Fn() ->
     }
 }
 
-/// Approved and started; stands at its checklist.
+/// Approved; stands at its checklist.
 fn unready(room: &mut Room) -> ReleaseId {
-    let more = json!({"batches": [{"exposure": "25%"}, {"exposure": "full"}]});
+    let more = json!({
+        "start": "auto",
+        "batches": [{"exposure": "25%"}, {"exposure": "full"}],
+    });
     let id = shop::submit(room, shop::plan("search", "9.0.4", more));
     shop::approve(room, id);
-    room.control("ada", id, Control::Start).unwrap();
     room.pass(Span::mins(4));
     id
 }
@@ -199,10 +197,13 @@ fn locked(room: &mut Room) -> ReleaseId {
         reason: "payment provider is down".into(),
     };
     room.pass(Span::secs(30));
+    room.person("bo", Ask::Calendar(ask)).unwrap();
     let more = json!({"start": "auto"});
     let next = shop::submit(room, shop::plan("mailer", "1.9.0", more));
     shop::approve(room, next);
-    room.person("bo", Ask::Calendar(ask)).unwrap();
+    scanned(room, next);
+    let said = Evidence::Statement("eva is on call until 08:00".into());
+    give(room, "eva", next, "on-call", said);
     room.pass(Span::mins(1));
     id
 }
@@ -212,12 +213,12 @@ fn the_card_of_a_risky_release() {
     both("weighed", of(calm, weighed), "ada", "4");
     both("weighed-whole", of(calm, weighed), "ada", "4 enter");
     // whose work it is, and who has voted
-    both("weighed-voted", of(calm, weighed), "kim", "4");
+    both("weighed-voted", of(calm, weighed), "kim", "4 j");
 }
 
 #[test]
 fn a_plan_that_was_changed_after_a_vote() {
-    both("replanned", of(calm, changed), "ada", "4");
+    both("replanned", of(calm, changed), "ada", "4 j");
 }
 
 #[test]
@@ -274,6 +275,7 @@ fn a_lockdown_is_loud_on_every_screen() {
         }
     }
     both("locked", of(calm, locked), "ada", "");
+    both("locked-ladder", of(calm, locked), "ada", "2");
 }
 
 #[test]
@@ -288,7 +290,10 @@ fn the_card_without_colour_and_without_unicode() {
         ("replanned", changed),
     ] {
         let mut seat = Seat::with(of(calm, make)(), "ada", (80, 24), "roles", caps);
-        seat.keys("4");
+        seat.keys("4 g");
+        if name == "replanned" {
+            seat.keys("j");
+        }
         let text = seat.text();
         assert!(text.is_ascii(), "{text}");
         shot(&format!("ascii-{name}"), &seat);
@@ -301,7 +306,7 @@ pub fn rooms() -> Vec<(&'static str, Room, &'static str)> {
     let late = |room: &mut Room| ready(room, "search", "9.0.4");
     vec![
         ("weighed", of(calm, weighed)(), "4"),
-        ("replanned", of(calm, changed)(), "4"),
+        ("replanned", of(calm, changed)(), "4 j"),
         ("unready", of(calm, unready)(), "2"),
         ("frozen", of(frozen, late)(), "2"),
         ("frozen-why", of(frozen, late)(), "w"),
