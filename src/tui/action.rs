@@ -290,6 +290,10 @@ actions! {
         Vote Ask [Approvals] [];
     Abstain "abstain" "abstain" "Casts your vote: no opinion."
         Vote Ask [Approvals] [];
+    RequestChanges "request-changes" "ask changes" "Casts your vote: change the plan first. Release and evidence stay."
+        Vote Ask [Approvals] ["send-back"];
+    TakeBack "take-back" "take back" "Takes your own vote back, as if you had not voted."
+        Vote Ask [Approvals] ["withdraw-vote"];
     Comment "comment" "comment" "Writes the comment of your vote."
         Vote Ask [Approvals] [];
 

@@ -173,7 +173,11 @@ pub fn moved_on(world: World<'_>, action: Action, seen: &Release) -> Option<Stri
 pub const fn text_label(action: Action) -> Option<&'static str> {
     match action {
         Action::RollBack | Action::Cancel => Some("reason"),
-        Action::Approve | Action::Reject | Action::Object | Action::Abstain => Some("comment"),
+        Action::Approve
+        | Action::Reject
+        | Action::Object
+        | Action::RequestChanges
+        | Action::Abstain => Some("comment"),
         Action::HandOver => Some("note"),
         _ => None,
     }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::approval;
 use crate::domain::charter::Confirm as Policy;
 use crate::domain::hold::HoldKind;
 use crate::domain::ladder::{back_to, next_batch};
@@ -46,12 +47,14 @@ pub const CONTROLS: [Action; 8] = [
     Action::Cancel,
 ];
 
-/// The votes.
-pub const VOTES: [Action; 4] = [
+/// The votes, and taking one back.
+pub const VOTES: [Action; 6] = [
     Action::Approve,
     Action::Reject,
     Action::Object,
+    Action::RequestChanges,
     Action::Abstain,
+    Action::TakeBack,
 ];
 
 /// What a vote's action says.
@@ -60,6 +63,7 @@ pub const fn choice(action: Action) -> Option<Choice> {
         Action::Approve => Some(Choice::Approve),
         Action::Reject => Some(Choice::Reject),
         Action::Object => Some(Choice::Object),
+        Action::RequestChanges => Some(Choice::RequestChanges),
         Action::Abstain => Some(Choice::Abstain),
         _ => None,
     }
@@ -77,6 +81,9 @@ pub fn ask(action: Action, release: &Release, text: &str) -> Option<Ask> {
             comment: text,
             digest: Some(release.digest.clone()),
         });
+    }
+    if action == Action::TakeBack {
+        return Some(Ask::Approval(approval::Ask::Withdraw { release: id }));
     }
     let control = match action {
         Action::Start => Control::Start,
@@ -121,13 +128,14 @@ pub fn refusal(world: World<'_>, asker: &Asker, id: ReleaseId, action: Action) -
         return Some(refusal.notice());
     };
     // words that are still to be written are not what it is refused for
-    let text = if action == Action::HandOver {
-        "note"
-    } else {
-        ""
-    };
+    let text = if text_wanted(action) { "words" } else { "" };
     let ask = ask(action, release, text)?;
     dry_run(world, asker, ask).err().map(|r| r.notice())
+}
+
+/// Whether an action is nothing without words.
+pub const fn text_wanted(action: Action) -> bool {
+    matches!(action, Action::HandOver | Action::RequestChanges)
 }
 
 /// What keys can do to a release now: what fits where it stands first, each with its effect.
@@ -236,7 +244,7 @@ pub fn level(world: World<'_>, release: &Release, action: Action) -> Confirm {
     let own = action.info().confirm;
     match policy {
         // a note has to be written somewhere
-        _ if action == Action::HandOver => Confirm::Ask,
+        _ if text_wanted(action) => Confirm::Ask,
         Policy::None => own.min(Confirm::AtOnce),
         Policy::Dialog => own.min(Confirm::Ask),
         Policy::Typed => own,

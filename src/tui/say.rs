@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use crate::domain::hold::{Hold, HoldKind};
 use crate::domain::live::Unit;
 use crate::domain::plan::{CommandCheck, HttpCheck};
-use crate::domain::{Call, Span, Timestamp};
+use crate::domain::{Call, Choice, Span, Timestamp};
 
 use super::glyph::{Glyph, Status};
 
@@ -174,6 +174,11 @@ pub const fn verdict(call: Call) -> (Status, Glyph) {
         Call::Hold => (Status::Person, Glyph::Alert),
         Call::Undecided | Call::NoData => (Status::Unknown, Glyph::Unknown),
     }
+}
+
+/// A vote as a verb: `approve`, `request changes`.
+pub fn vote(choice: Choice) -> String {
+    choice.word().replace('-', " ")
 }
 
 /// What screens call a hold: `start` is a manual hold of its own.

@@ -20,6 +20,7 @@ mod card;
 mod closed;
 mod dialogs;
 mod frame;
+mod grounds;
 mod help;
 mod hints;
 mod ladder;

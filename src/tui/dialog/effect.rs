@@ -36,7 +36,7 @@ pub fn lines(
         lines: Vec::new(),
         cols,
     };
-    if offer::choice(action).is_some() {
+    if offer::choice(action).is_some() || action == Action::TakeBack {
         out.vote(world, action, release, zone);
         return out.lines;
     }
@@ -343,6 +343,9 @@ impl Facts {
             &format!("{} → {environment}, plan {digest}", release.subject()),
         );
         self.fact("title", &plan.title);
+        if let Some(ruling) = &release.ruling {
+            self.fact("risk", &ruling.risk.words());
+        }
         let hold = release.approval();
         if let Some(HoldKind::Approval(terms)) = hold.map(|h| &h.kind) {
             let tally = crate::domain::approval::tally(release, terms, world.now);
@@ -358,6 +361,10 @@ impl Facts {
             Action::Approve => "your vote counts as yes on exactly this plan",
             Action::Reject => "the release is closed as rejected, for good",
             Action::Object => "it blocks until you change your vote",
+            Action::RequestChanges => {
+                "it blocks until the plan is changed, which voids all votes, or you vote anew"
+            }
+            Action::TakeBack => "your vote counts no more, as if you had not voted",
             _ => "you have no opinion; nothing else changes",
         };
         self.fact("effect", effect);

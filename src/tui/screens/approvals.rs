@@ -7,18 +7,19 @@ use crate::domain::hold::HoldKind;
 use crate::domain::plan::Kind;
 use crate::domain::release::{Phase, Release};
 use crate::domain::waiting::Group;
-use crate::domain::{PersonName, ReleaseId};
+use crate::domain::{Choice, PersonName, ReleaseId};
 
 use super::super::desk::{Desk, Screen};
 use super::super::dialog::palette::matches;
 use super::super::glyph::Glyph;
 use super::super::layout;
 use super::super::rich::{self, Line};
+use super::super::say;
 use super::super::theme::Role;
 use super::super::widgets::Pen;
 use super::super::widgets::text::{fill, rule};
 use super::super::world::World;
-use super::card;
+use super::{card, grounds};
 
 /// Whether a release waits for votes.
 pub(super) fn asks(release: &Release) -> bool {
@@ -157,7 +158,7 @@ fn heading(desk: &Desk, world: World<'_>, ids: &[ReleaseId], area: Rect, buffer:
         line = line.text(Role::RowMarked, format!("   {} marked", desk.marks.len()));
     }
     if !ids.is_empty() {
-        line = line.end(Role::Dim, "expires in ");
+        line = line.end(Role::Dim, "expires ");
     }
     line.paint(buffer, area, desk.theme());
 }
@@ -196,30 +197,18 @@ fn rows(desk: &Desk, world: World<'_>, ids: &[ReleaseId], area: Rect, buffer: &m
     }
 }
 
-/// `R-219 ledger-api 2.3.1 → prod-eu   you   6 d`.
+/// `R-219 ledger-api 2.3.1 → prod-eu   high 61   you   6 d`.
 fn row(desk: &Desk, world: World<'_>, release: &Release, pen: &mut Pen<'_>) {
-    let (role, state) = if !asks(release) {
-        (Role::StatusGood, "approved".to_owned())
-    } else if wants(world, release, desk.who()) {
-        (Role::StatusPerson, "you".to_owned())
-    } else {
-        let waiting = world.waiting(release);
-        let objects = release
-            .votes
-            .values()
-            .any(|v| v.choice == crate::domain::Choice::Object);
-        if objects {
-            (Role::StatusBad, "objection".to_owned())
-        } else {
-            (Role::Dim, waiting.on.words())
-        }
-    };
+    const RISK: usize = 8;
+    const STATE: usize = 10;
+    const LEFT: usize = 5;
+    let (role, state) = stand(desk, world, release);
     let left = release
         .approval()
         .and_then(|h| h.open())
-        .map_or_else(String::new, |(_, until)| until.since(world.now).to_string());
-    pen.left(Role::Strong, &release.id.to_string(), 6).skip(1);
-    let room = pen.room().saturating_sub(24);
+        .map_or_else(String::new, |(_, until)| say::short(until.since(world.now)));
+    pen.left(Role::Strong, &release.id.to_string(), 5).skip(1);
+    let room = pen.room().saturating_sub(RISK + STATE + LEFT + 2);
     let name = if release.plan.kind == Kind::Emergency {
         format!("{} emergency", release.subject())
     } else {
@@ -232,8 +221,37 @@ fn row(desk: &Desk, world: World<'_>, release: &Release, pen: &mut Pen<'_>) {
     } else {
         name
     };
-    pen.left(Role::Text, &shown, room)
-        .skip(1)
-        .left(role, &state, 11)
-        .right(Role::Dim, &left, 10);
+    pen.left(Role::Text, &shown, room).skip(1);
+    match &release.ruling {
+        Some(ruling) => pen.left(
+            grounds::risk_role(ruling.risk.level),
+            &grounds::risk_short(&ruling.risk),
+            RISK,
+        ),
+        None => pen.skip(RISK),
+    };
+    pen.skip(1)
+        .left(role, &state, STATE)
+        .right(Role::Dim, &left, LEFT);
+}
+
+/// On whom the vote on a release waits.
+fn stand(desk: &Desk, world: World<'_>, release: &Release) -> (Role, String) {
+    if !asks(release) {
+        return (Role::StatusGood, "approved".to_owned());
+    }
+    if wants(world, release, desk.who()) {
+        return (Role::StatusPerson, "you".to_owned());
+    }
+    let counts = |choice: Choice| {
+        let mut votes = release.votes.values();
+        votes.any(|v| v.choice == choice && v.overruled.is_none())
+    };
+    if counts(Choice::RequestChanges) {
+        (Role::StatusBad, "to change".to_owned())
+    } else if counts(Choice::Object) {
+        (Role::StatusBad, "objection".to_owned())
+    } else {
+        (Role::Dim, world.waiting(release).on.words())
+    }
 }

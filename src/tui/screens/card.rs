@@ -1,23 +1,24 @@
 //! The card of a release for those who vote: what is asked, what could go wrong, who else has to
 //! agree.
 
-use crate::domain::approval::tally;
+use crate::domain::approval::{Terms, helps, tally};
 use crate::domain::authority;
-use crate::domain::hold::HoldKind;
+use crate::domain::hold::{Hold, HoldKind};
 use crate::domain::ladder::{Station, rungs};
 use crate::domain::plan::Kind;
+use crate::domain::press;
 use crate::domain::release::Release;
-use crate::domain::{Choice, TargetName};
+use crate::domain::{Choice, GroupName, TargetName};
 
 use super::super::action::Action;
 use super::super::desk::Desk;
-use super::super::dialog::effect::window;
 use super::super::glyph::Glyph;
 use super::super::offer;
 use super::super::rich::Line;
 use super::super::say;
 use super::super::theme::Role;
 use super::super::world::World;
+use super::grounds;
 use super::releases::sign;
 
 /// The column where the facts of a card begin.
@@ -36,8 +37,8 @@ fn fact(label: &'static str, role: Role, text: &str, cols: u16) -> Vec<Line> {
         .collect()
 }
 
-/// The whole card, `cols` wide. Where it does not fit into so many lines, what a vote is about and
-/// whether one may vote come first.
+/// The whole card, `cols` wide, in the order of what a vote needs. Where that does not fit into so
+/// many lines, what is asked, how risky it is, and whether one may vote come first, in short.
 pub(super) fn card(
     desk: &Desk,
     world: World<'_>,
@@ -46,18 +47,45 @@ pub(super) fn card(
     rows: usize,
 ) -> Vec<Line> {
     let mut lines = what(desk, world, release, cols);
-    lines.extend(details(desk, world, release, cols));
+    lines.extend(changed(desk, world, release, cols, 4));
+    lines.extend(risk(world, release, cols, true));
+    lines.extend(weighed(desk, world, release, cols));
     lines.extend(votes(desk, world, release, cols));
     if lines.len() > rows {
         lines = what(desk, world, release, cols);
+        lines.extend(changed(desk, world, release, cols, 2));
+        lines.extend(risk(world, release, cols, false));
         lines.extend(votes(desk, world, release, cols));
-        lines.extend(details(desk, world, release, cols));
+        lines.extend(ready(desk, world, release, cols));
+        lines.extend(when(desk, world, release, cols));
+        lines.extend(impact(world, release, cols));
+        lines.extend(back(release, cols));
     }
-    lines.push(Line::new());
+    lines.extend(commits(release, cols));
     lines.extend(about(world, release, cols));
     lines.push(Line::new());
     lines.extend(way(desk, world, release, cols, 14));
     lines
+}
+
+/// What a vote weighs besides the change and its risk: who is hit, what was proven, how it goes
+/// back, and when it goes.
+pub(super) fn weighed(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
+    let mut lines = impact(world, release, cols);
+    lines.extend(ready(desk, world, release, cols));
+    lines.extend(back(release, cols));
+    lines.extend(when(desk, world, release, cols));
+    lines
+}
+
+/// Puts a label before the first of some lines, and all of them where facts stand.
+fn labelled(label: &'static str, lines: Vec<Line>) -> Vec<Line> {
+    let beside = |(n, line): (usize, Line)| {
+        let label = if n == 0 { label } else { "" };
+        let label = Line::new().gap(1).left(Role::Dim, label, FACTS);
+        label.beside(line, 1 + FACTS, 1 + FACTS)
+    };
+    lines.into_iter().enumerate().map(beside).collect()
 }
 
 /// What changes, and where.
@@ -84,6 +112,13 @@ pub(super) fn what(desk: &Desk, world: World<'_>, release: &Release, cols: u16) 
     }
     lines.push(head);
     lines.extend(fact("what", Role::Strong, &plan.title, cols));
+    if let Some(emergency) = &plan.emergency {
+        let text = format!(
+            "{}: {}; what is not closed {} after it began goes back by itself",
+            emergency.incident, emergency.reason, emergency.lasts
+        );
+        lines.extend(fact("urgent", Role::StatusBad, &text, cols));
+    }
     for change in &plan.services {
         let was = running(world, release, change.service.as_str());
         let service = world.state.charter.services.get(&change.service);
@@ -102,43 +137,162 @@ pub(super) fn what(desk: &Desk, world: World<'_>, release: &Release, cols: u16) 
     lines
 }
 
-/// What changes line by line, when, and how it goes back.
-pub(super) fn details(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
-    let plan = &release.plan;
-    let now = world.now;
+/// In what the plan was changed since it was submitted, field by field, the newest change first;
+/// at most so many fields of each.
+pub(super) fn changed(
+    desk: &Desk,
+    world: World<'_>,
+    release: &Release,
+    cols: u16,
+    most: usize,
+) -> Vec<Line> {
+    let arrow = desk.theme().glyph(Glyph::Arrow);
     let mut lines = Vec::new();
-    for (n, change) in plan.changes.iter().enumerate() {
-        let label = if n == 0 { "changes" } else { "" };
-        lines.extend(fact(label, Role::Text, change, cols));
-    }
-    match window(release) {
-        Some((opens, closes)) => {
-            let mut text = say::window(opens, closes, now, desk.zone);
-            if opens > now {
-                text.push_str(&format!(", opens in {}", opens.since(now)));
+    for change in release.changed.iter().rev() {
+        let votes: Vec<String> = change.voided.iter().map(|who| world.person(who)).collect();
+        let votes = if votes.is_empty() {
+            String::new()
+        } else {
+            format!("; void: the votes of {}", votes.join(", "))
+        };
+        let text = format!(
+            "{} by {} {}{votes}",
+            say::count(change.changes.len(), "field"),
+            world.person(&change.by),
+            say::when(change.at, world.now, desk.zone)
+        );
+        let label = if lines.is_empty() { "changed" } else { "" };
+        lines.extend(fact(label, Role::StatusPerson, &text, cols));
+        for field in change.changes.iter().take(most) {
+            let lead = Line::new()
+                .gap(1 + FACTS)
+                .text(Role::Strong, format!("{}: ", field.path));
+            let line = match (&field.from, &field.to) {
+                (Some(from), Some(to)) => lead
+                    .text(Role::Old, from.to_string())
+                    .text(Role::Dim, format!(" {arrow} "))
+                    .text(Role::New, to.to_string()),
+                (None, Some(to)) => lead
+                    .text(Role::Dim, "added ")
+                    .text(Role::New, to.to_string()),
+                (from, None) => lead
+                    .text(Role::Dim, "removed ")
+                    .text(Role::Old, from.as_deref().unwrap_or_default().to_owned()),
+            };
+            if line.width() <= usize::from(cols) {
+                lines.push(line);
+            } else {
+                // nothing of what is different may be cut off
+                let words = field.words();
+                lines.extend(Line::wrapped(Role::Text, &words, 1 + FACTS, cols));
             }
-            lines.extend(fact("when", Role::Text, &text, cols));
         }
-        None => lines.extend(fact("when", Role::Text, "at any time once approved", cols)),
-    }
-    let back = plan.rollback.note.as_deref();
-    match back {
-        Some(note) => lines.extend(fact("back", Role::Text, note, cols)),
-        None => lines.extend(fact(
-            "back",
-            Role::StatusUnknown,
-            "the plan says nothing of going back",
-            cols,
-        )),
+        if change.changes.len() > most {
+            let more = say::count(change.changes.len() - most, "more field");
+            lines.extend(fact("", Role::Dim, &format!("and {more}"), cols));
+        }
     }
     lines
 }
 
-/// Where it is written down, who asks for it, and who depends on it.
+/// How risky it is, by which rule it is asked for, and why: every factor, or their names in short.
+pub(super) fn risk(world: World<'_>, release: &Release, cols: u16, full: bool) -> Vec<Line> {
+    let Some(ruling) = &release.ruling else {
+        let text = "not known yet: policy has not been asked about this plan";
+        return fact("risk", Role::StatusUnknown, text, cols);
+    };
+    let again = match release.ruled(&world.state.charter_digest) {
+        Some(_) => "",
+        None => ", of another plan or policy: asked again",
+    };
+    let risk = &ruling.risk;
+    let head = Line::new()
+        .gap(1)
+        .left(Role::Dim, "risk", FACTS)
+        .text(grounds::risk_role(risk.level), risk.words())
+        .text(Role::StatusUnknown, again);
+    let rule = ruling.rule_words();
+    let beside = head.width() + 3 + super::super::widgets::width(&rule) <= usize::from(cols);
+    let mut lines = vec![if beside {
+        head.gap(3).text(Role::Dim, rule)
+    } else {
+        head
+    }];
+    if full {
+        lines.extend(grounds::factors(risk, 1 + FACTS, cols));
+    } else {
+        let names = grounds::factors_short(risk, cols.saturating_sub(FACTS + 2));
+        if !names.is_empty() {
+            lines.push(Line::new().gap(1 + FACTS).text(Role::Text, names));
+        }
+    }
+    lines
+}
+
+/// The checks with their state, and what it needs of others.
+fn ready(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
+    let room = cols.saturating_sub(FACTS + 2);
+    let checks = grounds::checks_short(desk, world, release, room);
+    let mut lines = if checks.is_empty() {
+        fact("ready", Role::Dim, "policy asks for no checks", cols)
+    } else {
+        labelled("ready", checks)
+    };
+    lines.extend(labelled("needs", grounds::needs(world, release, room)));
+    lines
+}
+
+/// How it goes back, and whether anybody has tried.
+fn back(release: &Release, cols: u16) -> Vec<Line> {
+    let plan = &release.plan.rollback;
+    let mut lines = match plan.note.as_deref() {
+        Some(note) => fact("back", Role::Text, note, cols),
+        None => {
+            let text = "the plan says nothing of going back";
+            fact("back", Role::StatusUnknown, text, cols)
+        }
+    };
+    let (role, text) = match plan.tested {
+        true => (Role::StatusGood, "tried with exactly these versions"),
+        false => (Role::StatusPerson, "never tried with these versions"),
+    };
+    lines.extend(fact("", role, text, cols));
+    lines
+}
+
+/// When it goes, what the calendar says to that, and with whom it collides.
+fn when(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
+    let room = cols.saturating_sub(FACTS + 2);
+    let schedule = grounds::schedule(desk, world, release, room);
+    let mut lines = labelled("when", schedule);
+    let clashes = grounds::clashes(desk, world, release, room);
+    if clashes.is_empty() {
+        lines.extend(fact(
+            "",
+            Role::Dim,
+            "no conflict with another release",
+            cols,
+        ));
+    }
+    lines.extend(labelled("conflict", clashes));
+    lines
+}
+
+/// What changes, line by line.
+pub(super) fn commits(release: &Release, cols: u16) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for change in &release.plan.changes {
+        let label = if lines.is_empty() { "changes" } else { "" };
+        lines.extend(fact(label, Role::Text, change, cols));
+    }
+    lines
+}
+
+/// Where it is written down, and who asks for it.
 pub(super) fn about(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
     let plan = &release.plan;
     let now = world.now;
-    let mut lines = impact(world, release, cols);
+    let mut lines = Vec::new();
     if let Some(runbook) = &plan.runbook {
         lines.extend(fact("runbook", Role::Text, runbook, cols));
     }
@@ -208,10 +362,11 @@ fn impact(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
         })
         .map(|(name, _)| name.as_str())
         .collect();
-    if dependents.is_empty() {
-        return Vec::new();
-    }
-    let text = format!("{} depend on it", dependents.join(", "));
+    let text = match dependents.as_slice() {
+        [] => return fact("impact", Role::Dim, "no other service depends on it", cols),
+        [one] => format!("{one} depends on it"),
+        many => format!("{} services depend on it: {}", many.len(), many.join(", ")),
+    };
     fact("impact", Role::Text, &text, cols)
 }
 
@@ -220,11 +375,15 @@ pub(super) fn votes(desk: &Desk, world: World<'_>, release: &Release, cols: u16)
     let mut lines = Vec::new();
     let hold = release.approval();
     let Some(HoldKind::Approval(terms)) = hold.map(|h| &h.kind) else {
-        return fact("votes", Role::Dim, "this release needs no approval", cols);
+        let mut lines = fact("votes", Role::Dim, "this release needs no approval", cols);
+        lines.extend(next(world, release, cols));
+        return lines;
     };
     if terms.needs.is_empty() {
         let text = "none needed: policy alone approves this release";
-        return fact("votes", Role::Dim, text, cols);
+        let mut lines = fact("votes", Role::Dim, text, cols);
+        lines.extend(next(world, release, cols));
+        return lines;
     }
     let tally = tally(release, terms, world.now);
     for (n, (group, need, have)) in tally.groups.iter().enumerate() {
@@ -286,22 +445,58 @@ pub(super) fn votes(desk: &Desk, world: World<'_>, release: &Release, cols: u16)
         );
         lines.extend(fact("expires", Role::Text, &text, cols));
     }
-    match offer::refusal(world, desk.asker(), release.id, Action::Approve) {
-        None => {
-            let voted = desk.who().and_then(|who| release.votes.get(who));
-            let text = match voted {
-                Some(vote) => format!("you may change your vote to {}", vote.choice.word()),
-                None => "you may vote".to_owned(),
-            };
-            lines.extend(fact("you", Role::StatusPerson, &text, cols));
-        }
-        Some(notice) => lines.extend(fact("you", Role::Dim, &notice.headline, cols)),
+    // who may still vote stands beside the count: said again only where it takes more than that
+    let pressed = hold.is_some_and(Hold::cleared) || tally.blocked();
+    if pressed {
+        lines.extend(next(world, release, cols));
     }
+    lines.extend(you(desk, world, release, terms, cols));
     if let Some(comment) = desk.comments.get(&release.id) {
         let text = format!("your comment: {comment}");
         lines.extend(fact("", Role::Text, &text, cols));
     }
     lines
+}
+
+/// Who has to press what next.
+pub(super) fn next(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
+    let waiting = world.waiting(release);
+    let text = press::next(world.state, release, &waiting, world.now);
+    if text.is_empty() {
+        return Vec::new();
+    }
+    fact("next", Role::StatusPerson, &text, cols)
+}
+
+/// Whether you may vote, for whom, and if not why.
+fn you(desk: &Desk, world: World<'_>, release: &Release, terms: &Terms, cols: u16) -> Vec<Line> {
+    if let Some(notice) = offer::refusal(world, desk.asker(), release.id, Action::Approve) {
+        return fact("you", Role::Dim, &notice.headline, cols);
+    }
+    let Some(who) = desk.who() else {
+        return Vec::new();
+    };
+    let groups = authority::voting(world.state, who, release, terms, world.now);
+    let groups: Vec<GroupName> = groups.into_iter().cloned().collect();
+    let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+    let names = names.join(" or ");
+    let (role, text) = match release.votes.get(who) {
+        Some(vote) => (
+            Role::Text,
+            format!(
+                "your vote for {names} is to {}; you may change it",
+                say::vote(vote.choice)
+            ),
+        ),
+        None if helps(release, terms, world.now, who, &groups) => {
+            (Role::StatusPerson, format!("you may vote for {names}"))
+        }
+        None => (
+            Role::Text,
+            format!("you may vote for {names}, whose votes are complete"),
+        ),
+    };
+    fact("you", role, &text, cols)
 }
 
 /// What was said by those who voted.
@@ -319,9 +514,13 @@ fn said(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line
         if vote.choice == Choice::Approve && vote.comment.is_empty() {
             continue;
         }
-        let mut text = format!("{} votes to {}", world.person(who), vote.choice.word());
+        let mut text = format!("{} votes to {}", world.person(who), say::vote(vote.choice));
         if !vote.comment.is_empty() {
             text.push_str(&format!(": {}", vote.comment));
+        }
+        if let Some(over) = &vote.overruled {
+            let by = world.person(&over.by);
+            text.push_str(&format!("; overruled by {by}: {}", over.why));
         }
         let at = say::when(vote.at, world.now, desk.zone);
         let room = cols.saturating_sub(FACTS + 12);

@@ -223,7 +223,7 @@ fn confirm_box(
         [one] => {
             let release = world.release(one.id).unwrap_or(one);
             let label = match offer::choice(confirm.action) {
-                Some(choice) => choice.word().to_owned(),
+                Some(choice) => say::vote(choice),
                 None => offer::label(confirm.action, release),
             };
             let title = format!(
@@ -254,10 +254,10 @@ fn confirm_box(
             fields.push(Field {
                 label: label.to_owned(),
                 draft,
-                empty: if confirm.action == Action::HandOver {
-                    "what the next shift must know"
-                } else {
-                    "optional"
+                empty: match confirm.action {
+                    Action::HandOver => "what the next shift must know",
+                    Action::RequestChanges => "what shall be changed",
+                    _ => "optional",
                 },
                 rows: if confirm.action == Action::HandOver {
                     4
@@ -301,6 +301,8 @@ fn accept_words(confirm: &Confirm) -> String {
         Action::Resume => "go on",
         Action::HandOver => "leave the note",
         Action::Cancel => "cancel it",
+        Action::RequestChanges => "ask for changes",
+        Action::TakeBack => "take it back",
         other => other.info().label,
     };
     match confirm.seen.len() {
@@ -327,7 +329,7 @@ fn many_lines(
                 let words = match offer::choice(confirm.action) {
                     Some(choice) => format!(
                         "{}, plan {}",
-                        choice.word(),
+                        say::vote(choice),
                         crate::domain::refusal::short(&seen.digest)
                     ),
                     None => offer::label(confirm.action, release),

@@ -218,6 +218,7 @@ fn all_facts(desk: &Desk, world: World<'_>, cols: u16) -> Vec<Fact> {
             matters: 6,
         });
     }
+    facts.extend(lockdown(desk, world));
     facts.push(ledger(desk, world));
     if let Some(fact) = here(world) {
         facts.push(fact);
@@ -235,6 +236,18 @@ fn all_facts(desk: &Desk, world: World<'_>, cols: u16) -> Vec<Fact> {
         facts.push(Fact::new(8, role, text));
     }
     facts
+}
+
+/// A lockdown stands on every screen as long as it is in force, whatever else is told.
+fn lockdown(desk: &Desk, world: World<'_>) -> Option<Fact> {
+    let all = &world.state.calendar.lockdowns;
+    let (id, first) = all.iter().next()?;
+    let sign = desk.theme().glyph(Glyph::Alert);
+    let text = match all.len() {
+        1 => format!("{sign} LOCKDOWN {id}: {}", first.scope.words()),
+        n => format!("{sign} {n} LOCKDOWNS"),
+    };
+    Some(Fact::new(10, Role::NoticeError, text))
 }
 
 fn ledger(desk: &Desk, world: World<'_>) -> Fact {

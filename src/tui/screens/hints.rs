@@ -49,14 +49,25 @@ fn hints(desk: &Desk, world: World<'_>) -> (Vec<Hint>, Option<String>) {
             }
         } else if screen == Screen::Approvals {
             let refused = offer::refusal(world, desk.asker(), release.id, Action::Approve);
-            for action in [
+            let voted = desk
+                .who()
+                .is_some_and(|who| release.votes.contains_key(who));
+            let back = voted.then_some(Action::TakeBack);
+            let votes = [
                 Action::Approve,
                 Action::Reject,
                 Action::Object,
-                Action::Comment,
-            ] {
+                Action::RequestChanges,
+            ];
+            for action in votes.into_iter().chain(back).chain([Action::Comment]) {
                 let label = action.info().label.to_owned();
-                found.push(hint(desk, action, label, refused.is_some()));
+                let off = match action {
+                    Action::TakeBack => {
+                        offer::refusal(world, desk.asker(), release.id, action).is_some()
+                    }
+                    _ => refused.is_some(),
+                };
+                found.push(hint(desk, action, label, off));
             }
             why = refused.map(|notice| notice.headline);
         }

@@ -14,6 +14,7 @@ use super::super::say;
 use super::super::theme::Role;
 use super::super::widgets::{Part, width};
 use super::super::world::{FRESH, World};
+use super::grounds;
 use super::releases::sign;
 use super::row::status;
 
@@ -175,6 +176,7 @@ impl Draw<'_> {
         let first = wrapped.next().map(|l| l.words()).unwrap_or_default();
         let mut lines = vec![lead.text(role, first)];
         lines.extend(wrapped.map(|l| Line::new().gap(self.words_at()).text(role, l.words())));
+        lines.extend(self.grounds(hold));
         if let HoldKind::Analysis { metrics, passes } = &hold.kind {
             for name in metrics {
                 let Some(verdict) = self.release.verdicts.get(name) else {
@@ -199,6 +201,27 @@ impl Draw<'_> {
             }
         }
         lines
+    }
+
+    /// What the hold where the release stands rests on, piece by piece.
+    fn grounds(self, hold: &Hold) -> Vec<Line> {
+        let (desk, world, release) = (self.desk, self.world, self.release);
+        let at = self.words_at();
+        let cols = self.cols.saturating_sub(at + 1);
+        let lines = match (&hold.kind, &release.calendar) {
+            (HoldKind::Readiness { .. }, _) => grounds::all_checks(desk, world, release, cols),
+            (HoldKind::Dependency { .. }, _) => grounds::needs(world, release, cols),
+            (HoldKind::Calendar | HoldKind::Moved, Some(answer)) => {
+                match answer.bars.as_slice() {
+                    // its name stands above already
+                    [one] => grounds::times(desk, world, one, 0, cols),
+                    many => grounds::bars(desk, world, &many.iter().collect::<Vec<_>>(), cols),
+                }
+            }
+            _ => Vec::new(),
+        };
+        let within = |line| Line::new().beside(line, at, at);
+        lines.into_iter().map(within).collect()
     }
 
     fn batch(self, n: usize, batch: &Batch, mark: Mark, waiting: &Waiting) -> Vec<Line> {

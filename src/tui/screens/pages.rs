@@ -3,7 +3,8 @@
 
 use crate::domain::hold::HoldState;
 use crate::domain::ladder::{Mark, Station, rungs};
-use crate::domain::release::Release;
+use crate::domain::press;
+use crate::domain::release::{Phase, Release};
 use crate::domain::wake::armed;
 use crate::domain::{Health, TargetName, waiting};
 
@@ -15,6 +16,7 @@ use super::super::rich::Line;
 use super::super::say;
 use super::super::theme::Role;
 use super::super::world::World;
+use super::grounds::{self, When};
 use super::releases::{sentence, sign};
 use super::{card, trails};
 
@@ -29,6 +31,13 @@ pub(super) fn why(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -
     let waiting = world.waiting(release);
     let mut lines = vec![heading("It stands here")];
     lines.extend(sentence(desk, world, release, &waiting, cols));
+    let press = press::next(world.state, release, &waiting, now);
+    if !press.is_empty() {
+        lines.extend(Line::wrapped(Role::StatusPerson, &press, 4, cols));
+    }
+    for line in grounds::queue(world, release) {
+        lines.extend(Line::wrapped(Role::Text, &line, 4, cols));
+    }
     let next = match waiting.due {
         Some(due) if due > now => format!(
             "the next moment at which it may go on by itself: {}, in {}",
@@ -37,20 +46,12 @@ pub(super) fn why(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -
         ),
         _ => "no clock lets it go on: somebody or something else must".to_owned(),
     };
-    lines.push(Line::new().gap(4).text(Role::Text, next));
-    if let Some((opens, closes)) = window(release) {
-        let (role, words) = window_words(opens, closes, now);
-        lines.push(
-            Line::new()
-                .gap(4)
-                .text(
-                    Role::Dim,
-                    format!("window {}: ", say::window(opens, closes, now, zone)),
-                )
-                .text(role, words),
-        );
-    }
+    lines.extend(Line::wrapped(Role::Text, &next, 4, cols));
     lines.push(Line::new());
+    if release.phase != Phase::RollingBack {
+        lines.extend(calendar(desk, world, release, cols));
+        lines.extend(asked(desk, world, release, cols));
+    }
     lines.push(heading("Every hold on its way"));
     for rung in rungs(release) {
         let Station::Hold(hold) = rung.station else {
@@ -89,6 +90,7 @@ pub(super) fn why(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -
         lines.extend(Line::wrapped(Role::Dim, &told, 15, cols));
     }
     lines.push(Line::new());
+    lines.extend(ruling(world, release, cols));
     lines.extend(triggers(release));
     lines.push(Line::new());
     lines.push(heading("What you may do"));
@@ -106,6 +108,82 @@ pub(super) fn why(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -
         lines.push(line);
     }
     lines
+}
+
+/// When it is next allowed: every rule of the calendar that bars it now, and conflicts.
+fn calendar(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
+    let now = world.now;
+    let when = When::of(world, release);
+    let room = cols.saturating_sub(3);
+    let mut lines = vec![heading("When it is allowed")];
+    if let Some((opens, closes)) = window(release) {
+        let (role, words) = window_words(opens, closes, now);
+        let span = say::window(opens, closes, now, desk.zone);
+        let line = Line::new().text(Role::Dim, format!("window {span}: "));
+        lines.push(within(line.text(role, words)));
+    }
+    lines.extend(
+        grounds::bars(desk, world, &when.others(), room)
+            .into_iter()
+            .map(within),
+    );
+    let (role, words) = if when.free && when.slot.is_some() {
+        (Role::Text, "no rule of the calendar is about it".to_owned())
+    } else {
+        grounds::slot_words(desk, world, &when)
+    };
+    lines.extend(Line::wrapped(role, &words, 2, cols));
+    lines.extend(
+        grounds::clashes(desk, world, release, room)
+            .into_iter()
+            .map(within),
+    );
+    lines.push(Line::new());
+    lines
+}
+
+/// What has to be so before it begins: its checks, and what it needs of others.
+fn asked(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
+    let room = cols.saturating_sub(3);
+    let mut lines = Vec::new();
+    for (title, all) in [
+        ("Checks", grounds::checks_short(desk, world, release, room)),
+        (
+            "What it needs of others",
+            grounds::needs(world, release, room),
+        ),
+    ] {
+        if !all.is_empty() {
+            lines.push(heading(title));
+            lines.extend(all.into_iter().map(within));
+            lines.push(Line::new());
+        }
+    }
+    lines
+}
+
+/// What policy says of it, and why.
+fn ruling(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
+    let Some(ruling) = &release.ruling else {
+        return Vec::new();
+    };
+    let counts = match release.ruled(&world.state.charter_digest) {
+        Some(_) => "",
+        None => "; it was made for another plan or policy",
+    };
+    let head = format!("{}, risk {}{counts}", ruling.asks(), ruling.risk.words());
+    let mut lines = vec![heading("The ruling")];
+    lines.extend(Line::wrapped(Role::Text, &head, 2, cols));
+    for reason in &ruling.reasons {
+        lines.extend(Line::wrapped(Role::Dim, reason, 4, cols));
+    }
+    lines.push(Line::new());
+    lines
+}
+
+/// A line among the facts of a page.
+fn within(line: Line) -> Line {
+    Line::new().beside(line, 2, 2)
 }
 
 fn triggers(release: &Release) -> Vec<Line> {
@@ -146,14 +224,16 @@ fn triggers(release: &Release) -> Vec<Line> {
 /// What changes: the whole plan in words.
 pub(super) fn changes(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
     let mut lines = card::what(desk, world, release, cols);
-    lines.extend(card::details(desk, world, release, cols));
+    lines.extend(card::changed(desk, world, release, cols, usize::MAX));
+    lines.extend(card::commits(release, cols));
+    lines.extend(card::risk(world, release, cols, true));
+    lines.extend(card::weighed(desk, world, release, cols));
+    lines.extend(card::votes(desk, world, release, cols));
     lines.extend(card::about(world, release, cols));
     lines.push(Line::new());
     lines.extend(card::way(desk, world, release, cols, usize::MAX));
     lines.push(Line::new());
     lines.extend(triggers(release));
-    lines.push(Line::new());
-    lines.extend(card::votes(desk, world, release, cols));
     lines.push(Line::new());
     lines.push(heading("Digests"));
     lines.push(fact("plan", &release.digest));
@@ -175,6 +255,12 @@ fn fact(label: &str, text: &str) -> Line {
 pub(super) fn evidence(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
     let mut lines = verdicts(release, cols);
     lines.push(Line::new());
+    let checklist = grounds::all_checks(desk, world, release, cols.saturating_sub(3));
+    if !checklist.is_empty() {
+        lines.push(heading("Checklist before it begins"));
+        lines.extend(checklist.into_iter().map(within));
+        lines.push(Line::new());
+    }
     lines.push(heading("Checks"));
     match &release.finding {
         Some(finding) => {

@@ -85,7 +85,7 @@ pub(super) fn status(release: &Release, waiting: &Waiting) -> Role {
         waiting.on,
         Whom::Voters(_) | Whom::People(_) | Whom::Groups(_) | Whom::Control
     );
-    let broken = waiting.word == "failed" || waiting.trouble && !person;
+    let broken = matches!(waiting.word, "failed" | "lockdown") || waiting.trouble && !person;
     if release.phase == Phase::RollingBack || broken {
         Role::StatusBad
     } else if person {

@@ -100,7 +100,7 @@ pub(super) fn confirmed(desk: &mut Desk, world: World<'_>, mut confirm: Box<Conf
         return Vec::new();
     }
     let words = confirm.words();
-    if confirm.action == Action::HandOver && words.trim().is_empty() {
+    if offer::text_wanted(confirm.action) && words.trim().is_empty() {
         desk.overlay = Some(Overlay::Confirm(confirm));
         return Vec::new();
     }
@@ -170,6 +170,8 @@ fn said(action: Action) -> &'static str {
             Action::Approve => "approve",
             Action::Reject => "reject",
             Action::Object => "object to",
+            Action::RequestChanges => "ask for changes of",
+            Action::TakeBack => "take back the vote on",
             _ => "abstain on",
         },
         other => other.name(),

@@ -3,6 +3,7 @@
 mod calendar;
 mod keys;
 mod pictures;
+mod ruled;
 mod seat;
 mod shop;
 mod shots;

@@ -4,7 +4,7 @@
 use holdpoint::tui::{Caps, Depth};
 
 use super::seat::{Seat, ansi};
-use super::shop;
+use super::{ruled, shop};
 
 #[test]
 fn pictures() {
@@ -32,6 +32,18 @@ fn pictures() {
         ("calendar-day", "5 + +"),
         ("calendar-services", "5 v"),
     ];
+    for (cols, rows) in [(120, 36), (80, 24)] {
+        for (name, room, keys) in ruled::rooms() {
+            let caps = Caps {
+                depth: Depth::True,
+                ..Caps::default()
+            };
+            let mut seat = Seat::with(room, "ada", (cols, rows), "dark", caps);
+            seat.keys(keys);
+            let path = format!("{dir}/{name}-{cols}x{rows}-dark.ansi");
+            std::fs::write(path, ansi(&seat.buffer().0)).unwrap();
+        }
+    }
     for (cols, rows) in [(160, 48), (120, 36), (80, 24), (60, 20)] {
         for theme in ["dark", "light", "mono", "ascii"] {
             for (name, keys) in scripts {

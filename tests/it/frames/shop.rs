@@ -108,7 +108,7 @@ fn target(name: &str, environment: &str, count: u64) -> Target {
     }
 }
 
-fn charter() -> Charter {
+pub fn charter() -> Charter {
     let person = |groups: &[&str], sample| Person {
         full_name: "".into(),
         groups: groups.iter().map(|g| (*g).into()).collect(),
