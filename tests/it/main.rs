@@ -37,6 +37,7 @@ mod policy;
 mod quorum;
 mod readme;
 mod room;
+mod rules;
 mod server;
 mod sessions;
 mod shop;
