@@ -19,7 +19,8 @@ pub struct Closed {
 }
 
 impl Closed {
-    /// Reads the ledger of a room; `None` when it has none yet.
+    /// Reads the ledger of a room; `None` when nothing has been written yet: without an engine that
+    /// has adopted the room's files once, nobody knows its services and people.
     ///
     /// # Errors
     /// When there is one that cannot be read.
@@ -30,6 +31,9 @@ impl Closed {
         }
         let reader = Reader::open(&file).await.map_err(|e| explain::ledger(&e))?;
         let (state, _) = replay(&reader).await?;
+        if state.seq == 0 {
+            return Ok(None);
+        }
         Ok(Some(Closed {
             room: room.display().to_string(),
             reader,

@@ -316,7 +316,13 @@ pub async fn done<R: Keeper>(
             .await?;
         out.tell(calendar::greeting(&state, id)).await?;
     } else {
-        out.say(format!("{id} {did}{now_what}\n")).await?;
+        // one vote is not the quorum, and who takes back their own release does not cancel it
+        let told = match (did, state.closed.get(&id)) {
+            ("approved", _) => "has your approval",
+            ("cancelled", Some(summary)) => summary.ending.words(),
+            _ => did,
+        };
+        out.say(format!("{id} {told}{now_what}\n")).await?;
     }
     if !next.is_empty() {
         out.tell(format!("next: {next}\n")).await?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::approval::{Terms, helps, tally};
 use super::authority;
+use super::calendar::{Evaluator, Rule};
 use super::charter::Right;
 use super::hold::{Hold, HoldKind};
 use super::ids::{GroupName, PersonName, Timestamp};
@@ -28,6 +29,7 @@ pub fn next(state: &State, release: &Release, waiting: &Waiting, now: Timestamp)
     match &hold.kind {
         HoldKind::Approval(terms) => votes(state, release, terms, now),
         HoldKind::Manual { .. } => manual(state, release, hold, now),
+        _ if waiting.word == "lockdown" => lift(state, release, now),
         _ if waiting.on != Whom::Control => String::new(),
         _ if release.phase == Phase::Observing => {
             let who = control(state, release, now);
@@ -95,6 +97,25 @@ fn manual(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Stri
         _ => "",
     };
     format!("{approved}{who}{second} starts it")
+}
+
+/// Who may lift the lockdown that holds it: not who ordered it.
+fn lift(state: &State, release: &Release, now: Timestamp) -> String {
+    let answer = Evaluator::of(state, release, now).answer(now);
+    let Some(bar) = answer.bars.iter().find(|bar| bar.rule == Rule::Lockdown) else {
+        return String::new();
+    };
+    let may = |who: &&PersonName| {
+        let id = Some(release.id);
+        who.as_str() != &*bar.owner
+            && authority::may(state, who, Right::Lockdown, &release.plan, id, now)
+    };
+    let people: Vec<&PersonName> = state.charter.people.keys().filter(may).collect();
+    format!(
+        "{} lifts {} (calendar lift)",
+        names(&people, "or"),
+        bar.name
+    )
 }
 
 /// Whoever may control it.

@@ -45,6 +45,7 @@ impl Board {
         tracing::warn!(
             code = notice.code,
             place = notice.place,
+            detail = notice.detail,
             "{}",
             notice.headline
         );

@@ -120,3 +120,17 @@ fn serving_says_what_checking_says() {
     child.wait().unwrap();
     assert_eq!(said, checked.err);
 }
+
+/// An engine that is only just starting has not said yet which services there are.
+#[test]
+fn a_ledger_without_an_entry_knows_no_plan_to_be_wrong() {
+    let room = tempfile::tempdir().unwrap();
+    let shop = Shop::new(room.path());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let file = room.path().join("ledger.db");
+    drop(runtime.block_on(holdpoint::ledger::Ledger::open(&file)));
+    let plan = shop.plan("web", 1, "");
+    let rehearsal = ["release", "submit", plan.to_str().unwrap(), "--dry-run"];
+    let said = shop.cli(&rehearsal);
+    assert_eq!(said.code, Some(3), "{said:?}");
+}

@@ -38,6 +38,7 @@ mod prometheus;
 mod quorum;
 mod readme;
 mod room;
+mod rules;
 mod server;
 mod sessions;
 mod shop;

@@ -153,7 +153,8 @@ pub async fn when<R: Keeper>(word: &str, errand: &Errand<'_, R>) -> Went {
     let state = errand.room.state().borrow().clone();
     let (now, out) = (now(), errand.out);
     let release = open(&state, word)?;
-    let next = Evaluator::of(&state, release, now).next(now);
+    let rules = Evaluator::of(&state, release, now);
+    let next = rules.next(now);
     if out.look.json {
         let view = WhenView {
             schema: "holdpoint.when/1",
@@ -163,7 +164,14 @@ pub async fn when<R: Keeper>(word: &str, errand: &Errand<'_, R>) -> Went {
         out.object(&view).await?;
     } else {
         let zone = zone_of(&state, Some(&release.id));
-        out.say(next_words(next, now, zone)).await?;
+        let mut text = next_words(next, now, zone);
+        if next.is_none() {
+            // without an end in sight, what counts is who can end it
+            for bar in &rules.answer(now).bars {
+                let _ = writeln!(text, "{}", bar_line(bar, now, zone));
+            }
+        }
+        out.say(text).await?;
     }
     Ok(Exit::Done)
 }
