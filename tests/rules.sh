@@ -169,7 +169,7 @@ lockdown() {
     plan jobs 2
     expect 0 'R-7' -- release submit jobs-2.yaml --as dev
     approve R-7
-    expect 0 'LOCKDOWN L-1' 'next: bo lifts L-1' -- release start R-7 --as bo
+    expect 0 'LOCKDOWN L-1' 'next: bo or eva lifts L-1' -- release start R-7 --as bo
     seen 'lockdown' -- release why R-7
     expect 0 -- release rollback R-6 --why 'is it ours?' --as bo
     expect 0 -- release wait R-6 --until rolled-back --timeout "$PATIENCE"
