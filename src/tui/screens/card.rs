@@ -3,6 +3,7 @@
 
 use crate::domain::approval::{Terms, helps, tally};
 use crate::domain::authority;
+use crate::domain::diff::Change;
 use crate::domain::hold::{Hold, HoldKind};
 use crate::domain::ladder::{Station, rungs};
 use crate::domain::plan::Kind;
@@ -138,7 +139,7 @@ pub(super) fn what(desk: &Desk, world: World<'_>, release: &Release, cols: u16) 
 }
 
 /// In what the plan was changed since it was submitted, field by field, the newest change first;
-/// at most so many fields of each.
+/// at most so many fields of each, a line for each field, or all of every field.
 pub(super) fn changed(
     desk: &Desk,
     world: World<'_>,
@@ -163,7 +164,12 @@ pub(super) fn changed(
         );
         let label = if lines.is_empty() { "changed" } else { "" };
         lines.extend(fact(label, Role::StatusPerson, &text, cols));
-        for field in change.changes.iter().take(most) {
+        let mut fields: Vec<&Change> = change.changes.iter().collect();
+        if most < fields.len() {
+            // of many those that are read at a glance
+            fields.sort_by_key(|field| field.words().len());
+        }
+        for field in fields.into_iter().take(most) {
             let lead = Line::new()
                 .gap(1 + FACTS)
                 .text(Role::Strong, format!("{}: ", field.path));
@@ -179,10 +185,10 @@ pub(super) fn changed(
                     .text(Role::Dim, "removed ")
                     .text(Role::Old, from.as_deref().unwrap_or_default().to_owned()),
             };
-            if line.width() <= usize::from(cols) {
+            if most < usize::MAX || line.width() <= usize::from(cols) {
                 lines.push(line);
             } else {
-                // nothing of what is different may be cut off
+                // where all is read, nothing of what is different may be cut off
                 let words = field.words();
                 lines.extend(Line::wrapped(Role::Text, &words, 1 + FACTS, cols));
             }
