@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::located::{Doc, Format, segment};
 use super::mistakes::{Mistakes, Source, short};
 use super::plan::PlanFile;
+use crate::domain::calendar::{Answer, Book, Evaluator, Subject};
 use crate::domain::charter::Charter;
 use crate::domain::plan::{Kind, LocalTime, Plan};
 use crate::domain::risk::{RiskLevel, SchemaChange};
@@ -38,6 +39,8 @@ pub struct Case {
     /// The moment it is about.
     pub at: Timestamp,
     facts: Facts,
+    /// What the room's calendar says at that moment, where nobody is exempt.
+    calendar: Answer,
     plan: Arc<str>,
     expected: Expected,
     place: usize,
@@ -84,6 +87,7 @@ struct ExpectEntry {
     level: Option<RiskLevel>,
     score: Option<u32>,
     by_policy: Option<bool>,
+    allowed: Option<bool>,
 }
 
 impl CaseFile {
@@ -141,6 +145,7 @@ impl CaseFile {
             let mut notice = short(notice).next("change the policy, or what is expected of it");
             notice.detail = match failure.key {
                 "level" | "score" => risk(),
+                "allowed" => String::new(),
                 _ => {
                     let reasons: Vec<&str> = ruling.reasons.iter().map(|r| &**r).collect();
                     reasons.join("; ")
@@ -157,7 +162,7 @@ impl Case {
     pub fn run(&self, charter: &Charter) -> (Ruling, Vec<Failure>) {
         let policy = canonical::digest(charter).into();
         let ruling = rule(charter, &self.facts, self.plan.clone(), policy);
-        let failures = judge(&ruling, &self.expected);
+        let failures = judge(&ruling, &self.calendar, &self.expected);
         (ruling, failures)
     }
 }
@@ -220,7 +225,20 @@ impl Reader<'_> {
         let zone = zone.zone.parse().unwrap_or(chrono_tz::UTC);
         let moment = entry.at.in_zone(zone, false);
         let mut facts = Facts::new(&change, self.charter, moment);
-        facts.freeze_in = entry.freeze_in;
+        let book = Book::default();
+        let own = entry.environment.is_none() && entry.services.is_none() && entry.kind.is_none();
+        let subject = match plan.as_ref().filter(|_| own) {
+            Some(plan) => Subject::plan(plan, self.charter),
+            None => {
+                let services = change.services.iter();
+                Subject::services(&change.environment, change.kind, services, self.charter)
+            }
+        };
+        let rules = Evaluator::new(&self.charter.calendar, &book, subject, moment);
+        let calendar = rules.answer(moment);
+        let freeze = rules.next_freeze(facts.moves_at);
+        let freeze = freeze.map(|begins| begins.since(facts.moves_at));
+        facts.freeze_in = entry.freeze_in.or(freeze);
         facts.history = entry.history.as_ref().map(|history| History {
             service: None,
             of: history.of,
@@ -231,12 +249,14 @@ impl Reader<'_> {
             at: moment,
             plan: plan.map_or_else(|| Arc::from(""), |plan| canonical::digest(&plan).into()),
             facts,
+            calendar,
             expected: Expected {
                 rule: entry.expect.rule.clone(),
                 groups: entry.expect.groups.clone(),
                 level: entry.expect.level,
                 score: entry.expect.score,
                 by_policy: entry.expect.by_policy,
+                allowed: entry.expect.allowed,
             },
             place: n,
         })
@@ -337,13 +357,14 @@ impl Reader<'_> {
             && expect.groups.is_none()
             && expect.level.is_none()
             && expect.score.is_none()
-            && expect.by_policy.is_none();
+            && expect.by_policy.is_none()
+            && expect.allowed.is_none();
         if nothing {
             self.add(
                 &at(""),
                 "nothing-expected",
                 "a case that expects nothing proves nothing",
-                "write rule, groups, level, score or by_policy",
+                "write rule, groups, level, score, by_policy or allowed",
             );
         }
         let charter = self.charter;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::GroupName;
+use crate::domain::calendar::Answer;
 use crate::domain::risk::RiskLevel;
 use crate::domain::ruling::Ruling;
 
@@ -19,6 +20,8 @@ pub struct Expected {
     pub score: Option<u32>,
     /// Whether policy alone approves.
     pub by_policy: Option<bool>,
+    /// Whether the calendar lets it move at the moment of the case.
+    pub allowed: Option<bool>,
 }
 
 /// Something that policy says otherwise than was expected.
@@ -30,8 +33,8 @@ pub struct Failure {
     pub words: String,
 }
 
-/// Compares what policy says with what was expected.
-pub fn judge(ruling: &Ruling, expected: &Expected) -> Vec<Failure> {
+/// Compares what policy and the calendar say with what was expected.
+pub fn judge(ruling: &Ruling, calendar: &Answer, expected: &Expected) -> Vec<Failure> {
     let mut failures = Vec::new();
     let mut compare = |key, wanted: Option<String>, said: String| {
         if let Some(wanted) = wanted.filter(|wanted| *wanted != said) {
@@ -65,6 +68,21 @@ pub fn judge(ruling: &Ruling, expected: &Expected) -> Vec<Failure> {
         expected.by_policy.map(alone),
         alone(ruling.by_policy),
     );
+    let free = calendar.bars.is_empty();
+    if expected.allowed.is_some_and(|allowed| allowed != free) {
+        let words = match free {
+            true => "expected the calendar to bar it, it allows it".to_owned(),
+            false => {
+                let bars: Vec<String> = calendar.bars.iter().map(|bar| bar.words()).collect();
+                format!(
+                    "expected to be allowed, the calendar says: {}",
+                    bars.join("; ")
+                )
+            }
+        };
+        let key = "allowed";
+        failures.push(Failure { key, words });
+    }
     failures
 }
 

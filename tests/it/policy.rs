@@ -360,3 +360,41 @@ fn a_draft_of_the_same_state_rules_the_same() {
     assert_eq!(replayed.state, *room.state());
     assert_eq!(replayed.state.live[&id].ruling, Some(ruled));
 }
+
+#[test]
+fn a_freeze_is_tried_before_the_night_it_matters() {
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["room.toml", "people.toml", "catalog.toml", "policy.toml"] {
+        std::fs::copy(fixtures().join("room").join(file), dir.path().join(file)).unwrap();
+    }
+    let freeze = "[[freeze]]\nname = \"year-end\"\nowner = \"operations\"\nproduction = true\n\
+                  zone = \"Europe/Berlin\"\nstarts = \"2026-12-18T00:00\"\nends = \"2027-01-05T06:00\"\n";
+    std::fs::write(dir.path().join("calendar.toml"), freeze).unwrap();
+    let case = |name: &str, at: &str, kind: &str, allowed: bool| {
+        format!(
+            "[[case]]\nname = \"{name}\"\nat = \"{at}\"\nenvironment = \"prod-eu\"\nkind = \"{kind}\"\n\
+             services = [\"payments\"]\nexpect = {{ allowed = {allowed} }}\n"
+        )
+    };
+    let run = |cases: &[String]| {
+        let file = dir.path().join("cases.toml");
+        std::fs::write(&file, cases.concat()).unwrap();
+        let file = file.display().to_string();
+        holdpoint(dir.path(), &["policy", "test", &file])
+    };
+    let before = case("the evening before", "2026-12-17T23:59", "normal", true);
+    let during = case("Christmas", "2026-12-24T20:00", "normal", false);
+    let after = case("the first morning", "2027-01-05T06:00", "normal", true);
+    let said = run(&[before.clone(), during, after]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let said = run(&[
+        before,
+        case("hoped for", "2026-12-24T20:00", "normal", true),
+    ]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let words = said.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains("expected to be allowed, the calendar says: freeze year-end of operations"),
+        "{words}"
+    );
+}

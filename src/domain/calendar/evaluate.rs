@@ -158,6 +158,29 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// Services on their way to an environment, without a plan.
+    pub fn services(
+        environment: &'a EnvName,
+        kind: Kind,
+        services: impl Iterator<Item = &'a ServiceName>,
+        charter: &'a Charter,
+    ) -> Subject<'a> {
+        let services = services.map(|name| {
+            let team = charter.services.get(name);
+            (name, team.map_or("", |s| &*s.owner))
+        });
+        Subject {
+            release: None,
+            environment,
+            kind,
+            services: services.collect(),
+            own: None,
+            own_end: Running::default(),
+            at_end: None,
+            began: None,
+        }
+    }
+
     /// A release.
     pub fn release(release: &'a Release, charter: &'a Charter) -> Subject<'a> {
         Subject {

@@ -177,7 +177,12 @@ fn rows(desk: &Desk, world: World<'_>, ids: &[ReleaseId], area: Rect, buffer: &m
         if on_it {
             fill(buffer, line, theme, Role::RowCursor);
         }
-        let mut pen = Pen::new(buffer, theme, line);
+        // a column of air at the right, which the cursor's ground fills
+        let text = Rect {
+            width: line.width.saturating_sub(1),
+            ..line
+        };
+        let mut pen = Pen::new(buffer, theme, text);
         if on_it {
             pen.glyph(Role::Strong, Glyph::Cursor);
         } else {
