@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use holdpoint::domain::approval::{Ask as Approval, Exclusion};
 use holdpoint::domain::authority::{Ask as Authority, Gift, GrantId, Scope};
-use holdpoint::domain::charter::{ApprovalRule, Group, Person, Right};
+use holdpoint::domain::calendar::{self, Calendar, ExemptionId, LockdownId, Wish};
+use holdpoint::domain::charter::{ApprovalRule, Environment, Group, Person, Right};
 use holdpoint::domain::pir::Ask as Pir;
 use holdpoint::domain::readiness::{Ask as Readiness, Evidence};
 use holdpoint::domain::{
@@ -18,7 +19,7 @@ use holdpoint::domain::{
 };
 use serde_json::json;
 
-use crate::room::{Room, charter, plan};
+use crate::room::{Room, START, charter, plan};
 
 /// A role, who plays it, and in which groups.
 const ROLES: [(&str, &str, &[&str]); 10] = [
@@ -130,7 +131,50 @@ fn asks(release: ReleaseId, changed: &Arc<Plan>, fresh: &Arc<Plan>) -> Vec<(&'st
                 findings: "a lock was missing".into(),
             }),
         ),
+        (
+            "calendar exempt",
+            Ask::Calendar(calendar::Ask::Request(wish())),
+        ),
+        (
+            "calendar approve",
+            Ask::Calendar(calendar::Ask::Approve(ExemptionId(1))),
+        ),
+        (
+            "calendar revoke",
+            Ask::Calendar(calendar::Ask::Revoke(ExemptionId(1), "over".into())),
+        ),
+        ("calendar lockdown", Ask::Calendar(lockdown())),
+        (
+            "calendar lift",
+            Ask::Calendar(calendar::Ask::Lift(LockdownId(1), "over".into())),
+        ),
     ]
+}
+
+/// The calendar's commands are about staging, so that they change nothing for the release.
+fn staging() -> calendar::Scope {
+    calendar::Scope {
+        environments: ["staging".into()].into(),
+        ..calendar::Scope::default()
+    }
+}
+
+fn wish() -> Wish {
+    Wish {
+        rule: "year-end".into(),
+        scope: staging(),
+        release: None,
+        reason: "payroll".into(),
+        ticket: "OPS-7".into(),
+        until: START.plus(Span::mins(24 * 60)),
+    }
+}
+
+fn lockdown() -> calendar::Ask {
+    calendar::Ask::LockDown {
+        scope: staging(),
+        reason: "suspected break-in".into(),
+    }
 }
 
 /// A room in which every role is played, and a plan with its author and its pipeline's starter.
@@ -150,10 +194,30 @@ fn staged(more: serde_json::Value) -> (Room, ReleaseId) {
         .people
         .insert("olga".into(), person(&["operations"]));
     let duty = Group {
-        may: [Right::Overrule, Right::Grant, Right::Waive].into(),
+        may: [
+            Right::Overrule,
+            Right::Grant,
+            Right::Waive,
+            Right::Exempt,
+            Right::Lockdown,
+        ]
+        .into(),
         environments: Default::default(),
     };
     charter.groups.insert("duty".into(), duty);
+    charter.people.insert("otto".into(), person(&["duty"]));
+    let production = charter.environments.values().next().unwrap();
+    let elsewhere = Environment {
+        production: false,
+        ..production.clone()
+    };
+    charter.environments.insert("staging".into(), elsewhere);
+    let freeze = json!({"freezes": [{
+        "name": "year-end", "owner": "finance", "reason": "", "scope": {"environments": ["staging"]},
+        "when": {"zone": "UTC", "starts": "2026-11-20T00:00", "lasts": "40d"},
+        "running": "finish-batch",
+    }]});
+    charter.calendar = serde_json::from_value::<Calendar>(freeze).unwrap();
     let rule: &mut ApprovalRule = &mut charter.approvals[0];
     rule.excludes = [Exclusion::Authors, Exclusion::Starter].into();
     let mut room = Room::new();
@@ -167,6 +231,9 @@ fn staged(more: serde_json::Value) -> (Room, ReleaseId) {
         why: "bo is ill".into(),
     });
     room.person("dana", grant).unwrap();
+    for ask in [calendar::Ask::Request(wish()), lockdown()] {
+        room.person("otto", Ask::Calendar(ask)).unwrap();
+    }
     (room, id)
 }
 
@@ -312,10 +379,12 @@ Who may do what, in which state: `decide` says so, and this file is compared wit
   security    in the group security, which has no rights and one vote
   operator    in operations, which may submit and control, and has one vote
   developer   may submit
-  duty        may overrule and grant
+  duty        may overrule, grant, waive, exempt and lock down
   borrower    in no group; has the right control on this release for a while (G-1)
   guest       in no group
   stranger    somebody the room does not know
+
+The calendar's commands are about staging: exemption X-1 and lockdown L-1 are those of otto (duty).
 
 A line has who may, then who may not under the code of the refusal.
 ";
