@@ -131,6 +131,12 @@ fn asks(release: ReleaseId, changed: &Arc<Plan>, fresh: &Arc<Plan>) -> Vec<(&'st
                 findings: "a lock was missing".into(),
             }),
         ),
+    ]
+}
+
+/// The same of the calendar.
+fn calendar_asks() -> Vec<(&'static str, Ask)> {
+    vec![
         (
             "calendar exempt",
             Ask::Calendar(calendar::Ask::Request(wish())),
@@ -397,7 +403,10 @@ fn table() -> String {
             json!({"tickets": ["OPS-1"], "name": "payments-4.12"}),
         ));
         let fresh = Arc::new(written(json!({"name": "another"})));
-        for (word, ask) in asks(id, &changed, &fresh) {
+        for (word, ask) in asks(id, &changed, &fresh)
+            .into_iter()
+            .chain(calendar_asks())
+        {
             let mut by_answer: BTreeMap<(bool, &str), Vec<&str>> = BTreeMap::new();
             for (role, name, _) in ROLES {
                 let command = Command {
