@@ -93,6 +93,7 @@ pub fn charter() -> Charter {
                 environment: "prod-eu".into(),
                 platform: "command".into(),
                 instances: (1..=6).map(|n| format!("i-{n}").into()).collect(),
+                by_share: false,
                 parallel: 2,
                 retries: 0,
                 backoff: Span::secs(5),
@@ -238,6 +239,7 @@ impl Room {
                 instance: instance.clone(),
                 health: *health,
                 artifact: Some(artifact.clone()),
+                arriving: None,
                 detail: "".into(),
             });
         }
