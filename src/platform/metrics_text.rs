@@ -8,6 +8,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::selector::Selector;
 
 /// What is wrong with a scrape, and where.
@@ -21,7 +23,7 @@ pub struct TextError {
 }
 
 /// What names a series: its name and its labels in order.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SeriesId {
     /// The name.
     pub name: String,

@@ -189,19 +189,17 @@ tier = {}
 
 [service.{service}.metric.errors]
 ratio = {{ bad = 'http_requests_total{{code=~"5.."}}', total = "http_requests_total" }}
-fail_above = "5%"
+fail_above = "25%"
 min_count = 60
 
 [service.{service}.metric.p99]
 quantile = {{ histogram = "http_request_duration_seconds", at = "p99" }}
-fail_above = "900ms"
-fail_ratio = 2.5
+fail_above = "2s"
 min_count = 60
 
 [service.{service}.metric.memory]
 gauge = "process_resident_memory_bytes"
-fail_ratio = 4.0
-min_count = 1
+tolerance = "50%"
 "#,
             n % 3
         );

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Draft;
+use super::judged::{bars, lacks_proof};
 use crate::domain::approval::tally;
 use crate::domain::event::What;
 use crate::domain::hold::{Hold, HoldKind, HoldState};
@@ -267,11 +268,13 @@ impl Draft {
             }
             HoldKind::Bake { .. } if waived.is_some() => waived.filter(|_| calm()),
             HoldKind::Bake { span } => {
-                (hold.due()? <= now && calm()).then(|| format!("{span} without a trigger"))
+                let free = hold.due()? <= now && calm() && !bars(release);
+                (free && !lacks_proof(release, hold)).then(|| format!("{span} without a trigger"))
             }
             HoldKind::Observe { span, handover } => {
                 let noted = !handover || release.handover.is_some();
-                (hold.due()? <= now && calm() && noted).then(|| format!("{span} without a trigger"))
+                (hold.due()? <= now && calm() && noted && !bars(release))
+                    .then(|| format!("{span} without a trigger"))
             }
         }
     }

@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 use super::past::Kept;
 use crate::domain::canonical;
 use crate::domain::charter::{Metric, Reading};
-use crate::domain::live::{CHART_POINTS, Chart, Point, Unit};
+use crate::domain::live::{CHART_POINTS, Chart, Judged, Point, Unit};
 use crate::domain::{Call, MetricName, MetricVerdict, ServiceName, Timestamp};
+use crate::judge::threshold::Judged as Thresholded;
 use crate::judge::threshold::{allowed, millionths};
-use crate::judge::{Judged, Sample, judge};
+use crate::judge::{Sample, judge};
 
 /// Over how many looks counts are added up before they are compared.
 pub(super) const WINDOW: usize = 6;
@@ -68,7 +69,7 @@ impl Gathered {
     ) -> Kept {
         let new = add(&mut self.canary, brought.0.clone());
         let old = add(&mut self.baseline, brought.1.clone());
-        let Judged {
+        let Thresholded {
             call,
             canary,
             baseline,
@@ -89,6 +90,7 @@ impl Gathered {
                 streak: self.streak,
                 words: words.into(),
                 inputs: canonical::digest(&(&new, &old)).into(),
+                shadow: false,
             },
             point: (canary, baseline),
             brought: Some(brought),
@@ -138,6 +140,7 @@ impl Gathered {
             words: verdict.words.clone(),
             allowed: allowed(&self.metric).into(),
             limit: self.metric.fail_above.map(millionths),
+            judged: Judged::default(),
         }
     }
 }
@@ -175,77 +178,4 @@ fn add(window: &mut VecDeque<Sample>, sample: Sample) -> Sample {
         }
     }
     sum
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn metric() -> Metric {
-        Metric {
-            reading: Reading::Ratio {
-                bad: "bad".into(),
-                total: "total".into(),
-            },
-            source: None,
-            fail_above: Some(50_000),
-            fail_ratio: None,
-            min_count: 10,
-        }
-    }
-
-    fn look(gathered: &mut Gathered, at: i64, total: u64) -> Kept {
-        let brought = (
-            Sample::Ratio { bad: 0, total },
-            Sample::Ratio { bad: 0, total },
-        );
-        gathered.take(&"web".into(), "errors".into(), brought, Timestamp(at))
-    }
-
-    #[test]
-    fn who_remembers_goes_on_as_if_never_gone() {
-        let mut whole = Gathered::new(metric());
-        let kept: Vec<Kept> = (0..10).map(|n| look(&mut whole, n, 3 + n as u64)).collect();
-        let mut again = Gathered::new(metric());
-        for (at, kept) in kept.iter().enumerate() {
-            again.remember(Timestamp(at as i64), kept, true);
-        }
-        let (one, other) = (look(&mut whole, 10, 5), look(&mut again, 10, 5));
-        assert_eq!(one, other);
-        assert_eq!(one.verdict.streak, 9, "{one:?}");
-        let charts = [&whole, &again].map(|g| g.chart(&one.verdict).points);
-        assert_eq!(charts[0], charts[1]);
-    }
-
-    #[test]
-    fn looking_again_at_the_same_is_no_look() {
-        let mut gathered = Gathered::new(metric());
-        assert_eq!(gathered.again(), None);
-        let first = look(&mut gathered, 0, 100);
-        for _ in 0..10 {
-            let again = gathered.again().unwrap();
-            assert_eq!(again.verdict, first.verdict);
-            assert_eq!(again.point, first.point);
-        }
-        let mut other = Gathered::new(metric());
-        other.remember(Timestamp(0), &first, true);
-        other.remember(Timestamp(1), &gathered.again().unwrap(), true);
-        let next = look(&mut gathered, 2, 7);
-        assert_eq!(next.verdict.streak, 2);
-        assert_eq!(look(&mut other, 2, 7), next, "kept looks say the same");
-        gathered.forget();
-        assert_eq!(gathered.again(), None);
-    }
-
-    #[test]
-    fn what_is_too_old_is_only_drawn() {
-        let mut before = Gathered::new(metric());
-        let kept = look(&mut before, 0, 1000);
-        let mut after = Gathered::new(metric());
-        after.remember(Timestamp(0), &kept, false);
-        let now = look(&mut after, 1, 2);
-        assert_eq!(now.verdict.call, Call::Undecided, "{now:?}");
-        assert_eq!(now.verdict.streak, 1);
-        assert_eq!(after.chart(&now.verdict).points.len(), 2);
-    }
 }

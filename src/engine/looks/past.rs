@@ -266,6 +266,7 @@ mod tests {
                     streak: 2,
                     words: words.into(),
                     inputs: "".into(),
+                    shadow: false,
                 },
                 point: (Some(0.1), None),
                 brought: Some(brought),

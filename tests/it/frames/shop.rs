@@ -7,7 +7,7 @@ use holdpoint::domain::charter::{
     ApprovalRule, Charter, Confirm, Environment, Group, Metric, Person, Reading, Right, Service,
     Target,
 };
-use holdpoint::domain::live::{Chart, LedgerLive, Live, Point, TargetLive, Unit};
+use holdpoint::domain::live::{Chart, Judged, LedgerLive, Live, Point, TargetLive, Unit};
 use holdpoint::domain::{
     Artifact, Ask, Call, Choice, Control, Health, MetricVerdict, Plan, ReleaseId, Sight, Span, Verb,
 };
@@ -29,12 +29,18 @@ const SERVICES: [(&str, &str, u64); 9] = [
 ];
 
 fn service(name: &str) -> Service {
-    let metric = |reading, fail_above, fail_ratio| Metric {
+    let metric = |reading, fail_above| Metric {
         reading,
         source: None,
         fail_above,
-        fail_ratio,
         min_count: 50,
+        tolerance: None,
+        weight: 1_000_000,
+        action: None,
+        critical: None,
+        required: None,
+        horizon: None,
+        shadow: false,
     };
     Service {
         owner: format!("team {name}").into(),
@@ -53,7 +59,6 @@ fn service(name: &str) -> Service {
                         total: "http_requests_total".into(),
                     },
                     Some(50_000),
-                    None,
                 ),
             ),
             (
@@ -64,7 +69,6 @@ fn service(name: &str) -> Service {
                         at: 990_000,
                     },
                     None,
-                    Some(2_500_000),
                 ),
             ),
             (
@@ -74,11 +78,11 @@ fn service(name: &str) -> Service {
                         series: "process_resident_memory_bytes".into(),
                     },
                     None,
-                    Some(4_000_000),
                 ),
             ),
         ]
         .into(),
+        shadow: false,
     }
 }
 
@@ -281,6 +285,7 @@ pub fn looked(room: &mut Room, id: ReleaseId, call: Call, words: &str) {
         streak: 3,
         words: words.into(),
         inputs: format!("sha256:{}", "c".repeat(64)).into(),
+        shadow: false,
     };
     let verdicts = vec![
         verdict("errors", Call::Pass, "new 0.31 %, old 0.33 %"),
@@ -290,6 +295,7 @@ pub fn looked(room: &mut Room, id: ReleaseId, call: Call, words: &str) {
         release: id,
         batch,
         verdicts,
+        judgements: Vec::new(),
     });
 }
 
@@ -526,6 +532,7 @@ fn charts(room: &Room, bad: bool) -> Vec<Chart> {
             words: "new 0.31 %, old 0.33 %".into(),
             allowed: "up to 5.00 %".into(),
             limit: Some(0.05),
+            judged: Judged::default(),
         },
         Chart {
             metric: "memory".into(),
@@ -537,6 +544,7 @@ fn charts(room: &Room, bad: bool) -> Vec<Chart> {
             words: "the new version gave nothing: connection refused".into(),
             allowed: "up to 4x".into(),
             limit: None,
+            judged: Judged::default(),
         },
         Chart {
             metric: "p99".into(),
@@ -552,6 +560,7 @@ fn charts(room: &Room, bad: bool) -> Vec<Chart> {
             },
             allowed: "up to 2.0x".into(),
             limit: None,
+            judged: Judged::default(),
         },
     ]
 }
