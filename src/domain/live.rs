@@ -8,6 +8,7 @@ use super::ids::{InstanceName, MetricName, PersonName, ReleaseId, Span, TargetNa
 use super::metric::Action;
 use super::notice::Notice;
 use super::verdict::Call;
+use super::verdict::{Call, Judgement};
 use super::workload::Workload;
 
 /// What the engine sees right now, for screens.
