@@ -7,7 +7,6 @@ use super::effect::Sight;
 use super::ids::{InstanceName, MetricName, PersonName, ReleaseId, Span, TargetName, Timestamp};
 use super::metric::Action;
 use super::notice::Notice;
-use super::verdict::Call;
 use super::verdict::{Call, Judgement};
 use super::workload::Workload;
 
