@@ -203,7 +203,9 @@ impl Known {
     fn process_is_new(&self, reading: &Reading<'_>) -> bool {
         match (self.born, reading.born) {
             // some compute it from the clock, so it may creep; only what lies after the last look is new
-            (Some(Moment(before)), Some(now)) => now.raw != before && now.at > self.seen - CLOCK_ERROR,
+            (Some(Moment(before)), Some(now)) => {
+                now.raw != before && now.at > self.seen - CLOCK_ERROR
+            }
             _ => false,
         }
     }

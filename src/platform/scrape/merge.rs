@@ -32,31 +32,32 @@ pub(super) fn look(
 ) -> MetricLook {
     let mut dropped = Vec::new();
     let mut taken = HashSet::new();
-    let [(canary, canary_each), (baseline, baseline_each)] = sides(request).map(|(arm, endpoints)| {
-        let mut parts = Vec::new();
-        for Endpoint { instance, .. } in endpoints {
-            let part = if !taken.insert(instance.clone()) {
-                Part::Dropped("it is listed twice".to_string())
-            } else {
-                match seen.get(instance) {
-                    Some(Ok(scraped)) => {
-                        let one = One {
-                            query,
-                            instance,
-                            arm,
-                            since: request.since.map(|at| at.0 as f64 / 1000.0),
-                            scraped,
-                        };
-                        one.part(counters)
+    let [(canary, canary_each), (baseline, baseline_each)] =
+        sides(request).map(|(arm, endpoints)| {
+            let mut parts = Vec::new();
+            for Endpoint { instance, .. } in endpoints {
+                let part = if !taken.insert(instance.clone()) {
+                    Part::Dropped("it is listed twice".to_string())
+                } else {
+                    match seen.get(instance) {
+                        Some(Ok(scraped)) => {
+                            let one = One {
+                                query,
+                                instance,
+                                arm,
+                                since: request.since.map(|at| at.0 as f64 / 1000.0),
+                                scraped,
+                            };
+                            one.part(counters)
+                        }
+                        Some(Err(why)) => Part::Dropped(why.clone()),
+                        None => Part::Dropped("it was not asked".to_string()),
                     }
-                    Some(Err(why)) => Part::Dropped(why.clone()),
-                    None => Part::Dropped("it was not asked".to_string()),
-                }
-            };
-            parts.push((instance, part));
-        }
-        side(parts, &mut dropped)
-    });
+                };
+                parts.push((instance, part));
+            }
+            side(parts, &mut dropped)
+        });
     MetricLook {
         metric: query.name.clone(),
         canary,
