@@ -35,6 +35,7 @@ fn service(name: &str) -> Service {
         fail_above,
         min_count: 50,
         tolerance: None,
+        margin: None,
         weight: 1_000_000,
         action: None,
         critical: None,
