@@ -231,7 +231,9 @@ fn flat(chance: &mut Chance, share: f64, p1: f64, p0: f64) -> Counts {
     Counts::new(n1, chance.binomial(n1, p1), n0, chance.binomial(n0, p0))
 }
 
-/// A wave in traffic and rate, and an incident of 40x in both arms.
+/// A wave in traffic and rate, and an incident of 40x in both arms. How the specification's look is
+/// not stated; the rate is the one at which a canary scraped late is as wrong as it says (how much the
+/// ends of the incident weigh).
 struct Wave {
     phase: f64,
     incident: usize,
@@ -254,7 +256,7 @@ impl Wave {
         };
         (
             REQUESTS * (1.0 + 0.5 * wave),
-            0.002 * (1.0 - 0.5 * wave) * storm,
+            0.0013 * (1.0 - 0.5 * wave) * storm,
         )
     }
 
@@ -272,13 +274,13 @@ impl Wave {
         (0..LOOKS).map(look).collect()
     }
 
-    /// 5 %, and what counts as the canary's look began and ended half a look after the baseline's.
+    /// 5 %, and what counts as the canary's look is from half a look before the baseline's.
     fn scraped_late(&self, chance: &mut Chance) -> Vec<Counts> {
         let look = |t: usize| {
             let (all, p0) = self.at(t);
             let n0 = (all * 0.95).round() as u64;
             let (mut n1, mut k1) = (0, 0);
-            for half in [t, t + 1] {
+            for half in [t.saturating_sub(1), t] {
                 let (all, p1) = self.at(half);
                 let n = (all * 0.025).round() as u64;
                 n1 += n;
