@@ -7,6 +7,7 @@ use super::effect::Sight;
 use super::ids::{InstanceName, MetricName, PersonName, ReleaseId, TargetName, Timestamp};
 use super::notice::Notice;
 use super::verdict::Call;
+use super::workload::Workload;
 
 /// What the engine sees right now, for screens.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,8 @@ pub struct TargetLive {
     pub failing: Option<Arc<str>>,
     /// Its instances and when each was seen last.
     pub instances: BTreeMap<InstanceName, (Sight, Timestamp)>,
+    /// What its workload is made of, where its platform divides it into parts.
+    pub workload: Option<Arc<Workload>>,
 }
 
 /// How the ledger is.

@@ -42,6 +42,7 @@ mod room;
 mod rules;
 mod server;
 mod sessions;
+mod shares;
 mod shop;
 mod sockets;
 mod sshd;

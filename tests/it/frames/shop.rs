@@ -91,6 +91,7 @@ fn target(name: &str, environment: &str, count: u64) -> Target {
         instances: (1..=count)
             .map(|n| format!("{}-{n:02}", &name[..2]).into())
             .collect(),
+        by_share: false,
         parallel: 2,
         retries: 0,
         backoff: Span::secs(5),
@@ -462,6 +463,7 @@ pub fn live(room: &Room) -> Live {
             instance: instance.clone(),
             health: *health,
             artifact: Some(artifact.clone()),
+            arriving: None,
             detail: "".into(),
         };
         let seen = (sight, now.minus(Span(400)));
