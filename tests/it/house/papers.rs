@@ -28,6 +28,7 @@ const WORKSHOP: [(&str, &str); 13] = [
 
 /// Hosts that documents may name besides those that are kept for examples.
 const HOSTS: [&str; 13] = [
+    "go.dev",
     "github.com",
     "json-schema.org",
     "keepachangelog.com",
