@@ -27,6 +27,7 @@ mod hooks;
 mod house;
 mod judge;
 mod judged;
+mod kube;
 mod ledgers;
 mod located;
 mod machine;
