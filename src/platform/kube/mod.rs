@@ -8,6 +8,13 @@
 
 pub mod cluster;
 pub mod config;
+mod decode;
+mod image;
+mod owners;
+mod pods;
+mod pulse;
+mod record;
+mod watch;
 
 use std::sync::Arc;
 
