@@ -285,6 +285,8 @@ pub struct Work {
     pub observed: i64,
     /// Its labels and annotations that mean something here.
     pub marks: BTreeMap<Arc<str>, Arc<str>>,
+    /// Whether it has any annotations: a JSON patch has to know.
+    pub annotated: bool,
     /// Who manages it.
     pub managers: Managers,
     /// How many pods there should be; of a DaemonSet, what it counts itself.
@@ -402,6 +404,7 @@ impl Kept for Work {
             marks: kept
                 .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
                 .collect(),
+            annotated: meta.meta.annotations.is_some(),
             managers: meta.extra.managers,
             // what nobody has written is one; of a DaemonSet the nodes decide
             wanted: daemons.or(spec.replicas).unwrap_or(1),
