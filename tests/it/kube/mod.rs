@@ -17,6 +17,7 @@
 //! [`crate::until::until_async`] for waiting.
 
 mod client;
+mod deployments;
 mod cluster;
 mod harness;
 mod proxy;
