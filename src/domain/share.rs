@@ -1,7 +1,8 @@
 //! Targets that are moved by shares, in words. Their platform divides them into parts by itself, so
 //! counting instances says nothing of them: the one instance of a workload at 25 % is not "1 of 1".
 
-use super::ids::TargetName;
+use super::effect::Sight;
+use super::ids::{Artifact, TargetName};
 use super::plan::Exposure;
 use super::release::{Release, Step};
 use super::state::State;
@@ -46,6 +47,97 @@ pub fn step(
         words.push(')');
     }
     words
+}
+
+/// Whether all of a workload runs what a step brings: then no side of it is called new any more.
+pub fn whole(workload: &Workload, sight: Option<&Sight>, artifact: &Artifact) -> bool {
+    let runs = sight.and_then(|sight| sight.artifact.as_ref());
+    !workload.is_divided() && runs.is_some_and(|it| it.is(artifact))
+}
+
+/// The pods of one workload, or of several, as a step sees them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pods {
+    /// How many there should be in all.
+    pub wanted: u32,
+    /// How many should be new once the step is done.
+    pub goal: u32,
+    /// New and to be relied on.
+    pub new: u32,
+    /// New and on their way.
+    pub coming: u32,
+    /// New and stuck.
+    pub stuck: u32,
+    /// What ran before.
+    pub old: u32,
+    /// Of how many workloads nothing is known.
+    pub unread: u32,
+}
+
+impl Pods {
+    /// The pods of a workload; `whole` where all of it runs what the step brings.
+    pub fn of(workload: &Workload, whole: bool, exposure: Option<Exposure>) -> Pods {
+        let (new, old) = if whole {
+            (workload.old, Parts::default())
+        } else {
+            (workload.new, workload.old)
+        };
+        let late = new.there.saturating_sub(new.available);
+        let stuck: u32 = workload.stuck.iter().map(|stuck| stuck.count).sum();
+        let stuck = stuck.min(late);
+        Pods {
+            wanted: workload.wanted,
+            goal: workload.share(exposure.map_or(100, Exposure::percent)),
+            new: new.available,
+            coming: late - stuck,
+            stuck,
+            old: old.there,
+            unread: 0,
+        }
+    }
+
+    /// Those of two workloads together.
+    #[must_use]
+    pub fn and(self, other: Pods) -> Pods {
+        Pods {
+            wanted: self.wanted + other.wanted,
+            goal: self.goal + other.goal,
+            new: self.new + other.new,
+            coming: self.coming + other.coming,
+            stuck: self.stuck + other.stuck,
+            old: self.old + other.old,
+            unread: self.unread + other.unread,
+        }
+    }
+
+    /// How far they are: `7 of 10 new available, 20 in all`. On the way `back`, how many of the
+    /// version that goes are left.
+    pub fn words(self, back: bool, whole: bool, version: &str) -> String {
+        let Pods { wanted, goal, .. } = self;
+        let mut words = if wanted == 0 {
+            String::new()
+        } else if back {
+            match self.new + self.coming + self.stuck {
+                0 => format!("all {} back", pods(self.old.max(wanted))),
+                left => format!("{} of {version} left, {} old", pods(left), self.old),
+            }
+        } else if whole && self.new >= wanted {
+            format!("all {} run it", pods(wanted))
+        } else if goal < wanted {
+            format!("{} of {goal} new available, {wanted} in all", self.new)
+        } else {
+            format!("{} of {goal} new available", self.new)
+        };
+        if self.stuck > 0 && !back {
+            words.push_str(&format!(", {} stuck", self.stuck));
+        }
+        match (words.is_empty(), self.unread) {
+            (_, 0) => {}
+            (true, _) => words.push_str("not read yet"),
+            (false, n) => words.push_str(&format!(", {n} not read yet")),
+        }
+        words
+    }
 }
 
 /// `1 pod`, `20 pods`.
@@ -157,5 +249,51 @@ mod tests {
         assert_eq!(parts(0, 0, 0).words(), "none");
         assert_eq!(parts(4, 4, 4).words(), "4, all available");
         assert_eq!(parts(4, 3, 2).words(), "4 there, 3 ready, 2 available");
+    }
+    #[test]
+    fn pods_say_how_far_they_are() {
+        let parts = |there, available| Parts {
+            there,
+            ready: available,
+            available,
+        };
+        let stuck = Stuck {
+            count: 1,
+            reason: "crash-loop",
+            words: "exit 137".into(),
+            way_out: None,
+        };
+        let mut moving = Workload {
+            new: parts(10, 7),
+            old: parts(11, 11),
+            stuck: vec![stuck],
+            ..workload()
+        };
+        let half: Exposure = serde_json::from_str("\"50%\"").unwrap();
+        let pods = Pods::of(&moving, false, Some(half));
+        assert_eq!((pods.new, pods.coming, pods.stuck, pods.old), (7, 2, 1, 11));
+        assert_eq!(
+            pods.words(false, false, "2.0"),
+            "7 of 10 new available, 20 in all, 1 stuck"
+        );
+        assert_eq!(
+            pods.words(true, false, "2.0"),
+            "10 pods of 2.0 left, 11 old"
+        );
+        moving.new = Parts::default();
+        moving.old = parts(20, 20);
+        moving.stuck.clear();
+        let pods = Pods::of(&moving, true, Some(Exposure::FULL));
+        assert_eq!(pods.words(false, true, "2.0"), "all 20 pods run it");
+        let back = Pods::of(&moving, false, None);
+        assert_eq!(back.words(true, false, "2.0"), "all 20 pods back");
+        let twice = pods.and(Pods {
+            unread: 1,
+            ..Pods::default()
+        });
+        assert_eq!(
+            twice.words(false, false, ""),
+            "20 of 20 new available, 1 not read yet"
+        );
     }
 }

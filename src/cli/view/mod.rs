@@ -6,6 +6,7 @@ mod holds;
 mod policy;
 mod release;
 mod rules;
+mod workload;
 
 pub use calendar::{
     BarView, CalendarDoneView, CalendarView, ConflictView, LintView, SlotView, WhenView, WhyView,
@@ -18,6 +19,7 @@ pub use policy::{
 };
 pub use release::{ReleaseLine, ReleaseView};
 pub use rules::{AuthorityView, ChangeView, PirView, PlanDiffView};
+pub use workload::WorkloadView;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::{JsonSchema, Schema};

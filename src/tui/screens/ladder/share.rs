@@ -2,7 +2,8 @@
 //! platform's own steps; who else changes them.
 
 use crate::domain::release::Phase;
-use crate::domain::release::{Batch, Move, Step, StepStatus};
+use crate::domain::release::{Batch, Move, StepStatus};
+use crate::domain::share::Pods;
 use crate::domain::workload::{Owner, Parts, StageAt, Stuck, Workload};
 use crate::domain::{Health, Sight, share};
 
@@ -18,25 +19,6 @@ const REASONS: usize = 4;
 /// Cells of a pod side's version.
 const VERSION: usize = 16;
 
-/// The pods of one workload, or of several, for a bar and a sentence.
-#[derive(Clone, Copy, Default)]
-struct Pods {
-    /// How many there should be in all.
-    wanted: u32,
-    /// How many should be new once the step is done.
-    goal: u32,
-    /// New and to be relied on.
-    new: u32,
-    /// New and on their way.
-    coming: u32,
-    /// New and stuck.
-    stuck: u32,
-    /// What ran before.
-    old: u32,
-    /// Of how many workloads nothing is known.
-    unread: usize,
-}
-
 /// A workload as a step sees it.
 struct Side<'a> {
     workload: &'a Workload,
@@ -44,86 +26,20 @@ struct Side<'a> {
     whole: bool,
 }
 
-impl Pods {
-    fn of(side: &Side<'_>, step: &Step) -> Pods {
-        let Side { workload, whole } = side;
-        let percent = step.exposure.map_or(100, |share| share.percent());
-        let (new, old) = if *whole {
-            (workload.old, Parts::default())
-        } else {
-            (workload.new, workload.old)
-        };
-        let late = new.there.saturating_sub(new.available);
-        let stuck: u32 = workload.stuck.iter().map(|stuck| stuck.count).sum();
-        let stuck = stuck.min(late);
-        Pods {
-            wanted: workload.wanted,
-            goal: workload.share(percent),
-            new: new.available,
-            coming: late - stuck,
-            stuck,
-            old: old.there,
-            unread: 0,
-        }
-    }
-
-    fn and(self, other: Pods) -> Pods {
-        Pods {
-            wanted: self.wanted + other.wanted,
-            goal: self.goal + other.goal,
-            new: self.new + other.new,
-            coming: self.coming + other.coming,
-            stuck: self.stuck + other.stuck,
-            old: self.old + other.old,
-            unread: self.unread + other.unread,
-        }
-    }
-
-    /// The bar: each side has its own shape, so that it can be read without colours.
-    fn bar(self) -> (usize, Vec<Part>) {
-        let part = |count: u32, role, glyph| Part {
-            count: count as usize,
-            role,
-            glyph,
-        };
-        let parts = vec![
-            part(self.new, Role::BarDone, Glyph::Full),
-            part(self.coming, Role::BarMoving, Glyph::Half),
-            part(self.stuck, Role::BarBad, Glyph::Failed),
-            part(self.old, Role::Old, Glyph::Low),
-        ];
-        (self.wanted as usize, parts)
-    }
-
-    fn words(self, back: bool, whole: bool, version: &str) -> String {
-        let Pods { wanted, goal, .. } = self;
-        let mut words = if wanted == 0 {
-            String::new()
-        } else if back {
-            match self.new + self.coming + self.stuck {
-                0 => format!("all {} back", share::pods(self.old.max(wanted))),
-                left => format!("{} of {version} left, {} old", share::pods(left), self.old),
-            }
-        } else if whole && self.new >= wanted {
-            format!("all {} run it", share::pods(wanted))
-        } else {
-            let of = if goal < wanted {
-                format!(", {wanted} in all")
-            } else {
-                String::new()
-            };
-            format!("{} of {goal} new available{of}", self.new)
-        };
-        if self.stuck > 0 && !back {
-            words.push_str(&format!(", {} stuck", self.stuck));
-        }
-        match (words.is_empty(), self.unread) {
-            (_, 0) => {}
-            (true, _) => words.push_str("not read yet"),
-            (false, n) => words.push_str(&format!(", {n} not read yet")),
-        }
-        words
-    }
+/// The bar of pods: each side has its own shape, so that it can be read without colours.
+fn bar(pods: Pods) -> (usize, Vec<Part>) {
+    let part = |count: u32, role, glyph| Part {
+        count: count as usize,
+        role,
+        glyph,
+    };
+    let parts = vec![
+        part(pods.new, Role::BarDone, Glyph::Full),
+        part(pods.coming, Role::BarMoving, Glyph::Half),
+        part(pods.stuck, Role::BarBad, Glyph::Failed),
+        part(pods.old, Role::Old, Glyph::Low),
+    ];
+    (pods.wanted as usize, parts)
 }
 
 impl<'a> Draw<'a> {
@@ -163,14 +79,14 @@ impl<'a> Draw<'a> {
             match self.side(m) {
                 Some(side) => {
                     whole &= side.whole;
-                    sum = sum.and(Pods::of(&side, step));
+                    sum = sum.and(Pods::of(side.workload, side.whole, step.exposure));
                 }
                 None => sum.unread += 1,
             }
         }
         let version = batch.moves.first().map_or("", |m| &*m.artifact.version);
         let back = self.release.phase == Phase::RollingBack;
-        (sum.bar(), sum.words(back, whole, version))
+        (bar(sum), sum.words(back, whole, version))
     }
 
     /// Whether a later batch has taken all that a batch moved further.
@@ -204,8 +120,8 @@ impl<'a> Draw<'a> {
         };
         let mut lines = vec![self.whereabouts(m, &side)];
         if several && let Some(step) = m.steps.first() {
-            let pods = Pods::of(&side, step);
-            let (total, parts) = pods.bar();
+            let pods = Pods::of(side.workload, side.whole, step.exposure);
+            let (total, parts) = bar(pods);
             let back = self.release.phase == Phase::RollingBack;
             lines.push(
                 self.indented()
@@ -265,8 +181,7 @@ impl<'a> Draw<'a> {
 
     fn side(self, m: &Move) -> Option<Side<'a>> {
         let workload = self.workload(m)?;
-        let runs = self.sight(m).and_then(|sight| sight.artifact.as_ref());
-        let whole = !workload.is_divided() && runs.is_some_and(|it| it.is(&m.artifact));
+        let whole = share::whole(workload, self.sight(m), &m.artifact);
         Some(Side { workload, whole })
     }
 
