@@ -245,7 +245,7 @@ async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result
 }
 
 /// Which of the few ways to fail an error is. Kubernetes API conventions, "HTTP Status codes".
-fn sorted(error: &kube::Error) -> CallError {
+pub(super) fn sorted(error: &kube::Error) -> CallError {
     let kube::Error::Api(status) = error else {
         return match error {
             kube::Error::HyperError(_) | kube::Error::Service(_) => unsent(error),

@@ -8,6 +8,9 @@
 
 pub mod cluster;
 pub mod config;
+pub mod discover;
+pub mod doctor;
+pub mod rights;
 
 use std::sync::Arc;
 
