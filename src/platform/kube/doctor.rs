@@ -11,67 +11,7 @@ use super::config::{Kind, KubeConfig};
 use super::rights::{self, Needs, Right, Subject};
 use crate::domain::text::printable;
 use crate::domain::words::{listing, nearest};
-
-/// Something that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Check {
-    /// What was looked at, as a stable word: `permission`, `workload`, `container` …
-    pub code: &'static str,
-    /// How it is.
-    pub state: State,
-    /// What was found, in a sentence.
-    pub words: String,
-    /// What to do; empty where nothing has to be done.
-    pub next: String,
-    /// Whether without it nothing goes forward.
-    pub promote: bool,
-    /// Whether without it nothing goes back.
-    pub back: bool,
-}
-
-/// How something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// As it should be.
-    Good,
-    /// Worth a look.
-    Doubt,
-    /// Missing.
-    Missing,
-}
-
-impl Check {
-    /// Something that is as it should be.
-    pub fn good(code: &'static str, words: impl Into<String>) -> Check {
-        Check {
-            code,
-            state: State::Good,
-            words: words.into(),
-            next: String::new(),
-            promote: false,
-            back: false,
-        }
-    }
-
-    /// Something that is worth a look.
-    pub fn doubt(code: &'static str, words: impl Into<String>, next: impl Into<String>) -> Check {
-        Check {
-            state: State::Doubt,
-            next: next.into(),
-            ..Check::good(code, words)
-        }
-    }
-
-    /// Something without which nothing goes, forward or back.
-    pub fn missing(code: &'static str, words: impl Into<String>, next: impl Into<String>) -> Check {
-        Check {
-            state: State::Missing,
-            promote: true,
-            back: true,
-            ..Check::doubt(code, words, next)
-        }
-    }
-}
+use crate::platform::doctor::Check;
 
 /// A cluster that answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,8 +70,8 @@ async fn review(cluster: &Cluster, kind: &ApiResource, body: Value) -> Result<Va
     answer.map(|it| it.data).map_err(|error| sorted(&error))
 }
 
-/// Everything that a target needs of its cluster.
-pub async fn target(cluster: &Cluster, config: &KubeConfig) -> Vec<Check> {
+/// Everything that a target needs of its cluster, and the rights that it takes.
+pub async fn target(cluster: &Cluster, config: &KubeConfig) -> (Vec<Check>, Vec<Right>) {
     let kind = resource(config.kind);
     let (found, exists) = futures_util::join!(
         cluster.get(&kind, &config.namespace, &config.name),
@@ -149,7 +89,7 @@ pub async fn target(cluster: &Cluster, config: &KubeConfig) -> Vec<Check> {
             });
             let next = "install it with its CRDs, or name another kind of workload";
             checks.push(Check::missing("crd", what, next));
-            return checks;
+            return (checks, rights::of(config, None));
         }
         Ok(true) => {}
         Err(error) => {
@@ -168,9 +108,10 @@ pub async fn target(cluster: &Cluster, config: &KubeConfig) -> Vec<Check> {
         }
     }
     let moves = found.as_ref().ok().and_then(|object| moved(&object.data));
-    checks.extend(permissions(cluster, config, moves).await);
+    let rights = rights::of(config, moves);
+    checks.extend(permissions(cluster, config, &rights).await);
     checks.extend(switched(cluster, config).await);
-    checks
+    (checks, rights)
 }
 
 /// The Deployment that a Canary is over.
@@ -313,8 +254,7 @@ fn container(config: &KubeConfig, containers: &[Value]) -> Vec<Check> {
 }
 
 /// Which rights are missing, each named.
-async fn permissions(cluster: &Cluster, config: &KubeConfig, moves: Option<&str>) -> Vec<Check> {
-    let rights = rights::of(config, moves);
+async fn permissions(cluster: &Cluster, config: &KubeConfig, rights: &[Right]) -> Vec<Check> {
     let questions = rights.iter().flat_map(|right| {
         let each = right.verbs.iter().map(move |verb| (right, *verb));
         each.map(|(right, verb)| async move {
