@@ -128,6 +128,15 @@ Examples:
         #[arg(long, value_enum)]
         kind: Option<FileKind>,
     },
+    /// Say what the room's targets need of the world outside, and what is missing.
+    #[command(after_help = "\
+Examples:
+  holdpoint doctor
+  holdpoint doctor --rbac --subject serviceaccount:ops/holdpoint | kubectl apply -f -
+
+It asks every cluster, program and store, changes nothing, and needs no engine. Exit code 0: nothing is
+missing. 1: something is.")]
+    Doctor(DoctorArgs),
     /// Run the room's engine, without a terminal.
     #[command(after_help = "\
 Examples:
@@ -260,6 +269,18 @@ pub struct DemoArgs {
     /// Fixes plans, traffic and votes.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+}
+
+/// Options of the doctor.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DoctorArgs {
+    /// Who the printed rights are for: user:NAME, group:NAME, serviceaccount:NAMESPACE/NAME; without one,
+    /// who each cluster takes you for.
+    #[arg(long, value_name = "WHO")]
+    pub subject: Option<String>,
+    /// Print nothing but the rights that Kubernetes targets need, as YAML.
+    #[arg(long, conflicts_with = "json")]
+    pub rbac: bool,
 }
 
 /// What to do with releases.

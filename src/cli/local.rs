@@ -160,6 +160,7 @@ pub fn run(cli: &Cli, look: Look) -> Option<Exit> {
             verb: PolicyVerb::Test { file, policy },
         } => policy::test(file, policy.as_ref(), room, look),
         Verb::Demo(_)
+        | Verb::Doctor(_)
         | Verb::Serve
         | Verb::Release { .. }
         | Verb::Vote { .. }

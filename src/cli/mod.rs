@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod closed;
 mod demo;
+mod doctor;
 mod evidence;
 pub mod exec;
 pub mod exit;

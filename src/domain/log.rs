@@ -121,15 +121,17 @@ fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
             ),
         ),
         What::BatchDone { batch, .. } => (Tone::Good, format!("batch {} is done", batch + 1)),
-        What::EffectBegun { effect } => (
-            Tone::Plain,
-            format!(
-                "{} → {} {}",
+        What::EffectBegun { effect } => {
+            let share = effect.exposure.map(|share| format!("{share} "));
+            let text = format!(
+                "{} → {}{} {}",
                 effect.instance,
+                share.unwrap_or_default(),
                 effect.artifact.version,
                 verb(effect.verb)
-            ),
-        ),
+            );
+            (Tone::Plain, text)
+        }
         What::EffectEnded {
             effect,
             outcome,

@@ -83,6 +83,8 @@ glyphs! {
     Half "▓" "=";
     /// The part of a progress bar to come.
     Empty "░" ".";
+    /// The part of a bar that runs what ran before.
+    Low "▂" "_";
 }
 
 /// What a colour means: each has its role, its sign and its word.

@@ -9,8 +9,9 @@ use crate::cli::exec::Errand;
 use crate::cli::exit::{Exit, Stop, Went};
 use crate::cli::keeper::Keeper;
 use crate::cli::release::{find, now, sentence};
-use crate::cli::view::{BarView, SlotView, WhenView, WhyView, calendar_kind, time};
+use crate::cli::view::{BarView, SlotView, WhenView, WhyView, WorkloadView, calendar_kind, time};
 use crate::domain::calendar::{Bar, Evaluator, Lane, Slot};
+use crate::domain::live::Live;
 use crate::domain::release::Release;
 use crate::domain::waiting;
 use crate::domain::{Notice, ReleaseId, State, Timestamp};
@@ -92,6 +93,7 @@ pub fn agenda(state: &State, lanes: &[Lane], all: bool, now: Timestamp, to: Time
 /// Why a release waits.
 pub async fn why<R: Keeper>(word: &str, errand: &Errand<'_, R>) -> Went {
     let state = errand.room.state().borrow().clone();
+    let live = errand.room.live_now();
     let (now, out) = (now(), errand.out);
     let release = open(&state, word)?;
     let waits = waiting::of(&state, release, now);
@@ -107,6 +109,7 @@ pub async fn why<R: Keeper>(word: &str, errand: &Errand<'_, R>) -> Went {
             since: time(waits.since),
             calendar: answer.bars.iter().map(BarView::of).collect(),
             next: next.map(SlotView::of),
+            workloads: WorkloadView::all(&live, release.targets()),
         };
         out.object(&view).await?;
         return Ok(Exit::Done);
@@ -119,6 +122,7 @@ pub async fn why<R: Keeper>(word: &str, errand: &Errand<'_, R>) -> Went {
         waits.on.words(),
         now.since(waits.since)
     );
+    text.push_str(&stuck(&live, release));
     for bar in &answer.bars {
         let _ = writeln!(text, "{}", bar_line(bar, now, zone));
     }
@@ -129,6 +133,28 @@ pub async fn why<R: Keeper>(word: &str, errand: &Errand<'_, R>) -> Went {
     }
     out.say(text).await?;
     Ok(Exit::Done)
+}
+
+/// What is stuck in the workloads that it moves and what helps, and who forbids to change them.
+fn stuck(live: &Live, release: &Release) -> String {
+    let mut text = String::new();
+    for target in release.targets() {
+        let read = live.targets.get(target);
+        let Some(workload) = read.and_then(|read| read.workload.as_deref()) else {
+            continue;
+        };
+        let place = &workload.place;
+        for stuck in &workload.stuck {
+            let _ = writeln!(text, "  {place}: {}", stuck.told());
+            if let Some(way) = &stuck.way_out {
+                let _ = writeln!(text, "    what helps: {way}");
+            }
+        }
+        if let Some(owner) = workload.forbidden() {
+            let _ = writeln!(text, "  {place}: {}, {}", owner.who, owner.words);
+        }
+    }
+    text
 }
 
 fn bar_line(bar: &Bar, now: Timestamp, zone: Tz) -> String {

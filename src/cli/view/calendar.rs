@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::time;
+use super::workload::WorkloadView;
 use crate::domain::calendar::{Bar, Conflict, Item, ItemKind, Lane, Lint, Slot};
 
 /// A line of the calendar: what stands in one lane at one time.
@@ -70,6 +71,8 @@ pub struct WhyView {
     pub calendar: Vec<BarView>,
     /// When the calendar allows it next; nothing where it does not within 90 days.
     pub next: Option<SlotView>,
+    /// What it moves by shares, with what is stuck there, as last read.
+    pub workloads: Vec<WorkloadView>,
 }
 
 /// A rule of the calendar that bars a release.

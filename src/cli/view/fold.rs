@@ -8,8 +8,11 @@ use super::release::{
     VerdictView, VoteView, WaitingView,
 };
 use super::time;
+use super::workload::WorkloadView;
 use crate::domain::approval::{Changed, tally};
 use crate::domain::hold::{Hold, HoldKind, HoldState};
+use crate::domain::live::Live;
+use crate::domain::plan::Exposure;
 use crate::domain::release::{Move, Release, StepStatus, Summary};
 use crate::domain::waiting::{self, Waiting, Whom};
 use crate::domain::{PersonName, Phase, State, Timestamp};
@@ -32,7 +35,7 @@ fn kebab(words: &str) -> String {
 
 impl ReleaseView {
     /// A release that is not closed.
-    pub fn live(state: &State, release: &Release, now: Timestamp) -> ReleaseView {
+    pub fn live(state: &State, live: &Live, release: &Release, now: Timestamp) -> ReleaseView {
         ReleaseView {
             schema: "holdpoint.release/1",
             id: release.id.to_string(),
@@ -45,7 +48,7 @@ impl ReleaseView {
             submitted: time(release.submitted),
             ending: None,
             why: None,
-            live: Some(LiveView::of(state, release, now)),
+            live: Some(LiveView::of(state, live, release, now)),
         }
     }
 
@@ -141,7 +144,7 @@ fn brought(summary: &Summary) -> Vec<ServiceView> {
 }
 
 impl LiveView {
-    fn of(state: &State, release: &Release, now: Timestamp) -> LiveView {
+    fn of(state: &State, live: &Live, release: &Release, now: Timestamp) -> LiveView {
         let waits = waiting::of(state, release, now);
         let batches = release.batches.iter().map(|batch| BatchView {
             name: batch.name.to_string(),
@@ -187,6 +190,7 @@ impl LiveView {
                 moves: moves(state, &back.moves),
                 hold: HoldView::of(&back.hold),
             }),
+            workloads: WorkloadView::all(live, release.targets()),
             verdicts: verdicts(release),
             triggers: triggers(release),
             handover: release.handover.as_ref().map(|(by, note)| NoteView {
@@ -336,6 +340,7 @@ fn moves(state: &State, moves: &[Move]) -> Vec<MoveView> {
                 InstanceView {
                     instance: step.instance.to_string(),
                     version: m.artifact_of(step).version.to_string(),
+                    exposure: step.exposure.map(Exposure::percent),
                     call: step.verb(&m.sequence).map(|verb| verb.word().to_owned()),
                     attempt: step.attempt,
                     status: status.to_owned(),
@@ -343,6 +348,9 @@ fn moves(state: &State, moves: &[Move]) -> Vec<MoveView> {
                     seen: seen.map(|sight| health(sight.health).to_owned()),
                     runs: seen
                         .and_then(|sight| sight.artifact.as_ref())
+                        .map(|artifact| artifact.version.to_string()),
+                    arriving: seen
+                        .and_then(|sight| sight.arriving.as_ref())
                         .map(|artifact| artifact.version.to_string()),
                 }
             })

@@ -1,16 +1,19 @@
 //! What `--json` prints. Fields are only ever added; a change of meaning is a new schema number.
 
 mod calendar;
+mod doctor;
 mod fold;
 mod holds;
 mod policy;
 mod release;
 mod rules;
+mod workload;
 
 pub use calendar::{
     BarView, CalendarDoneView, CalendarView, ConflictView, LintView, SlotView, WhenView, WhyView,
     kind as calendar_kind,
 };
+pub use doctor::{CheckedView, ClusterView, DoctorView, RoleView, StoreView, TargetView};
 pub use fold::phase;
 pub use holds::ChecksView;
 pub use policy::{
@@ -18,6 +21,7 @@ pub use policy::{
 };
 pub use release::{ReleaseLine, ReleaseView};
 pub use rules::{AuthorityView, ChangeView, PirView, PlanDiffView};
+pub use workload::WorkloadView;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::{JsonSchema, Schema};
@@ -230,6 +234,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("checks", schemars::schema_for!(ChecksView)),
         ("conflict", schemars::schema_for!(ConflictView)),
         ("demo", schemars::schema_for!(DemoView)),
+        ("doctor", schemars::schema_for!(DoctorView)),
         ("done", schemars::schema_for!(DoneView)),
         ("dry-run", schemars::schema_for!(DryRunView)),
         ("entry", schemars::schema_for!(EntryView<'_>)),

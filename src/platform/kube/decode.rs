@@ -380,7 +380,6 @@ pub struct WorkStatus {
     conditions: Vec<Condition>,
 }
 
-
 impl Kept for Work {
     type Raw = Raw<WorkSpec, WorkStatus>;
 

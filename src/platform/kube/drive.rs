@@ -258,8 +258,9 @@ impl Trip {
             Err(CallError::NotReached(_) | CallError::Stranger(_)) => Turn::Wait(TICK),
             Err(error @ CallError::Unknown(_)) => {
                 self.asked = true;
-                self.journal
-                    .say(&format!("{error}: whether it was made is read from the cluster"));
+                self.journal.say(&format!(
+                    "{error}: whether it was made is read from the cluster"
+                ));
                 Turn::Wait(BREATH)
             }
             Err(error) => {
@@ -297,7 +298,11 @@ impl Trip {
             CallError::NotFound(_) | CallError::Forbidden(_) => self.ended(&error.to_string()),
             _ if !self.asked => self.ended(&error.to_string()),
             _ => Turn::End(Outcome::Unknown {
-                why: format!("the cluster has not answered for {}: {error}", self.deadline).into(),
+                why: format!(
+                    "the cluster has not answered for {}: {error}",
+                    self.deadline
+                )
+                .into(),
             }),
         }
     }

@@ -11,6 +11,8 @@ pub mod config;
 mod decode;
 mod deployment;
 mod deployments;
+pub mod discover;
+pub mod doctor;
 mod drive;
 mod image;
 mod journal;
@@ -18,6 +20,7 @@ mod owners;
 mod pods;
 mod pulse;
 mod record;
+pub mod rights;
 mod view;
 mod watch;
 mod wish;
@@ -28,9 +31,7 @@ use kube::api::Patch;
 
 use super::helm::Helm;
 use super::{Checked, ObserveError, Picture};
-use crate::domain::{
-    Effect, Failure, Health, InstanceName, Outcome, Sight, TargetName, Verb,
-};
+use crate::domain::{Effect, Failure, Health, InstanceName, Outcome, Sight, TargetName, Verb};
 use cluster::{CallError, Cluster, resource, resource_of};
 use config::{Kind, KubeConfig};
 use decode::{Pod, Set};
@@ -156,7 +157,9 @@ impl KubeTarget {
     }
 
     async fn tidy(&self, release: &str) -> Result<(), CallError> {
-        let Inner { config, cluster, .. } = &*self.inner;
+        let Inner {
+            config, cluster, ..
+        } = &*self.inner;
         let (kind, ns) = (resource(config.kind), &config.namespace);
         let object = cluster.get(&kind, ns, &config.name).await?;
         let work: decode::Work = decode::read(&object).map_err(deployments::odd)?;
@@ -171,7 +174,9 @@ impl KubeTarget {
 
     /// Whether the effect was begun: its id stands in the workload then.
     pub async fn check(&self, effect: &Effect) -> Checked {
-        let Inner { config, cluster, .. } = &*self.inner;
+        let Inner {
+            config, cluster, ..
+        } = &*self.inner;
         let kind = resource(config.kind);
         let read = cluster.get(&kind, &config.namespace, &config.name).await;
         let marks = match read {
@@ -197,7 +202,9 @@ impl KubeTarget {
     /// # Errors
     /// When the cluster does not say.
     pub async fn observe(&self) -> Result<Picture, ObserveError> {
-        let Inner { config, cluster, .. } = &*self.inner;
+        let Inner {
+            config, cluster, ..
+        } = &*self.inner;
         let watches = cluster.watches();
         let ns = &config.namespace;
         let works = watches.works(config.kind, ns);
@@ -218,11 +225,16 @@ impl KubeTarget {
         );
         let not = ObserveError::NotStarted;
         watches.answers().map_err(not)?;
-        let Some(work) = works.read(|items| items.get(&config.name).cloned()).map_err(not)? else {
+        let Some(work) = works
+            .read(|items| items.get(&config.name).cloned())
+            .map_err(not)?
+        else {
             return Ok(self.missing());
         };
         let sets: Vec<Arc<Set>> = match &sets {
-            Some(feed) => feed.read(|items| items.of(&work.uid).cloned().collect()).map_err(not)?,
+            Some(feed) => feed
+                .read(|items| items.of(&work.uid).cloned().collect())
+                .map_err(not)?,
             None => Vec::new(),
         };
         let found: Vec<Arc<Pod>> = pods
@@ -291,7 +303,10 @@ async fn send(
         How::Strategic(body) => Patch::Strategic(body),
         How::Service(body) => {
             let service = resource_of("", "v1", "Service", "services");
-            return cluster.merge(&service, ns, name, None, body).await.map(|_| ());
+            return cluster
+                .merge(&service, ns, name, None, body)
+                .await
+                .map(|_| ());
         }
         How::Json(ops) => {
             let ops = serde_json::from_value(ops.clone()).map_err(deployments::odd)?;
@@ -311,5 +326,8 @@ async fn send(
         }
     };
     let kind = resource(kind);
-    cluster.patch(&kind, ns, name, None, &patch).await.map(|_| ())
+    cluster
+        .patch(&kind, ns, name, None, &patch)
+        .await
+        .map(|_| ())
 }

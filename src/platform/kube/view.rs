@@ -173,7 +173,9 @@ impl Gathered<'_> {
         Sides {
             stuck: stuck_of(living, self.pods),
             new_hash: new.filter(|_| divided).map(|s| s.hash.clone()),
-            old_hash: was.or_else(|| self.sets.iter().find(|s| Some(&s.name) == name)).map(|s| s.hash.clone()),
+            old_hash: was
+                .or_else(|| self.sets.iter().find(|s| Some(&s.name) == name))
+                .map(|s| s.hash.clone()),
             new: if divided { fresh } else { Parts::default() },
             old: if was.is_some() { old } else { fresh },
             artifact: Some(artifact),
@@ -229,7 +231,9 @@ impl Gathered<'_> {
         let living = self.pods.iter().map(|p| &**p);
         Sides {
             stuck: pods::gather(living, refused.into_iter(), way_out),
-            new_hash: divided.then(|| update.clone()).filter(|hash| !hash.is_empty()),
+            new_hash: divided
+                .then(|| update.clone())
+                .filter(|hash| !hash.is_empty()),
             old_hash: was.map(|p| p.hash.clone()),
             new: if divided { new } else { Parts::default() },
             old: if was.is_some() { old } else { new },

@@ -571,7 +571,13 @@ pub(super) fn way(
                 let moves: Vec<String> = batch
                     .moves
                     .iter()
-                    .map(|m| format!("{} of {}", say::count(m.steps.len(), "instance"), m.target))
+                    .map(|m| match m.steps.first().and_then(|step| step.exposure) {
+                        Some(share) => format!("{share} of {}", m.target),
+                        None => {
+                            let count = say::count(m.steps.len(), "instance");
+                            format!("{count} of {}", m.target)
+                        }
+                    })
                     .collect();
                 lead.sign(role, glyph)
                     .gap(1)

@@ -47,6 +47,7 @@ pub(super) fn why(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -
         _ => "no clock lets it go on: somebody or something else must".to_owned(),
     };
     lines.extend(Line::wrapped(Role::Text, &next, 4, cols));
+    lines.extend(workloads(world, release, cols));
     lines.push(Line::new());
     if release.phase != Phase::RollingBack {
         lines.extend(calendar(desk, world, release, cols));
@@ -221,6 +222,33 @@ fn triggers(release: &Release) -> Vec<Line> {
     lines
 }
 
+/// What is stuck in the workloads that a release moves and what helps, and who forbids to change
+/// them.
+fn workloads(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut told = |role, words: &str, indent| {
+        lines.extend(Line::wrapped(role, words, indent, cols));
+    };
+    for target in release.targets() {
+        let live = world.live.targets.get(target);
+        let Some(workload) = live.and_then(|live| live.workload.as_deref()) else {
+            continue;
+        };
+        for stuck in &workload.stuck {
+            let words = format!("{}: {}", workload.place, stuck.told());
+            told(Role::StatusBad, &words, 4);
+            if let Some(way) = &stuck.way_out {
+                told(Role::Text, &format!("what helps: {way}"), 6);
+            }
+        }
+        if let Some(owner) = workload.forbidden() {
+            let words = format!("{}: {}, {}", workload.place, owner.who, owner.words);
+            told(Role::StatusBad, &words, 4);
+        }
+    }
+    lines
+}
+
 /// What changes: the whole plan in words.
 pub(super) fn changes(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
     let mut lines = card::what(desk, world, release, cols);
@@ -340,6 +368,10 @@ fn reading(desk: &Desk, world: World<'_>, name: &TargetName) -> Vec<Line> {
     let recorded = world.state.targets.get(name);
     for (instance, seen) in recorded.iter().flat_map(|all| all.iter()) {
         let version = seen.sight.artifact.as_ref().map_or("?", |a| &*a.version);
+        let version = match &seen.sight.arriving {
+            Some(new) => format!("{version} and {}", new.version),
+            None => version.to_owned(),
+        };
         let (role, health) = match seen.sight.health {
             Health::Running => (Role::Text, "runs"),
             other => (Role::StatusBad, waiting::health_words(other)),
