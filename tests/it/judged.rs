@@ -18,7 +18,8 @@ fn judged_by(rule: serde_json::Value) -> (Room, ReleaseId) {
     room.vote("bo", id, Choice::Approve).unwrap();
     room.control("ada", id, Control::Start).unwrap();
     room.work();
-    assert_eq!(room.waiting(id), "bake: 5 m of 5 m left");
+    let waits = room.waiting(id);
+    assert!(waits.starts_with("bake: 5 m of 5 m left"), "{waits}");
     (room, id)
 }
 

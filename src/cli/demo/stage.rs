@@ -201,7 +201,7 @@ margin = "2x + 8 points"
 quantile = {{ histogram = "http_request_duration_seconds", at = "p99" }}
 fail_above = "2s"
 min_count = 60
-margin = "10x"
+margin = "30x"
 
 [service.{service}.metric.memory]
 gauge = "process_resident_memory_bytes"
@@ -330,7 +330,7 @@ mod tests {
         assert!(bad < 15.0, "a bad version is found after {bad} looks");
         let errors = expected(line(2.0, 0.08), 0.05, 3.0, 0.002);
         let errors = errors.looks(0.002, Direction::Down);
-        let slow = expected(Tolerance::Odds(10.0), 0.05, 3.0, 0.008);
+        let slow = expected(Tolerance::Odds(30.0), 0.05, 3.0, 0.008);
         let slow = slow.looks(0.008, Direction::Down);
         for looks in [errors, slow] {
             assert!(
