@@ -6,8 +6,11 @@
 //! in the same request): whoever comes later, after a crash or an answer that got lost, reads there
 //! whether it was made, and goes on driving to what it wishes.
 
+mod argo;
 pub mod cluster;
 pub mod config;
+mod drive;
+mod pinned;
 
 use std::sync::Arc;
 
@@ -15,7 +18,7 @@ use super::helm::Helm;
 use super::{Checked, ObserveError, Picture};
 use crate::domain::{Effect, Failure, Health, InstanceName, Outcome, Sight, TargetName};
 use cluster::Cluster;
-use config::KubeConfig;
+use config::{Kind, KubeConfig};
 
 /// A target that is one workload in a cluster.
 #[derive(Clone, Debug)]
@@ -54,7 +57,13 @@ impl KubeTarget {
 
     /// Brings the workload to what the effect wishes and waits until it is there; once however often
     /// this is called.
-    pub async fn perform(&self, _effect: &Effect, _helm: Helm) -> Outcome {
+    pub async fn perform(&self, effect: &Effect, helm: Helm) -> Outcome {
+        let Inner {
+            cluster, config, ..
+        } = &*self.inner;
+        if config.kind == Kind::Rollout {
+            return argo::perform(cluster, config, effect, helm).await;
+        }
         Outcome::Failed {
             why: Failure::NotStarted("".into()),
             output: "".into(),
@@ -76,7 +85,12 @@ impl KubeTarget {
     /// # Errors
     /// When the cluster does not say.
     pub async fn observe(&self) -> Result<Picture, ObserveError> {
-        let _ = &self.inner.cluster;
+        let Inner {
+            cluster, config, ..
+        } = &*self.inner;
+        if config.kind == Kind::Rollout {
+            return argo::observe(cluster, config).await;
+        }
         Err(ObserveError::NotStarted("".into()))
     }
 
