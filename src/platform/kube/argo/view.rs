@@ -370,7 +370,8 @@ fn plain(template: &Value, marks: &Value) -> Value {
             .as_object()
             .into_iter()
             .flat_map(|all| all.keys());
-        if let Some(all) = template["metadata"][part].as_object_mut() {
+        let all = template.pointer_mut(&format!("/metadata/{part}"));
+        if let Some(all) = all.and_then(Value::as_object_mut) {
             names.for_each(|name| drop(all.remove(name)));
             all.remove(HASH);
         }
