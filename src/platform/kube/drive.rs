@@ -45,6 +45,8 @@ pub struct Change {
 pub enum Next {
     /// Change this, then look again.
     Change(Box<Change>),
+    /// Change this, and then it is there.
+    Last(Box<Change>),
     /// Wait for others; when that takes too long without any news, it has failed for this reason.
     Wait(Arc<str>),
     /// Wait, however long it takes: for a person, a time that was set, an analysis.
@@ -110,10 +112,7 @@ pub async fn drive<D: Driven>(
         patience.news(driven.sign(&seen));
         let fail = |why| failed(why, driven.details(&seen));
         match driven.next(&seen, steer) {
-            Next::Done => {
-                let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-                return Outcome::Done { took: Span(took) };
-            }
+            Next::Done => return done(begun),
             Next::Never(why) => return fail(Failure::NotStarted(why)),
             Next::Failed(why) => return fail(Failure::Refused(why)),
             Next::Bad(why) => {
@@ -134,28 +133,50 @@ pub async fn drive<D: Driven>(
                 }
                 wait(&mut helm, steer, LOOK).await;
             }
-            Next::Change(change) => {
-                let made = cluster.merge(
-                    &change.kind,
-                    namespace,
-                    &change.name,
-                    change.part,
-                    &change.body,
-                );
-                match made.await {
-                    Ok(_) => patience.renew(),
-                    // somebody was faster, or nobody knows: the next look tells
-                    Err(CallError::Conflict(_)) => {}
-                    Err(error) => {
-                        if let Some(why) = fatal(&error) {
-                            return fail(Failure::Refused(why));
-                        }
-                        wait(&mut helm, steer, asked_to(&error).unwrap_or(LOOK)).await;
-                    }
-                }
-            }
+            Next::Change(change) => match send(cluster, namespace, &change).await {
+                Sent::Made => patience.renew(),
+                Sent::Open(pause) => wait(&mut helm, steer, pause).await,
+                Sent::Fatal(why) => return fail(Failure::Refused(why)),
+            },
+            Next::Last(change) => match send(cluster, namespace, &change).await {
+                Sent::Made => return done(begun),
+                Sent::Open(pause) => wait(&mut helm, steer, pause).await,
+                Sent::Fatal(why) => return fail(Failure::Refused(why)),
+            },
         }
     }
+}
+
+/// How a change went.
+enum Sent {
+    /// It was made.
+    Made,
+    /// Somebody was faster, or nobody knows: the next look tells, after this pause.
+    Open(Duration),
+    /// It will never be made.
+    Fatal(Arc<str>),
+}
+
+async fn send(cluster: &Cluster, namespace: &str, change: &Change) -> Sent {
+    let Change {
+        kind,
+        name,
+        part,
+        body,
+    } = change;
+    match cluster.merge(kind, namespace, name, *part, body).await {
+        Ok(_) => Sent::Made,
+        Err(CallError::Conflict(_)) => Sent::Open(Duration::ZERO),
+        Err(error) => match fatal(&error) {
+            Some(why) => Sent::Fatal(why),
+            None => Sent::Open(asked_to(&error).unwrap_or(LOOK)),
+        },
+    }
+}
+
+fn done(begun: Instant) -> Outcome {
+    let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Outcome::Done { took: Span(took) }
 }
 
 /// Waits, but not over a change of the helm.

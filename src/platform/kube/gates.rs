@@ -105,6 +105,11 @@ impl Gates {
         }
     }
 
+    /// Whether there is an address at which somebody could ask.
+    pub fn kept(&self) -> bool {
+        self.address.is_some()
+    }
+
     /// Where the gate of a hook is asked; `None` where the room keeps none.
     pub fn url(&self, target: &TargetName, hook: Hook) -> Option<String> {
         let address = self.address.as_deref()?;

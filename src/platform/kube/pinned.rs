@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kube::api::DynamicObject;
 use serde_json::{Map, Value, json};
 
 use crate::domain::text::printable;
@@ -42,6 +43,43 @@ impl Before {
     pub fn text(&self) -> String {
         json!(self).to_string()
     }
+}
+
+/// The version of an object, for conditional changes.
+pub fn version(object: &DynamicObject) -> String {
+    object.metadata.resource_version.clone().unwrap_or_default()
+}
+
+/// The annotations of an object.
+pub fn marks(object: &DynamicObject) -> Value {
+    object
+        .metadata
+        .annotations
+        .as_ref()
+        .map_or(Value::Null, |all| json!(all))
+}
+
+/// The body of a conditional merge patch, with annotations and, if there is any, a spec.
+pub fn body(version: &str, marks: &Value, spec: &Value) -> Value {
+    let mut body = json!({"metadata": {"resourceVersion": version, "annotations": marks}});
+    if spec.as_object().is_some_and(|spec| !spec.is_empty()) {
+        body["spec"] = spec.clone();
+    }
+    body
+}
+
+/// The annotations of holdpoint that are left on an object, each to be taken away.
+pub fn left(marks: &Value) -> Option<Value> {
+    let names = [EFFECT, BEFORE, HELD, RETRY].into_iter();
+    let left = names.filter(|name| marks[*name].is_string());
+    let left: Map<_, _> = left.map(|name| (name.to_owned(), Value::Null)).collect();
+    (!left.is_empty()).then_some(Value::Object(left))
+}
+
+/// Whether an effect asks again for what has failed before: the number of the attempt ends its id.
+pub fn asks_again(effect: &Effect) -> bool {
+    let last = effect.id.as_str().rsplit('.').next();
+    last.and_then(|n| n.parse::<u32>().ok()) > Some(1)
 }
 
 /// The container of a pod template that is changed: the one with that name, or the only one.

@@ -9,7 +9,8 @@ use super::super::cluster::{resource, resource_of};
 use super::super::config::Kind;
 use super::super::drive::{Change, Next};
 use super::super::pinned::{
-    BEFORE, Before, EFFECT, HELD, RETRY, artifact, image_in, merge_to, with_image,
+    BEFORE, Before, EFFECT, HELD, RETRY, artifact, asks_again, body, image_in, left, merge_to,
+    with_image,
 };
 use super::steps::{Goal, Step};
 use super::view::{Carrier, Set, View};
@@ -30,13 +31,6 @@ impl Wish<'_> {
     /// The share of it that shall be reached, in percent.
     fn share(&self) -> u8 {
         self.effect.exposure.map_or(100, |share| share.percent())
-    }
-
-    /// Whether somebody asks again for what has failed before: the number of the attempt ends an
-    /// effect's id.
-    fn again(&self) -> bool {
-        let last = self.effect.id.as_str().rsplit('.').next();
-        last.and_then(|n| n.parse::<u32>().ok()) > Some(1)
     }
 
     /// What to do, given what was seen and what the helm says.
@@ -101,7 +95,7 @@ impl Wish<'_> {
     /// the same change.
     fn begin(&self, view: &View, image: &str) -> Next {
         let before = Before::of(view.carrier_marks(), self.effect);
-        if before.is_some() && !self.again() {
+        if before.is_some() && !asks_again(self.effect) {
             return Next::Failed(
                 format!("somebody has changed its template meanwhile: it has {image} now").into(),
             );
@@ -164,7 +158,7 @@ impl Wish<'_> {
 
     /// Argo, or somebody, has aborted it. Who asks again takes that abort back, and only that one.
     fn aborted(&self, view: &View, at: &str) -> Next {
-        if !self.again() {
+        if !asks_again(self.effect) {
             return Next::Failed(format!("aborted: {}", view.words()).into());
         }
         let mark = format!("{} {at}", self.effect.id);
@@ -181,7 +175,7 @@ impl Wish<'_> {
         if view.promoted() {
             let begun = Before::of(view.carrier_marks(), self.effect).is_some();
             return match goal {
-                Goal::End if &*view.phase == "Healthy" => tidy(view).unwrap_or(Next::Done),
+                Goal::End if &*view.phase == "Healthy" => tidy(view),
                 Goal::End => Next::Wait(view.words()),
                 // it ran here before the release came
                 _ if !begun && &*view.phase == "Healthy" => Next::Done,
@@ -245,7 +239,7 @@ impl Wish<'_> {
         }
         if view.promoted() {
             return match &*view.phase {
-                "Healthy" => tidy(view).unwrap_or(Next::Done),
+                "Healthy" => tidy(view),
                 "Degraded" => Next::Bad(view.words()),
                 _ => Next::Wait(view.words()),
             };
@@ -334,19 +328,17 @@ fn resume(view: &View) -> Next {
     rollout(view, json!({HELD: null}), json!({"paused": false}))
 }
 
-/// Takes away what holdpoint has written onto the objects; `None` once nothing is left.
-fn tidy(view: &View) -> Option<Next> {
-    let left = |marks: &Value| {
-        let names = [EFFECT, BEFORE, HELD, RETRY];
-        let left = names.into_iter().filter(|name| marks[*name].is_string());
-        let left: serde_json::Map<_, _> = left.map(|n| (n.to_owned(), Value::Null)).collect();
-        (!left.is_empty()).then_some(Value::Object(left))
-    };
-    if let Some(marks) = left(&view.marks) {
-        return Some(rollout(view, marks, json!({})));
+/// Takes away what holdpoint has written onto the objects, and then it is done. The mark of the call
+/// goes last: until then it says that the call was begun.
+fn tidy(view: &View) -> Next {
+    let own = matches!(view.carrier, Carrier::Rollout { .. });
+    if let Some(marks) = left(&view.marks).filter(|_| !own) {
+        return rollout(view, marks, json!({}));
     }
-    let marks = left(view.carrier_marks())?;
-    Some(carry(view, None, marks, json!({})))
+    match left(view.carrier_marks()).map(|marks| carry(view, None, marks, json!({}))) {
+        Some(Next::Change(last)) => Next::Last(last),
+        _ => Next::Done,
+    }
 }
 
 /// Why nothing happens yet.
@@ -371,7 +363,7 @@ fn carry(view: &View, template: Option<Value>, marks: Value, spec: Value) -> Nex
             kind: resource(Kind::Deployment),
             name: name.clone(),
             part: None,
-            body: body(version, marks, spec),
+            body: body(version, &marks, &spec),
         })),
         Carrier::Rollout { .. } | Carrier::Foreign(_) => rollout(view, marks, spec),
     }
@@ -383,16 +375,8 @@ fn rollout(view: &View, marks: Value, spec: Value) -> Next {
         kind: resource(Kind::Rollout),
         name: view.name.clone(),
         part: None,
-        body: body(&view.version, marks, spec),
+        body: body(&view.version, &marks, &spec),
     }))
-}
-
-fn body(version: &str, marks: Value, spec: Value) -> Value {
-    let mut body = json!({"metadata": {"resourceVersion": version, "annotations": marks}});
-    if spec.as_object().is_some_and(|spec| !spec.is_empty()) {
-        body["spec"] = spec;
-    }
-    body
 }
 
 /// A change of the Rollout's status, which is a resource of its own: what is sent to the main one of

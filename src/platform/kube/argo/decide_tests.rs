@@ -133,7 +133,7 @@ fn share_of(words: &str) -> Exposure {
 #[track_caller]
 fn change(next: Next) -> Change {
     match next {
-        Next::Change(change) => *change,
+        Next::Change(change) | Next::Last(change) => *change,
         other => panic!("no change: {other:?}"),
     }
 }

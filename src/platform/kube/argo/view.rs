@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use kube::api::DynamicObject;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::super::pinned::image_in;
+use super::super::pinned::{image_in, marks, version};
 use super::steps::Strategy;
 use crate::domain::text::printable;
 
@@ -271,20 +271,6 @@ fn said(value: &Value, most: usize) -> Arc<str> {
 
 fn count(value: &Value) -> Option<u32> {
     value.as_u64().and_then(|n| u32::try_from(n).ok())
-}
-
-/// The version of an object.
-pub fn version(object: &DynamicObject) -> String {
-    object.metadata.resource_version.clone().unwrap_or_default()
-}
-
-/// The annotations of an object.
-pub fn marks(object: &DynamicObject) -> Value {
-    object
-        .metadata
-        .annotations
-        .as_ref()
-        .map_or(Value::Null, |all| json!(all))
 }
 
 fn owned(object: &DynamicObject, uid: &str) -> bool {
