@@ -21,7 +21,8 @@ use super::super::helm::{Helm, Steer};
 use super::super::{ObserveError, Picture};
 use super::cluster::{CallError, Cluster, resource, resource_of};
 use super::config::{Kind, KubeConfig};
-use super::drive::{Driven, Next, drive};
+use super::journal::Journal;
+use super::lead::{Driven, Next, lead};
 use crate::domain::{Effect, Failure, Outcome};
 use decide::Wish;
 use view::View;
@@ -31,6 +32,7 @@ pub async fn perform(
     cluster: &Cluster,
     config: &KubeConfig,
     effect: &Effect,
+    journal: Journal,
     helm: Helm,
 ) -> Outcome {
     let artifact = &effect.artifact;
@@ -43,7 +45,15 @@ pub async fn perform(
             container: config.container.as_deref(),
         },
     };
-    drive(&call, cluster, &config.namespace, config.deadline, helm).await
+    lead(
+        &call,
+        cluster,
+        &config.namespace,
+        config.deadline,
+        journal,
+        helm,
+    )
+    .await
 }
 
 /// How a Rollout is now.

@@ -1,261 +1,357 @@
-//! Driving what goes on by itself in a cluster to where a call wants it: look, decide, change one
-//! thing, look again.
+//! Driving a workload to what an effect wishes: read, decide, write once, read again.
 //!
-//! Every change is conditional on the version of the object that was looked at, and nothing is
-//! decided but from what is there. So a change whose answer got lost is settled by the next look,
-//! and one that was made twice at the same moment is made once: the later one is a conflict, and
-//! who made it looks again.
+//! Every turn begins with a fresh reading, and every change is conditional on what was read, so that a
+//! lost answer is settled by the next reading: what was made is found there, what was not is decided
+//! anew. Nothing is ever sent again blindly.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::core::ApiResource;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::super::helm::{Helm, Steer};
-use super::cluster::{CallError, Cluster};
+use super::cluster::CallError;
+use super::journal::Journal;
+use super::pods;
+use crate::domain::text::printable;
+use crate::domain::workload::Stuck;
 use crate::domain::{Failure, Outcome, Span};
+use crate::platform::helm::{Helm, Steer};
 
-/// The pause between two looks.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often is read where no watch tells of anything.
+const TICK: Duration = Duration::from_secs(1);
 
-/// The longest pause between two looks at a cluster that does not answer.
-const LOOK_MAX: Duration = Duration::from_secs(10);
+/// The shortest time between two readings.
+const BREATH: Duration = Duration::from_millis(150);
 
-/// How long something bad has to last until it is believed: a controller writes down what it made
-/// of a change in several steps.
-const BELIEVE: Duration = Duration::from_secs(6);
+/// For how long a hopeless reason may stand before it is believed: one restart is no crash loop yet.
+const GRACE: Duration = Duration::from_secs(8);
 
-/// One change.
+/// For how long the cluster may be silent before a call that has not begun gives up.
+const REACH: Duration = Duration::from_secs(30);
+
+/// For how long permission may be missing after it was there: a server that starts anew refuses
+/// everything for a moment.
+const UNRULY: Duration = Duration::from_secs(60);
+
+/// A change of one object, sent once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// What kind of object.
-    pub kind: ApiResource,
-    /// Its name.
-    pub name: String,
-    /// Its part: `status`.
-    pub part: Option<&'static str>,
-    /// The merge patch, with the version that it is made for.
-    pub body: Value,
+    /// What it does, in a few words.
+    pub words: String,
+    /// How it is written.
+    pub how: How,
 }
 
-/// What to do after a look.
+/// How a change is written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum How {
+    /// A strategic merge patch of the workload.
+    Strategic(Value),
+    /// A JSON patch of the workload.
+    Json(Value),
+    /// A merge patch of the Service that shows one of two workloads.
+    Service(Value),
+    /// Pods are deleted, each only if it is still this one.
+    Delete(Vec<Doomed>),
+}
+
+/// A pod that is deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doomed {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its uid.
+    pub uid: Arc<str>,
+    /// Its version.
+    pub version: Arc<str>,
+}
+
+/// What is to be done next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
-    /// Change this, then look again.
-    Change(Box<Change>),
-    /// Change this, and then it is there.
-    Last(Box<Change>),
-    /// Wait for others; when that takes too long without any news, it has failed for this reason.
-    Wait(Arc<str>),
-    /// Wait, however long it takes: for a person, a time that was set, an analysis.
-    Patience(Arc<str>),
-    /// It is there.
+    /// Write this, then read again.
+    Change(Change),
+    /// Wait; in words, for what.
+    Wait(String),
+    /// It is as wished.
     Done,
-    /// It has failed, if the next looks say so too.
-    Bad(Arc<str>),
-    /// It has failed.
-    Failed(Arc<str>),
-    /// It cannot be done, and nothing has been changed.
-    Never(Arc<str>),
+    /// It must not be begun; nothing was changed.
+    Refuse(String),
 }
 
-/// What a call looks at and how it decides.
-pub trait Driven: Sync {
-    /// What one look brings.
+/// A kind of workload as it is driven.
+pub trait Craft: Sync {
+    /// What is read of it.
     type Seen: Send + Sync;
 
-    /// Looks.
-    fn look(&self) -> impl Future<Output = Result<Self::Seen, CallError>> + Send;
+    /// Reads it from the cluster itself, not from a watch.
+    fn read(&self) -> impl Future<Output = Result<Self::Seen, CallError>> + Send;
 
-    /// What to do, given what was seen and what the helm says.
+    /// Sends a change, once.
+    fn send(
+        &self,
+        seen: &Self::Seen,
+        change: &Change,
+    ) -> impl Future<Output = Result<(), CallError>> + Send;
+
+    /// The uid of what was read: another one is another object.
+    fn uid(&self, seen: &Self::Seen) -> Arc<str>;
+
+    /// What changes whenever there is progress.
+    fn mark(&self, seen: &Self::Seen) -> Vec<i64>;
+
+    /// What is stuck among the parts that the wish is about.
+    fn stuck(&self, seen: &Self::Seen) -> Vec<Stuck>;
+
+    /// What is to be done next.
     fn next(&self, seen: &Self::Seen, steer: Steer) -> Next;
 
-    /// Whatever changes while things go on: as long as it changes, nobody waits in vain.
-    fn sign(&self, seen: &Self::Seen) -> String;
-
-    /// Details for the record of a failure, printable lines.
-    fn details(&self, seen: &Self::Seen) -> String;
+    /// What holds it where it is, of a wish that failed.
+    fn brake(&self, seen: &Self::Seen) -> Option<Change>;
 }
 
-/// Drives until it is there, has failed, or is given up.
-pub async fn drive<D: Driven>(
-    driven: &D,
-    cluster: &Cluster,
-    namespace: &str,
-    deadline: Span,
-    mut helm: Helm,
-) -> Outcome {
-    let begun = Instant::now();
-    let mut patience = Patience::new();
-    let mut pause = LOOK;
-    loop {
-        let steer = helm.now();
-        if steer == Steer::GiveUp {
-            return given_up();
-        }
-        let seen = match driven.look().await {
-            Ok(seen) => seen,
-            Err(error) => match fatal(&error) {
-                Some(why) => return failed(Failure::Refused(why), String::new()),
-                None => {
-                    // time in which the cluster cannot be asked is nobody's fault
-                    patience.renew();
-                    pause = (pause * 2).min(LOOK_MAX);
-                    wait(&mut helm, steer, asked_to(&error).unwrap_or(pause)).await;
-                    continue;
-                }
-            },
+/// One way of an effect.
+pub struct Trip {
+    /// What the release says on the way.
+    pub helm: Helm,
+    /// What is written down of it.
+    pub journal: Journal,
+    /// For how long it may stand without progress.
+    pub deadline: Span,
+    /// Tell of changes in the cluster.
+    pub wakes: Vec<watch::Receiver<u64>>,
+    /// Whether something has been sent, or may have been by an engine before this one.
+    pub asked: bool,
+    /// Whether it is a way back: that is not given up for a cluster that is silent.
+    pub back: bool,
+}
+
+/// What is remembered from turn to turn.
+struct Log {
+    uid: Option<Arc<str>>,
+    mark: Vec<i64>,
+    moved: Instant,
+    hopeless: Option<Instant>,
+    blind: Option<Instant>,
+    conflicts: u32,
+    failed: Option<String>,
+}
+
+impl Trip {
+    /// Drives until it is there, fails, or is given up.
+    pub async fn drive<C: Craft>(mut self, craft: &C) -> Outcome {
+        let begun = Instant::now();
+        let mut log = Log {
+            uid: None,
+            mark: Vec::new(),
+            moved: begun,
+            hopeless: None,
+            blind: None,
+            conflicts: 0,
+            failed: None,
         };
-        pause = LOOK;
-        patience.news(driven.sign(&seen));
-        let fail = |why| failed(why, driven.details(&seen));
-        match driven.next(&seen, steer) {
-            Next::Done => return done(begun),
-            Next::Never(why) => return fail(Failure::NotStarted(why)),
-            Next::Failed(why) => return fail(Failure::Refused(why)),
-            Next::Bad(why) => {
-                if patience.believes() {
-                    return fail(Failure::Refused(why));
+        loop {
+            let steer = self.helm.now();
+            if steer == Steer::GiveUp {
+                self.journal.say("given up: the release goes back");
+                return failed(Failure::GivenUp, "");
+            }
+            let outcome = match craft.read().await {
+                Ok(seen) => self.turn(craft, &seen, steer, &mut log).await,
+                Err(error) => self.blind(&error, &mut log),
+            };
+            match outcome {
+                Turn::Wait(pause) => self.rest(steer, pause).await,
+                Turn::Done => {
+                    let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+                    return Outcome::Done { took: Span(took) };
                 }
-                wait(&mut helm, steer, LOOK).await;
+                Turn::End(outcome) => return outcome,
             }
-            Next::Patience(_) => {
-                patience.renew();
-                wait(&mut helm, steer, LOOK).await;
+        }
+    }
+
+    async fn turn<C: Craft>(
+        &mut self,
+        craft: &C,
+        seen: &C::Seen,
+        steer: Steer,
+        log: &mut Log,
+    ) -> Turn {
+        log.blind = None;
+        let uid = craft.uid(seen);
+        if log.uid.get_or_insert_with(|| uid.clone()) != &uid {
+            let words = "it was deleted and made anew by somebody else on the way";
+            return self.ended(words);
+        }
+        if let Some(words) = log.failed.clone() {
+            return match craft.brake(seen) {
+                Some(change) => self.send(craft, seen, &change, log).await,
+                None => self.ended(&words),
+            };
+        }
+        match craft.next(seen, steer) {
+            Next::Done => Turn::Done,
+            Next::Refuse(words) => self.ended(&words),
+            Next::Change(change) => self.send(craft, seen, &change, log).await,
+            Next::Wait(words) => {
+                self.journal.say(&words);
+                self.judge(craft, seen, steer, log);
+                Turn::Wait(TICK)
             }
-            Next::Wait(why) => {
-                patience.good();
-                if patience.over(deadline) {
-                    let words = format!("nothing new for {deadline}: {why}");
-                    return fail(Failure::Refused(words.into()));
+        }
+    }
+
+    /// Whether it still gets on.
+    fn judge<C: Craft>(&self, craft: &C, seen: &C::Seen, steer: Steer, log: &mut Log) {
+        let mark = craft.mark(seen);
+        if mark != log.mark || steer == Steer::Hold {
+            log.mark = mark;
+            log.moved = Instant::now();
+            log.hopeless = None;
+        }
+        if steer == Steer::Hold {
+            return;
+        }
+        let stuck = craft.stuck(seen);
+        let words = pods::sentence(&stuck);
+        if !stuck.iter().any(|s| pods::hopeless(s.reason)) {
+            log.hopeless = None;
+        } else if log.hopeless.get_or_insert_with(Instant::now).elapsed() > GRACE {
+            log.failed = words;
+            return;
+        }
+        if log.moved.elapsed() > self.deadline.std() {
+            let why = words.map(|w| format!(": {w}")).unwrap_or_default();
+            log.failed = Some(format!("no progress in {}{why}", self.deadline));
+        }
+    }
+
+    async fn send<C: Craft>(
+        &mut self,
+        craft: &C,
+        seen: &C::Seen,
+        change: &Change,
+        log: &mut Log,
+    ) -> Turn {
+        self.journal.say(&change.words);
+        match craft.send(seen, change).await {
+            Ok(()) => {
+                self.asked = true;
+                log.conflicts = 0;
+                log.moved = Instant::now();
+                Turn::Wait(Duration::ZERO)
+            }
+            Err(CallError::Conflict(_)) => {
+                log.conflicts = log.conflicts.saturating_add(1);
+                if log.moved.elapsed() > self.deadline.std() {
+                    return self.ended("somebody else changes it all the time");
                 }
-                wait(&mut helm, steer, LOOK).await;
+                // two that write the same object must not meet again and again
+                Turn::Wait(Duration::from_millis(u64::from(log.conflicts.min(20)) * 40))
             }
-            Next::Change(change) => match send(cluster, namespace, &change).await {
-                Sent::Made => patience.renew(),
-                Sent::Open(pause) => wait(&mut helm, steer, pause).await,
-                Sent::Fatal(why) => return fail(Failure::Refused(why)),
-            },
-            Next::Last(change) => match send(cluster, namespace, &change).await {
-                Sent::Made => return done(begun),
-                Sent::Open(pause) => wait(&mut helm, steer, pause).await,
-                Sent::Fatal(why) => return fail(Failure::Refused(why)),
-            },
+            Err(CallError::Busy(seconds)) => {
+                Turn::Wait(Duration::from_secs(u64::from(seconds.min(60))))
+            }
+            Err(CallError::NotReached(_) | CallError::Stranger(_)) => Turn::Wait(TICK),
+            Err(error @ CallError::Unknown(_)) => {
+                self.asked = true;
+                self.journal.say(&format!(
+                    "{error}: whether it was made is read from the cluster"
+                ));
+                Turn::Wait(BREATH)
+            }
+            Err(error) => {
+                // a refusal of what a server that starts anew does not know yet is no refusal
+                let since = *log.blind.get_or_insert_with(Instant::now);
+                let young = self.asked && matches!(error, CallError::Forbidden(_));
+                if young && since.elapsed() < UNRULY {
+                    return Turn::Wait(TICK);
+                }
+                self.ended(&format!("{}: {error}", change.words))
+            }
+        }
+    }
+
+    /// What it means that nothing can be read.
+    fn blind(&mut self, error: &CallError, log: &mut Log) -> Turn {
+        let since = *log.blind.get_or_insert_with(Instant::now);
+        // time in which nobody can see is no time without progress
+        log.moved = Instant::now();
+        log.hopeless = None;
+        self.journal.say(&format!("waits for the cluster: {error}"));
+        let patience = match error {
+            CallError::NotFound(_) if log.uid.is_none() => Duration::ZERO,
+            CallError::NotFound(_) => TICK * 3,
+            CallError::Forbidden(_) if !self.asked => Duration::ZERO,
+            CallError::Forbidden(_) => UNRULY,
+            _ if !self.asked => REACH,
+            _ if self.back => Duration::MAX,
+            _ => self.deadline.std(),
+        };
+        if since.elapsed() < patience {
+            return Turn::Wait(TICK);
+        }
+        match error {
+            CallError::NotFound(_) | CallError::Forbidden(_) => self.ended(&error.to_string()),
+            _ if !self.asked => self.ended(&error.to_string()),
+            _ => Turn::End(Outcome::Unknown {
+                why: format!(
+                    "the cluster has not answered for {}: {error}",
+                    self.deadline
+                )
+                .into(),
+            }),
+        }
+    }
+
+    /// It ends here: refused before anything was sent, or failed on the way.
+    fn ended(&self, words: &str) -> Turn {
+        self.journal.say(words);
+        let words: Arc<str> = printable(words, 400).into();
+        let why = if self.asked {
+            Failure::Refused(words)
+        } else {
+            Failure::NotStarted(words)
+        };
+        Turn::End(failed(why, &self.journal.text()))
+    }
+
+    /// Waits until something may have changed, at most so long.
+    async fn rest(&mut self, steer: Steer, pause: Duration) {
+        if pause.is_zero() {
+            return;
+        }
+        tokio::time::sleep(pause.min(BREATH)).await;
+        let wakes = self.wakes.iter_mut().map(|wake| Box::pin(wake.changed()));
+        let wakes: Vec<_> = wakes.collect();
+        let any = async {
+            if wakes.is_empty() {
+                std::future::pending::<()>().await;
+            }
+            // a watch that has ended tells nothing more: the tick does
+            let _ = futures_util::future::select_all(wakes).await;
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause.saturating_sub(BREATH)) => {}
+            () = any => {}
+            _ = self.helm.changed(steer) => {}
         }
     }
 }
 
-/// How a change went.
-enum Sent {
-    /// It was made.
-    Made,
-    /// Somebody was faster, or nobody knows: the next look tells, after this pause.
-    Open(Duration),
-    /// It will never be made.
-    Fatal(Arc<str>),
+/// How a turn ended.
+enum Turn {
+    Wait(Duration),
+    Done,
+    End(Outcome),
 }
 
-async fn send(cluster: &Cluster, namespace: &str, change: &Change) -> Sent {
-    let Change {
-        kind,
-        name,
-        part,
-        body,
-    } = change;
-    match cluster.merge(kind, namespace, name, *part, body).await {
-        Ok(_) => Sent::Made,
-        Err(CallError::Conflict(_)) => Sent::Open(Duration::ZERO),
-        Err(error) => match fatal(&error) {
-            Some(why) => Sent::Fatal(why),
-            None => Sent::Open(asked_to(&error).unwrap_or(LOOK)),
-        },
-    }
-}
-
-fn done(begun: Instant) -> Outcome {
-    let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Outcome::Done { took: Span(took) }
-}
-
-/// Waits, but not over a change of the helm.
-async fn wait(helm: &mut Helm, steer: Steer, pause: Duration) {
-    tokio::select! {
-        () = tokio::time::sleep(pause) => {}
-        _ = helm.changed(steer) => {}
-    }
-}
-
-/// Why it makes no sense to go on after an error; `None` where it passes.
-fn fatal(error: &CallError) -> Option<Arc<str>> {
-    match error {
-        CallError::NotFound(_) | CallError::Forbidden(_) | CallError::Refused(_) => {
-            Some(error.to_string().into())
-        }
-        CallError::NotReached(_)
-        | CallError::Conflict(_)
-        | CallError::Expired(_)
-        | CallError::Busy(_)
-        | CallError::Unknown(_) => None,
-    }
-}
-
-fn asked_to(error: &CallError) -> Option<Duration> {
-    match error {
-        CallError::Busy(seconds) => Some(Duration::from_secs(u64::from(*seconds)).min(LOOK_MAX)),
-        _ => None,
-    }
-}
-
-fn failed(why: Failure, output: String) -> Outcome {
+fn failed(why: Failure, output: &str) -> Outcome {
     Outcome::Failed {
         why,
         output: output.into(),
-    }
-}
-
-fn given_up() -> Outcome {
-    failed(Failure::GivenUp, String::new())
-}
-
-/// Since when nothing is new, and since when it looks bad.
-struct Patience {
-    sign: String,
-    since: Instant,
-    bad: Option<Instant>,
-}
-
-impl Patience {
-    fn new() -> Patience {
-        Patience {
-            sign: String::new(),
-            since: Instant::now(),
-            bad: None,
-        }
-    }
-
-    fn news(&mut self, sign: String) {
-        if sign != self.sign {
-            self.sign = sign;
-            self.since = Instant::now();
-        }
-    }
-
-    fn renew(&mut self) {
-        self.since = Instant::now();
-        self.bad = None;
-    }
-
-    fn good(&mut self) {
-        self.bad = None;
-    }
-
-    fn believes(&mut self) -> bool {
-        self.bad.get_or_insert_with(Instant::now).elapsed() >= BELIEVE
-    }
-
-    fn over(&self, deadline: Span) -> bool {
-        self.since.elapsed() >= deadline.std()
     }
 }

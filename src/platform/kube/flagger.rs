@@ -22,8 +22,9 @@ use super::super::helm::{Helm, Steer};
 use super::super::{ObserveError, Picture};
 use super::cluster::{CallError, Cluster, resource, resource_of};
 use super::config::{Kind, KubeConfig};
-use super::drive::{Driven, Next, drive};
 use super::gates::Gates;
+use super::journal::Journal;
+use super::lead::{Driven, Next, lead};
 use crate::domain::text::printable;
 use crate::domain::{Effect, Failure, Outcome};
 use decide::{Times, Wish};
@@ -41,6 +42,7 @@ pub async fn perform(
     config: &KubeConfig,
     gates: &Gates,
     effect: &Effect,
+    journal: Journal,
     helm: Helm,
 ) -> Outcome {
     let artifact = &effect.artifact;
@@ -57,7 +59,15 @@ pub async fn perform(
         begun: Instant::now(),
         still: Mutex::new((String::new(), Instant::now())),
     };
-    let outcome = drive(&call, cluster, &config.namespace, config.deadline, helm).await;
+    let outcome = lead(
+        &call,
+        cluster,
+        &config.namespace,
+        config.deadline,
+        journal,
+        helm,
+    )
+    .await;
     gates.set(effect, &[]);
     outcome
 }
@@ -138,7 +148,10 @@ async fn look(cluster: &Cluster, config: &KubeConfig) -> Result<View, CallError>
     };
     let name = reference["name"].as_str().unwrap_or(&config.name);
     let target = cluster.get(&kind, namespace, name).await?;
-    let primary = match cluster.get(&kind, namespace, &format!("{name}-primary")).await {
+    let primary = match cluster
+        .get(&kind, namespace, &format!("{name}-primary"))
+        .await
+    {
         Ok(primary) => Some(primary),
         // Flagger has not made it yet
         Err(CallError::NotFound(_)) => None,
@@ -161,7 +174,9 @@ async fn warnings(cluster: &Cluster, config: &KubeConfig) -> Result<Vec<Arc<str>
     };
     let about = |event: &&DynamicObject| {
         let of = &event.data["involvedObject"];
-        of["kind"] == "Canary" && of["name"] == config.name.as_str() && event.data["type"] == "Warning"
+        of["kind"] == "Canary"
+            && of["name"] == config.name.as_str()
+            && event.data["type"] == "Warning"
     };
     let mut found: Vec<_> = events.iter().filter(about).collect();
     let at = |event: &&DynamicObject| match &event.data["lastTimestamp"] {
@@ -169,7 +184,11 @@ async fn warnings(cluster: &Cluster, config: &KubeConfig) -> Result<Vec<Arc<str>
         _ => String::new(),
     };
     found.sort_by_key(|event| std::cmp::Reverse(at(event)));
-    let words = |event: &DynamicObject| event.data["message"].as_str().map(|text| printable(text, 300));
+    let words = |event: &DynamicObject| {
+        event.data["message"]
+            .as_str()
+            .map(|text| printable(text, 300))
+    };
     let words = found.into_iter().filter_map(words);
     // that it goes down is known; why is what came before
     let words = words.filter(|words| !words.starts_with("Canary failed!"));

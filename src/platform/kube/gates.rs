@@ -153,7 +153,7 @@ impl Gates {
     /// Answers Flagger.
     pub fn answer(&self, target: &str, hook: Hook, question: Question<'_>) -> Answer {
         let mut gates = self.lock();
-        let Some(gate) = gates.get_mut(target) else {
+        let Some(gate) = gates.get_mut(&TargetName::from(target)) else {
             return Answer::No("there is no such target");
         };
         if gate.name != question.name || gate.namespace != question.namespace {
@@ -230,9 +230,15 @@ mod tests {
         }
         gates.set(&effect(Verb::Deploy, 1), &[Hook::ConfirmRollout]);
         assert_eq!(ask(&gates, Hook::ConfirmRollout, "a"), Answer::Yes);
-        assert_eq!(ask(&gates, Hook::ConfirmPromotion, "a"), Answer::No("closed"));
+        assert_eq!(
+            ask(&gates, Hook::ConfirmPromotion, "a"),
+            Answer::No("closed")
+        );
         tokio::time::advance(LEASE + Duration::from_millis(1)).await;
-        assert_eq!(ask(&gates, Hook::ConfirmRollout, "a"), Answer::No("closed again by itself"));
+        assert_eq!(
+            ask(&gates, Hook::ConfirmRollout, "a"),
+            Answer::No("closed again by itself")
+        );
         gates.set(&effect(Verb::Deploy, 1), &[Hook::ConfirmRollout]);
         gates.set(&effect(Verb::Deploy, 1), &[]);
         assert_eq!(ask(&gates, Hook::ConfirmRollout, "a"), Answer::No("closed"));
@@ -282,7 +288,10 @@ mod tests {
         let wanted = "http://127.0.0.1:7345/gates/web/confirm-traffic-increase";
         assert_eq!(url.as_deref(), Some(wanted));
         assert_eq!(Gates::default().url(&"web".into(), Hook::Rollback), None);
-        assert_eq!(Hook::from_word("confirm-promotion"), Some(Hook::ConfirmPromotion));
+        assert_eq!(
+            Hook::from_word("confirm-promotion"),
+            Some(Hook::ConfirmPromotion)
+        );
         assert_eq!(Hook::from_word("event"), None);
     }
 }

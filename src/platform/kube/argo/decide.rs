@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::super::helm::Steer;
 use super::super::cluster::{resource, resource_of};
 use super::super::config::Kind;
-use super::super::drive::{Change, Next};
+use super::super::lead::{Change, Next};
 use super::super::pinned::{
     BEFORE, Before, EFFECT, HELD, RETRY, artifact, asks_again, body, image_in, left, merge_to,
     with_image,

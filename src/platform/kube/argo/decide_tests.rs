@@ -4,7 +4,7 @@ use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use super::super::super::helm::Steer;
-use super::super::drive::{Change, Next};
+use super::super::lead::{Change, Next};
 use super::super::pinned::{BEFORE, EFFECT, HELD, RETRY};
 use super::decide::Wish;
 use super::view::{HASH, View};

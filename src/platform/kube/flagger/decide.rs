@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::super::super::helm::Steer;
 use super::super::cluster::resource;
 use super::super::config::Kind;
-use super::super::drive::{Change, Next};
 use super::super::gates::{Hook, path};
+use super::super::lead::{Change, Next};
 use super::super::pinned::{
     BEFORE, Before, EFFECT, HELD, RETRY, artifact, asks_again, body, image_in, left, with_image,
 };
@@ -68,7 +68,8 @@ impl Wish<'_> {
     /// What to do, given what was seen and what the helm says.
     pub fn next(&self, view: &View, steer: Steer, times: Times) -> Course {
         if let Err(kind) = &view.kind {
-            let words = format!("its target is a {kind}; holdpoint changes Deployments and DaemonSets");
+            let words =
+                format!("its target is a {kind}; holdpoint changes Deployments and DaemonSets");
             return only(Next::Never(words.into()));
         }
         let image = match image_in(&view.target.template, self.container) {
@@ -112,7 +113,8 @@ impl Wish<'_> {
     fn unready(&self, view: &View) -> Option<String> {
         if !self.gated {
             return Some(
-                "this room keeps no gates that Flagger could ask at: room.toml needs `[gates]`".into(),
+                "this room keeps no gates that Flagger could ask at: room.toml needs `[gates]`"
+                    .into(),
             );
         }
         let missing = self.missing(view);
@@ -177,7 +179,9 @@ impl Wish<'_> {
             return None;
         }
         if view.skips {
-            return Some("it skips its analysis (spec.skipAnalysis), and so all of its gates".into());
+            return Some(
+                "it skips its analysis (spec.skipAnalysis), and so all of its gates".into(),
+            );
         }
         match &view.way {
             Way::Weights(all) if all.first().is_none_or(|first| *first > self.share()) => {
@@ -195,7 +199,9 @@ impl Wish<'_> {
         let before = Before::of(&view.target.marks, self.effect);
         // the status has no generation: as long as Flagger works on the template of before, all it
         // says is about that
-        let noticed = before.as_ref().is_none_or(|before| *before.hash != *view.applied);
+        let noticed = before
+            .as_ref()
+            .is_none_or(|before| *before.hash != *view.applied);
         let whole = self.share() >= 100;
         let wait = || Next::Wait(view.words());
         match &*view.phase {
@@ -222,7 +228,11 @@ impl Wish<'_> {
 
     fn trying(&self, view: &View) -> Course {
         if self.share() >= 100 {
-            let open = [Hook::ConfirmRollout, Hook::ConfirmTraffic, Hook::ConfirmPromotion];
+            let open = [
+                Hook::ConfirmRollout,
+                Hook::ConfirmTraffic,
+                Hook::ConfirmPromotion,
+            ];
             return gates(&open, patient(view));
         }
         let shown = view.shown();
@@ -314,7 +324,11 @@ impl Wish<'_> {
         if &*view.phase == "Failed" && !serves && times.quiet {
             return only(Next::Bad(view.words()));
         }
-        let open = [Hook::ConfirmRollout, Hook::ConfirmTraffic, Hook::ConfirmPromotion];
+        let open = [
+            Hook::ConfirmRollout,
+            Hook::ConfirmTraffic,
+            Hook::ConfirmPromotion,
+        ];
         gates(&open, patient(view))
     }
 

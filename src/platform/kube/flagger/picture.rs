@@ -130,10 +130,18 @@ fn stages(view: &View) -> Vec<Stage> {
             stages.push((format!("{rounds} rounds of checks"), at));
         }
     }
-    let last = if promoting || waits { StageAt::Here } else { StageAt::ToCome };
+    let last = if promoting || waits {
+        StageAt::Here
+    } else {
+        StageAt::ToCome
+    };
     stages.push(("promotion".to_owned(), last));
     let all = stages.into_iter();
-    all.map(|(name, at)| Stage { name: name.into(), at }).collect()
+    all.map(|(name, at)| Stage {
+        name: name.into(),
+        at,
+    })
+    .collect()
 }
 
 fn stuck(view: &View, divided: bool) -> Vec<Stuck> {

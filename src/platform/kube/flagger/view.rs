@@ -84,7 +84,9 @@ impl Way {
                 (0, None) => 100,
                 (most, None) => most.min(100),
             };
-            let steps = (1..).map(|n| n * step).take_while(|weight| *weight < most + step);
+            let steps = (1..)
+                .map(|n| n * step)
+                .take_while(|weight| *weight < most + step);
             return Way::Weights(steps.map(|weight| share(weight.min(100))).collect());
         }
         match listed.is_empty() {
@@ -319,7 +321,9 @@ fn share(weight: u32) -> u8 {
 /// A span as Go writes it: `1m30s`. Flagger takes less than ten seconds for ten.
 fn span(value: &Value) -> Duration {
     const LEAST: Duration = Duration::from_secs(10);
-    let read = value.as_str().and_then(|text| crate::domain::Span::parse(text).ok());
+    let read = value
+        .as_str()
+        .and_then(|text| crate::domain::Span::parse(text).ok());
     match read {
         Some(span) => span.std().max(LEAST),
         // what Flagger takes where nothing is written
