@@ -21,8 +21,9 @@ use super::super::helm::{Helm, Steer};
 use super::super::{ObserveError, Picture};
 use super::cluster::{CallError, Cluster, resource, resource_of};
 use super::config::{Kind, KubeConfig};
+use super::deployments::labels;
 use super::journal::Journal;
-use super::lead::{Driven, Next, lead};
+use super::lead::{Driven, Next, lead, stuck};
 use crate::domain::{Effect, Failure, Outcome};
 use decide::Wish;
 use view::View;
@@ -127,7 +128,10 @@ async fn look(cluster: &Cluster, config: &KubeConfig) -> Result<View, CallError>
     let sets = resource_of("apps", "v1", "ReplicaSet", "replicasets");
     let sets = cluster.list(&sets, namespace, &labels).await?;
     let runs = runs(cluster, namespace, &rollout).await?;
-    Ok(View::new(&rollout, referred.as_ref(), &sets, &runs))
+    let mut view = View::new(&rollout, referred.as_ref(), &sets, &runs);
+    let uid = rollout.metadata.uid.as_deref().unwrap_or_default();
+    view.stuck = stuck(cluster, namespace, uid).await;
+    Ok(view)
 }
 
 /// The runs of analyses that a Rollout names in its status; one that is gone or may not be read is
@@ -160,12 +164,8 @@ async fn runs(
 
 /// The labels by which its ReplicaSets are found.
 fn selector(rollout: &DynamicObject, referred: Option<&DynamicObject>) -> String {
-    let of = |object: &DynamicObject| object.data["spec"]["selector"]["matchLabels"].clone();
-    let labels = match (of(rollout), referred) {
-        (Value::Null, Some(deployment)) => of(deployment),
-        (labels, _) => labels,
-    };
-    let pairs = labels.as_object().into_iter().flatten();
-    let pairs = pairs.filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
-    pairs.collect::<Vec<_>>().join(",")
+    match (&rollout.data["spec"]["selector"], referred) {
+        (Value::Null, Some(deployment)) => labels(&deployment.data),
+        _ => labels(&rollout.data),
+    }
 }

@@ -24,7 +24,7 @@ use super::cluster::{CallError, Cluster, resource, resource_of};
 use super::config::{Kind, KubeConfig};
 use super::gates::Gates;
 use super::journal::Journal;
-use super::lead::{Driven, Next, lead};
+use super::lead::{Driven, Next, lead, stuck};
 use crate::domain::text::printable;
 use crate::domain::{Effect, Failure, Outcome};
 use decide::{Times, Wish};
@@ -161,7 +161,11 @@ async fn look(cluster: &Cluster, config: &KubeConfig) -> Result<View, CallError>
         Some("Failed") => warnings(cluster, config).await?,
         _ => Vec::new(),
     };
-    View::new(&config.name, &canaries, &target, primary.as_ref(), warnings).ok_or_else(none)
+    let view = View::new(&config.name, &canaries, &target, primary.as_ref(), warnings);
+    let mut view = view.ok_or_else(none)?;
+    let uid = target.metadata.uid.as_deref().unwrap_or_default();
+    view.stuck = stuck(cluster, namespace, uid).await;
+    Ok(view)
 }
 
 /// What Flagger warned of lately, the newest first; nothing where events may not be read.

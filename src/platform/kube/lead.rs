@@ -15,7 +15,10 @@ use tokio::time::Instant;
 
 use super::super::helm::{Helm, Steer};
 use super::cluster::{CallError, Cluster};
+use super::deployments::stuck_of;
 use super::journal::Journal;
+use super::pods;
+use crate::domain::workload::Stuck;
 use crate::domain::{Failure, Outcome, Span};
 
 /// The pause between two looks.
@@ -209,6 +212,30 @@ async fn send(cluster: &Cluster, namespace: &str, change: &Change) -> Sent {
 fn done(begun: Instant) -> Outcome {
     let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     Outcome::Done { took: Span(took) }
+}
+
+/// What is stuck among the pods of a workload that has ReplicaSets, as far as watches tell.
+pub async fn stuck(cluster: &Cluster, namespace: &str, uid: &str) -> Vec<Stuck> {
+    let watches = cluster.watches();
+    let (sets, pods) = (watches.sets(namespace), watches.pods(namespace));
+    tokio::join!(sets.first(), pods.first());
+    let sets = sets.read(|items| items.of(uid).cloned().collect::<Vec<_>>());
+    let sets = sets.unwrap_or_default();
+    let found = pods.read(|items| {
+        let all = sets.iter().flat_map(|set| items.of(&set.uid));
+        all.cloned().collect::<Vec<_>>()
+    });
+    stuck_of(sets.iter().map(|set| &**set), &found.unwrap_or_default())
+}
+
+/// Why waiting for pods will not help, in a sentence; `None` while it may.
+pub fn hopeless(stuck: &[Stuck]) -> Option<Arc<str>> {
+    let lost: Vec<_> = stuck
+        .iter()
+        .filter(|one| pods::hopeless(one.reason))
+        .cloned()
+        .collect();
+    pods::sentence(&lost).map(Arc::from)
 }
 
 /// Waits, but not over a change of the helm.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::super::helm::Steer;
 use super::super::cluster::{resource, resource_of};
 use super::super::config::Kind;
-use super::super::lead::{Change, Next};
+use super::super::lead::{Change, Next, hopeless};
 use super::super::pinned::{
     BEFORE, Before, EFFECT, HELD, RETRY, artifact, asks_again, body, image_in, left, merge_to,
     with_image,
@@ -88,7 +88,10 @@ impl Wish<'_> {
             Ok(goal) => goal,
             Err(why) => return Next::Failed(why.into()),
         };
-        self.towards(view, goal)
+        match (self.towards(view, goal), hopeless(&view.stuck)) {
+            (Next::Wait(_), Some(why)) => Next::Bad(why),
+            (next, _) => next,
+        }
     }
 
     /// The first change of a release: the template gets the image. What was there before is noted in

@@ -9,6 +9,7 @@ use super::super::pinned::{BEFORE, EFFECT, HELD, RETRY};
 use super::decide::Wish;
 use super::view::{HASH, View};
 use crate::domain::plan::Exposure;
+use crate::domain::workload::Stuck;
 use crate::domain::{Artifact, Effect, ReleaseId, Verb};
 
 pub const OLD: &str = "shop/cart:1@sha256:aa";
@@ -568,4 +569,22 @@ fn blue_and_green_stand_at_the_preview_and_then_switch() {
         (made.part, &made.body["status"]),
         (Some("status"), &json!({"pauseConditions": null}))
     );
+}
+
+#[test]
+fn pods_that_will_never_come_up_end_the_wait() {
+    let mut it = rollout();
+    it["status"]["phase"] = "Progressing".into();
+    it["status"]["pauseConditions"] = Value::Null;
+    it["status"]["controllerPause"] = false.into();
+    it["status"]["currentStepIndex"] = 0.into();
+    let mut view = view(&it);
+    assert!(matches!(forward("10%", &view), Next::Wait(_)));
+    view.stuck = vec![Stuck {
+        count: 1,
+        reason: "crash-loop",
+        words: "cart crashes again and again: exit 1".into(),
+        way_out: None,
+    }];
+    refused(forward("10%", &view), "cart crashes again and again");
 }

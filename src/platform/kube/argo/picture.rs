@@ -152,20 +152,9 @@ fn stages(view: &View) -> Vec<Stage> {
     stages.collect()
 }
 
-/// What of it is stuck by its own word; pods are asked elsewhere.
+/// What of it is stuck: its pods, and it itself.
 fn stuck(view: &View) -> Vec<Stuck> {
-    let mut all = Vec::new();
-    for set in &view.sets {
-        let missing = set.wanted.saturating_sub(set.there).max(1);
-        if let Some(words) = &set.failure {
-            all.push(Stuck {
-                count: missing,
-                reason: "quota",
-                words: words.clone(),
-                way_out: None,
-            });
-        }
-    }
+    let mut all = view.stuck.clone();
     if view.inconclusive() {
         all.push(Stuck {
             count: 1,
@@ -203,8 +192,8 @@ pub fn details(view: &View) -> String {
         lines.push(format!(
             "{hash}: {available} of {wanted} pods available, {there} there"
         ));
-        lines.extend(set.failure.iter().map(ToString::to_string));
     }
+    lines.extend(view.stuck.iter().map(|one| one.words.to_string()));
     lines.extend(view.analyses.iter().map(super::view::Analysis::line));
     let mut text = lines.join("\n");
     if let Some((end, _)) = text.char_indices().nth(2000) {

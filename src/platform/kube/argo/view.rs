@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::super::pinned::{image_in, marks, version};
 use super::steps::Strategy;
 use crate::domain::text::printable;
+use crate::domain::workload::Stuck;
 
 /// The label by which Argo tells ReplicaSets and pods of one template from those of another.
 pub const HASH: &str = "rollouts-pod-template-hash";
@@ -71,6 +72,8 @@ pub struct View {
     pub analyses: Vec<Analysis>,
     /// Its ReplicaSets.
     pub sets: Vec<Set>,
+    /// What is stuck among its pods.
+    pub stuck: Vec<Stuck>,
 }
 
 /// The object that holds the pod template.
@@ -137,8 +140,6 @@ pub struct Set {
     pub available: u32,
     /// Its template, as it stood in the Rollout.
     pub template: Value,
-    /// Why it cannot make pods, if it says so.
-    pub failure: Option<Arc<str>>,
 }
 
 impl Set {
@@ -190,6 +191,7 @@ impl View {
                 .map(|share| u8::try_from(share).unwrap_or(100)),
             analyses: analyses(status, runs),
             sets: sets.iter().filter(|set| owned(set, uid)).map(set).collect(),
+            stuck: Vec::new(),
         }
     }
 
@@ -325,10 +327,6 @@ fn set(object: &DynamicObject) -> Set {
     let labels = object.metadata.labels.as_ref();
     let notes = object.metadata.annotations.as_ref();
     let revision = notes.and_then(|notes| notes.get("rollout.argoproj.io/revision"));
-    let conditions = status["conditions"].as_array().into_iter().flatten();
-    let failure = conditions
-        .into_iter()
-        .find(|one| one["type"] == "ReplicaFailure" && one["status"] == "True");
     Set {
         hash: labels
             .and_then(|labels| labels.get(HASH))
@@ -339,7 +337,6 @@ fn set(object: &DynamicObject) -> Set {
         ready: count(&status["readyReplicas"]).unwrap_or(0),
         available: count(&status["availableReplicas"]).unwrap_or(0),
         template: plain(&spec["template"], &marks(object)),
-        failure: failure.map(|one| said(&one["message"], 300)),
     }
 }
 

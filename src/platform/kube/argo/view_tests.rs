@@ -124,20 +124,3 @@ fn what_argo_adds_to_pods_for_a_while_is_no_part_of_a_template() {
         json!({"app": "cart"})
     );
 }
-
-#[test]
-fn a_quota_that_makes_no_pods_is_said() {
-    let mut new = set("9ab", "shop/cart:2", 3, 1);
-    new["status"]["replicas"] = 1.into();
-    new["status"]["conditions"] = json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}]);
-    let (_, workload) = shown(&view_of(
-        &rollout(),
-        &[set("6f4", OLD, 9, 9), new],
-        &[],
-        None,
-    ));
-    assert_eq!(
-        (workload.stuck[0].reason, workload.stuck[0].count),
-        ("quota", 2)
-    );
-}

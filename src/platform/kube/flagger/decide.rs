@@ -9,7 +9,7 @@ use super::super::super::helm::Steer;
 use super::super::cluster::resource;
 use super::super::config::Kind;
 use super::super::gates::{Hook, path};
-use super::super::lead::{Change, Next};
+use super::super::lead::{Change, Next, hopeless};
 use super::super::pinned::{
     BEFORE, Before, EFFECT, HELD, RETRY, artifact, asks_again, body, image_in, left, with_image,
 };
@@ -372,10 +372,10 @@ fn gates(open: &[Hook], next: Next) -> Course {
 
 /// Rounds and checks take the time that they take; pods that do not come up do not.
 fn patient(view: &View) -> Next {
-    if view.target.whole() {
-        Next::Patience(view.words())
-    } else {
-        Next::Wait(view.words())
+    match hopeless(&view.stuck) {
+        Some(why) => Next::Bad(why),
+        None if view.target.whole() => Next::Patience(view.words()),
+        None => Next::Wait(view.words()),
     }
 }
 

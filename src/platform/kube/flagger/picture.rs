@@ -145,10 +145,11 @@ fn stages(view: &View) -> Vec<Stage> {
 }
 
 fn stuck(view: &View, divided: bool) -> Vec<Stuck> {
+    let mut all = view.stuck.clone();
     if &*view.phase != "Failed" || !(divided || view.failed_forward()) {
-        return Vec::new();
+        return all;
     }
-    vec![Stuck {
+    all.push(Stuck {
         count: view.target.wanted.max(1),
         reason: "blocked",
         words: view.words(),
@@ -156,7 +157,8 @@ fn stuck(view: &View, divided: bool) -> Vec<Stuck> {
             "all traffic is on the new version: look at the primary workload before anything else"
                 .into()
         }),
-    }]
+    });
+    all
 }
 
 /// What stands in the record of a failure: where it is, and the webhooks that it lacks, as YAML.

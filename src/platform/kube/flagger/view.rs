@@ -10,6 +10,7 @@ use super::super::config::Kind;
 use super::super::gates::Hook;
 use super::super::pinned::{marks, version};
 use crate::domain::text::printable;
+use crate::domain::workload::Stuck;
 
 /// How many rounds Flagger makes where a Canary gives neither rounds nor weights.
 const ROUNDS: u32 = 10;
@@ -57,6 +58,8 @@ pub struct View {
     pub message: Arc<str>,
     /// The newest warnings about it, where it has failed.
     pub warnings: Vec<Arc<str>>,
+    /// What is stuck among the pods of the target.
+    pub stuck: Vec<Stuck>,
 }
 
 /// How a Canary brings a new version.
@@ -234,6 +237,7 @@ impl View {
             applied: text(&status["lastAppliedSpec"]).into(),
             message: text(promoted(status)).into(),
             warnings,
+            stuck: Vec::new(),
         })
     }
 
