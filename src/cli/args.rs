@@ -6,6 +6,7 @@
 mod calendar;
 mod holds;
 mod policy;
+mod report;
 
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ use crate::domain::{Choice, Span};
 pub use calendar::{CalendarVerb, ImportAs, ScopeArgs};
 pub use holds::{EvidenceArgs, EvidenceKind, WaiveArgs};
 pub use policy::PolicyVerb;
+pub use report::ReportVerb;
 
 use holds::{EVIDENCE, WAIVE};
 
@@ -194,6 +196,12 @@ started its pipeline, where policy says so.")]
         /// What to do.
         #[command(subcommand)]
         verb: CalendarVerb,
+    },
+    /// What the ledger says about how well things work.
+    Report {
+        /// What to report.
+        #[command(subcommand)]
+        verb: ReportVerb,
     },
     /// Read the ledger, and back it up.
     Ledger {

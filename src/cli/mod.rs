@@ -27,6 +27,7 @@ mod pir;
 mod policy;
 mod release;
 mod reload;
+mod report;
 mod run;
 pub mod runner;
 mod schema;

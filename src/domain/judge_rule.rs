@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::hold::{Hold, HoldKind};
 use super::ids::Span;
+use super::release::Release;
+use super::verdict::Decision;
 
 /// What follows from the judge's verdicts on the release. Verdicts in shadow are not meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,4 +90,32 @@ pub enum OnStepEnd {
     GoOn,
     /// It stands still until somebody decides.
     Pause,
+}
+
+impl Release {
+    /// Whether no time and no proof of single metrics lets it pass, because the judge cannot say how
+    /// it does.
+    pub fn judge_bars(&self) -> bool {
+        let blind = self
+            .judgement
+            .as_ref()
+            .is_some_and(|judgement| judgement.decision == Decision::Inconclusive);
+        blind && self.plan.judge.inconclusive == OnInconclusive::Hold
+    }
+
+    /// Whether a bake of its present batch wants proof that the new version is good enough, and there
+    /// is none. Once it stood still for that and was resumed, none is wanted any more.
+    pub fn lacks_proof(&self, hold: &Hold) -> bool {
+        let bake = matches!(hold.kind, HoldKind::Bake { .. })
+            && self
+                .batch()
+                .is_some_and(|(_, batch)| batch.after.iter().any(|other| other.id == hold.id));
+        let proven = self
+            .judgement
+            .as_ref()
+            .is_some_and(|judgement| judgement.decision == Decision::Promote);
+        bake && self.plan.judge.step_end == OnStepEnd::Pause
+            && !proven
+            && !self.unproven.contains(&hold.id)
+    }
 }

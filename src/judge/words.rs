@@ -103,6 +103,32 @@ fn ratio(seen: Counts, interval: Option<Interval>, tolerance: Tolerance, most: f
     text
 }
 
+/// A sentence about latencies: how many requests were slower than the boundary that shows most, what
+/// is allowed, how strong the evidence is. Without a boundary nothing was counted yet.
+pub fn latency_sentence(
+    name: &str,
+    worst: Option<(f64, Counts)>,
+    tolerance: Tolerance,
+    most: f64,
+) -> String {
+    let Some((bound, seen)) = worst.filter(|(_, seen)| seen.n1 > 0.0 && seen.n0 > 0.0) else {
+        return format!("{name}: not enough traffic to say anything.");
+    };
+    format!(
+        "{name}: above {}: {} of the new version's requests ({} of {}), {} of the old version's ({} of \
+         {}) over the same time. Allowed: {}. {}",
+        significant(bound, 3),
+        percent(seen.k1 / seen.n1),
+        seen.k1,
+        seen.n1,
+        percent(seen.k0 / seen.n0),
+        seen.k0,
+        seen.n0,
+        allowed(tolerance),
+        evidence(most)
+    )
+}
+
 fn absolute(tolerance: Tolerance) -> bool {
     matches!(tolerance, Tolerance::Line(line) if line.rho == 0.0)
 }

@@ -99,7 +99,11 @@ fn private(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-const POLICY: &str = r#"# Who must approve what; the first rule that fits counts.
+const POLICY: &str = r#"# How the judge works: the demo's versions are warm in no time.
+[judge]
+warm_up = "4s"
+
+# Who must approve what; the first rule that fits counts.
 [[approval]]
 name = "emergency"
 kinds = ["emergency"]

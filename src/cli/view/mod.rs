@@ -24,6 +24,7 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use super::judge::{ArgoView, JudgedView, KayentaView, LookView, PlanView};
+use super::report::TriggersView;
 use crate::domain::{Notice, Timestamp};
 
 /// A moment in RFC 3339, UTC, with milliseconds.
@@ -245,6 +246,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("policy", schemars::schema_for!(PolicyView)),
         ("policy-diff", schemars::schema_for!(PolicyDiffView)),
         ("policy-test", schemars::schema_for!(PolicyTestView)),
+        ("report-triggers", schemars::schema_for!(TriggersView)),
         ("release", schemars::schema_for!(ReleaseView)),
         ("release-line", schemars::schema_for!(ReleaseLine)),
         ("ruling", schemars::schema_for!(RulingView)),

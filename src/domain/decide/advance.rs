@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::Draft;
-use super::judged::{bars, lacks_proof};
 use crate::domain::approval::tally;
 use crate::domain::event::What;
 use crate::domain::hold::{Hold, HoldKind, HoldState};
@@ -268,12 +267,12 @@ impl Draft {
             }
             HoldKind::Bake { .. } if waived.is_some() => waived.filter(|_| calm()),
             HoldKind::Bake { span } => {
-                let free = hold.due()? <= now && calm() && !bars(release);
-                (free && !lacks_proof(release, hold)).then(|| format!("{span} without a trigger"))
+                let free = hold.due()? <= now && calm() && !release.judge_bars();
+                (free && !release.lacks_proof(hold)).then(|| format!("{span} without a trigger"))
             }
             HoldKind::Observe { span, handover } => {
                 let noted = !handover || release.handover.is_some();
-                (hold.due()? <= now && calm() && noted && !bars(release))
+                (hold.due()? <= now && calm() && noted && !release.judge_bars())
                     .then(|| format!("{span} without a trigger"))
             }
         }

@@ -4,7 +4,7 @@ use super::Draft;
 use crate::domain::event::What;
 use crate::domain::hold::HoldKind;
 use crate::domain::ids::ReleaseId;
-use crate::domain::judge_rule::{OnInconclusive, OnPause, OnPromote, OnRollback, OnStepEnd};
+use crate::domain::judge_rule::{OnInconclusive, OnPause, OnPromote, OnRollback};
 use crate::domain::release::{Phase, Release};
 use crate::domain::verdict::{Call, Decision, Judgement, MetricVerdict};
 use crate::domain::wake::armed;
@@ -163,7 +163,7 @@ impl Draft {
         let over = matches!(hold.kind, HoldKind::Bake { .. })
             && hold.due().is_some_and(|due| due <= self.now());
         let waived = release.waived.contains_key(&hold.id);
-        if over && !waived && release.paused.is_none() && lacks_proof(&release, hold) {
+        if over && !waived && release.paused.is_none() && release.lacks_proof(hold) {
             self.push_own(What::StepUnproven {
                 release: id,
                 hold: hold.id.clone(),
@@ -189,7 +189,7 @@ impl Draft {
         });
         if proven
             && release.paused.is_none()
-            && !bars(&release)
+            && !release.judge_bars()
             && self.state.troubled(&release).next().is_none()
         {
             for verdict in verdicts.iter().filter(|v| metrics.contains(&v.metric)) {
@@ -199,31 +199,6 @@ impl Draft {
             self.clear(id, &hold, format!("{passes} looks in a row pass"));
         }
     }
-}
-
-/// Whether a bake of a batch waits for proof that it does not have. Nobody who resumed the release
-/// after this very bake is asked again.
-pub(super) fn lacks_proof(release: &Release, hold: &crate::domain::hold::Hold) -> bool {
-    let after = release
-        .batch()
-        .is_some_and(|(_, batch)| batch.after.iter().any(|other| other.id == hold.id));
-    let proven = release
-        .judgement
-        .as_ref()
-        .is_some_and(|judgement| judgement.decision == Decision::Promote);
-    release.plan.judge.step_end == OnStepEnd::Pause
-        && after
-        && !proven
-        && !release.unproven.contains(&hold.id)
-}
-
-/// Whether no time lets the release pass, because the judge cannot say how it does.
-pub(super) fn bars(release: &Release) -> bool {
-    let blind = release
-        .judgement
-        .as_ref()
-        .is_some_and(|judgement| judgement.decision == Decision::Inconclusive);
-    blind && release.plan.judge.inconclusive == OnInconclusive::Hold
 }
 
 /// Why something follows from a judgement, for the log and for people: what is to blame, and why.
