@@ -6,11 +6,13 @@ use chrono::DateTime;
 use chrono_tz::Tz;
 
 use super::evidence;
+use super::judged;
 use super::release::sentence;
 use super::update;
 use crate::domain::emergency;
 use crate::domain::hold::{Hold, HoldKind, HoldState};
 use crate::domain::ladder::{Mark, Station, rungs};
+use crate::domain::live::Live;
 use crate::domain::needs::standing;
 use crate::domain::press;
 use crate::domain::refusal::short;
@@ -23,9 +25,10 @@ use crate::tui::Glyph;
 const LOG: usize = 12;
 
 /// A release that is not closed, for people.
-pub fn show(state: &State, release: &Release, now: Timestamp) -> String {
+pub fn show(state: &State, live: &Live, release: &Release, now: Timestamp) -> String {
     let page = Page {
         state,
+        live,
         release,
         now,
         zone: zone(state, release),
@@ -63,6 +66,7 @@ fn zone(state: &State, release: &Release) -> Tz {
 
 struct Page<'a> {
     state: &'a State,
+    live: &'a Live,
     release: &'a Release,
     now: Timestamp,
     zone: Tz,
@@ -93,6 +97,7 @@ impl Page<'_> {
         }
         self.back(f)?;
         self.waits(f)?;
+        f.push_str(&judged::section(self.live, self.release));
         self.done(f)?;
         self.next(f)
     }

@@ -7,9 +7,10 @@ use chrono_tz::Tz;
 use super::times::{moment, span};
 use crate::cli::exec::Errand;
 use crate::cli::exit::{Exit, Stop, Went};
+use crate::cli::judged;
 use crate::cli::keeper::Keeper;
 use crate::cli::release::{find, now, sentence};
-use crate::cli::view::{BarView, SlotView, WhenView, WhyView, calendar_kind, time};
+use crate::cli::view::{BarView, JudgementView, SlotView, WhenView, WhyView, calendar_kind, time};
 use crate::domain::calendar::{Bar, Evaluator, Lane, Slot};
 use crate::domain::release::Release;
 use crate::domain::waiting;
@@ -92,6 +93,7 @@ pub fn agenda(state: &State, lanes: &[Lane], all: bool, now: Timestamp, to: Time
 /// Why a release waits.
 pub async fn why<R: Keeper>(word: &str, errand: &Errand<'_, R>) -> Went {
     let state = errand.room.state().borrow().clone();
+    let live = errand.room.live_now();
     let (now, out) = (now(), errand.out);
     let release = open(&state, word)?;
     let waits = waiting::of(&state, release, now);
@@ -105,6 +107,8 @@ pub async fn why<R: Keeper>(word: &str, errand: &Errand<'_, R>) -> Went {
             waiting: sentence(&waits),
             on: waits.on.words(),
             since: time(waits.since),
+            judgement: JudgementView::of(&live, release),
+            undecided: judged::undecided(&live, release),
             calendar: answer.bars.iter().map(BarView::of).collect(),
             next: next.map(SlotView::of),
         };
@@ -127,6 +131,7 @@ pub async fn why<R: Keeper>(word: &str, errand: &Errand<'_, R>) -> Went {
     } else {
         text.push_str(&next_words(next, now, zone));
     }
+    text.push_str(&judged::why(&live, release));
     out.say(text).await?;
     Ok(Exit::Done)
 }

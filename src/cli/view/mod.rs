@@ -3,6 +3,7 @@
 mod calendar;
 mod fold;
 mod holds;
+mod judged;
 mod policy;
 mod release;
 mod rules;
@@ -13,6 +14,7 @@ pub use calendar::{
 };
 pub use fold::phase;
 pub use holds::ChecksView;
+pub use judged::JudgementView;
 pub use policy::{
     CaseView, DifferenceView, PolicyDiffView, PolicyTestView, PolicyView, RulingView, clock,
 };
