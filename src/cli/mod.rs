@@ -16,6 +16,7 @@ mod house;
 mod init;
 mod judge;
 pub mod judge_args;
+mod judged;
 pub mod keeper;
 mod keys;
 mod ladder;

@@ -181,7 +181,7 @@ fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
                     "{} {}: {}",
                     verdict.metric,
                     verdict.call.word(),
-                    verdict.words
+                    verdict.seen()
                 ),
             )
         }

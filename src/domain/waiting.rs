@@ -223,7 +223,7 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
                 .filter_map(|m| release.verdicts.get(m))
                 .find(|v| v.call != Call::Pass);
             waiting.what = match bad {
-                Some(v) => format!("{} {}: {}", v.metric, v.call.word(), v.words),
+                Some(v) => format!("{} {}: {}", v.metric, v.call.word(), v.seen()),
                 None => format!("{passes} looks in a row that pass"),
             };
             waiting.trouble |= bad.is_some_and(|v| matches!(v.call, Call::Fail | Call::NoData));

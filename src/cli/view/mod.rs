@@ -4,6 +4,7 @@ mod calendar;
 mod doctor;
 mod fold;
 mod holds;
+mod judged;
 mod policy;
 mod release;
 mod rules;
@@ -16,6 +17,7 @@ pub use calendar::{
 pub use doctor::{CheckedView, ClusterView, DoctorView, RoleView, StoreView, TargetView};
 pub use fold::phase;
 pub use holds::ChecksView;
+pub use judged::JudgementView;
 pub use policy::{
     CaseView, DifferenceView, PolicyDiffView, PolicyTestView, PolicyView, RulingView, clock,
 };

@@ -375,6 +375,7 @@ impl Gathered {
     /// The chart, with the newest answer.
     pub fn chart(&self, verdict: &MetricVerdict, judged: Judged) -> Chart {
         Chart {
+            service: self.service.clone(),
             metric: verdict.metric.clone(),
             unit: match self.metric.reading {
                 Reading::Ratio { .. } => Unit::Share,
