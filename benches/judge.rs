@@ -3,7 +3,7 @@
 //! simulation, each figure with the one that the specification gives, three standard errors, and
 //! whether the two agree. `-- proof` prints one page: 500 rollouts without a regression, with bursts,
 //! and regressions of 1.5, 2 and 5 times at several traffic levels, a threshold rule beside them.
-//! `--runs N` sets how many rollouts each row simulates: `-- A B D proof --runs 100` takes a minute.
+//! `--runs N` sets how many rollouts each row simulates: `-- A B D proof --runs 1000` takes a minute or so.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark stops where it fails")]
 

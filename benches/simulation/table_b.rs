@@ -64,12 +64,15 @@ impl Bursts {
 type Should = [f64; 5];
 const NONE: f64 = f64::NAN;
 
+/// Draws the looks of one run.
+type Draw<'a> = dyn Fn(&mut Chance) -> Vec<Counts> + Sync + 'a;
+
 /// A row: its name, what it is judged against, the specification's figures, and its looks.
 struct Row<'a> {
     name: String,
     settings: Settings,
     should: Should,
-    looks: Box<dyn Fn(&mut Chance) -> Vec<Counts> + Sync + 'a>,
+    looks: Box<Draw<'a>>,
 }
 
 impl<'a> Row<'a> {
