@@ -8,6 +8,7 @@
 
 pub mod cluster;
 pub mod config;
+mod daemonset;
 mod decode;
 mod deployment;
 mod deployments;
@@ -18,6 +19,8 @@ mod owners;
 mod pods;
 mod pulse;
 mod record;
+mod revised;
+mod statefulset;
 mod view;
 mod watch;
 mod wish;
@@ -37,6 +40,7 @@ use decode::{Pod, Set};
 use deployments::Deployments;
 use drive::{Craft, How, Trip};
 use journal::Journals;
+use revised::Revised;
 use view::Gathered;
 use wish::Wish;
 
@@ -95,6 +99,13 @@ impl KubeTarget {
                 let craft = Deployments {
                     cluster: self.inner.cluster.clone(),
                     name: self.inner.config.name.clone(),
+                    wish,
+                };
+                self.travel(effect, helm, asked, &craft).await
+            }
+            Kind::StatefulSet | Kind::DaemonSet => {
+                let craft = Revised {
+                    cluster: self.inner.cluster.clone(),
                     wish,
                 };
                 self.travel(effect, helm, asked, &craft).await
