@@ -6,9 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::api::{
-    Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
-};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Config};
@@ -115,7 +113,10 @@ impl Link {
     /// know them any more. Where others have been made meanwhile, nothing happens.
     pub async fn forget(&self, known: &Clients) {
         let mut slot = self.clients.lock().await;
-        if slot.as_ref().is_some_and(|c| Arc::ptr_eq(&c.made, &known.made)) {
+        if slot
+            .as_ref()
+            .is_some_and(|c| Arc::ptr_eq(&c.made, &known.made))
+        {
             *slot = None;
         }
     }

@@ -74,13 +74,22 @@ pub fn forward(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
         let names: Vec<&str> = next.iter().map(|p| &*p.node).collect();
         return Next::Change(Change {
             words: format!("replace the pods on {}", names.join(", ")),
+            on: None,
             how: How::Delete(revised::doomed(next.into_iter())),
         });
     }
     if nodes.up < aim || (until == all && !nodes.old.is_empty()) {
-        return Next::Wait(format!("{} of {until} new pods are up{}", nodes.up, silent(seen)));
+        return Next::Wait(format!(
+            "{} of {until} new pods are up{}",
+            nodes.up,
+            silent(seen)
+        ));
     }
-    if until == all { finish(wish, seen) } else { Next::Done }
+    if until == all {
+        finish(wish, seen)
+    } else {
+        Next::Done
+    }
 }
 
 /// The pods of the next nodes: those that do not run first.
@@ -100,7 +109,9 @@ fn pace(seen: &Seen) -> u32 {
         let percent: u64 = most.as_str()?.trim_end_matches('%').parse().ok()?;
         Some((all * percent).div_ceil(100))
     });
-    u32::try_from(number.unwrap_or(1)).unwrap_or(u32::MAX).max(1)
+    u32::try_from(number.unwrap_or(1))
+        .unwrap_or(u32::MAX)
+        .max(1)
 }
 
 /// `; node-3 does not answer`.
@@ -109,7 +120,10 @@ fn silent(seen: &Seen) -> String {
     let names: Vec<&str> = seen.lost.iter().filter(on).map(|n| &**n).take(5).collect();
     match names.as_slice() {
         [] => String::new(),
-        names => format!("; not waited for, because they do not answer: {}", names.join(", ")),
+        names => format!(
+            "; not waited for, because they do not answer: {}",
+            names.join(", ")
+        ),
     }
 }
 
@@ -121,6 +135,7 @@ fn finish(wish: &Wish, seen: &Seen) -> Next {
     match revised::strategy_back(seen, &mut before) {
         Some(strategy) => Next::Change(Change {
             words: "the strategy as it was".to_owned(),
+            on: None,
             how: revised::strategy_patch(wish, seen, &strategy, Some(&before)),
         }),
         None => Next::Done,
@@ -148,7 +163,14 @@ fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     }
     Next::Change(Change {
         words: format!("{until} of {all} nodes to {}", wish.artifact.version),
-        how: How::Strategic(revised::wish_patch(wish, seen, &before, Some(&strategy), until)),
+        on: None,
+        how: How::Strategic(revised::wish_patch(
+            wish,
+            seen,
+            &before,
+            Some(&strategy),
+            until,
+        )),
     })
 }
 
@@ -178,7 +200,10 @@ fn bars(wish: &Wish, seen: &Seen, before: Option<&Before>) -> Option<String> {
 /// What is to be done next to bring back what ran before.
 pub fn back(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     let before = seen.before(wish);
-    if let Some(why) = before.as_ref().and_then(|b| revised::foreign(wish, seen, b)) {
+    if let Some(why) = before
+        .as_ref()
+        .and_then(|b| revised::foreign(wish, seen, b))
+    {
         return Next::Refuse(why);
     }
     let goal = revised::goal(wish, seen, before.as_ref());
@@ -204,6 +229,7 @@ pub fn back(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
         if !next.is_empty() {
             return Next::Change(Change {
                 words: format!("replace {} pods", next.len()),
+                on: None,
                 how: How::Delete(revised::doomed(next.into_iter())),
             });
         }

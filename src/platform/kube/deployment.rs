@@ -107,7 +107,9 @@ impl Seen {
         self.observed()
             && !self.work.paused
             && self.old_there() == 0
-            && new.map_or(n == 0, |s| s.wanted == n && s.there == n && s.available >= n)
+            && new.map_or(n == 0, |s| {
+                s.wanted == n && s.there == n && s.available >= n
+            })
     }
 
     /// What changes whenever there is progress.
@@ -239,16 +241,24 @@ fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
         let image = wish.image();
         spec["template"] = json!({"spec": {"containers": [{"name": container, "image": image}]}});
     }
-    let bound = if full { work.wanted } else { (until + surge).min(work.wanted) };
+    let bound = if full {
+        work.wanted
+    } else {
+        (until + surge).min(work.wanted)
+    };
     let body = json!({
         "metadata": {"resourceVersion": work.version, "annotations": {
             record::EFFECT: wish.effect.0, record::BEFORE: before.write(), record::BOUND: bound.to_string(),
         }},
         "spec": spec,
     });
-    let words = format!("{} of {} pods to {}", until, work.wanted, wish.artifact.version);
+    let words = format!(
+        "{} of {} pods to {}",
+        until, work.wanted, wish.artifact.version
+    );
     Next::Change(Change {
         words,
+        on: None,
         how: How::Strategic(body),
     })
 }
@@ -320,6 +330,7 @@ fn narrow(wish: &Wish, seen: &Seen, left: u32) -> Option<Change> {
     before.kept.as_mut()?.written = strategy.clone();
     Some(Change {
         words: format!("surge {surge} -> {left}, so that it ends at the share"),
+        on: None,
         how: How::Strategic(json!({
             "metadata": {"resourceVersion": seen.work.version, "annotations": {
                 record::EFFECT: wish.effect.0, record::BEFORE: before.write(),
@@ -333,6 +344,7 @@ fn narrow(wish: &Wish, seen: &Seen, left: u32) -> Option<Change> {
 fn pause(wish: &Wish, seen: &Seen, still: bool) -> Change {
     Change {
         words: if still { "pause" } else { "go on" }.to_owned(),
+        on: None,
         how: How::Strategic(json!({
             "metadata": {"resourceVersion": seen.work.version, "annotations": {record::EFFECT: wish.effect.0}},
             "spec": {"paused": still},
@@ -473,7 +485,8 @@ fn goal(wish: &Wish, seen: &Seen, before: Option<&Before>) -> Goal {
     };
     let by_image = || {
         let sets = seen.sets.iter().enumerate().filter(|(_, s)| of_image(s));
-        sets.max_by(|(_, a), (_, b)| a.created.cmp(&b.created)).map(|(n, _)| n)
+        sets.max_by(|(_, a), (_, b)| a.created.cmp(&b.created))
+            .map(|(n, _)| n)
     };
     let place = match before {
         Some(_) => by_hash,
@@ -504,10 +517,12 @@ fn send_back(wish: &Wish, seen: &Seen, before: Option<Before>, goal: &Goal) -> C
             image::short(&image)
         );
         if let Ok(container) = &seen.container {
-            spec["template"] = json!({"spec": {"containers": [{"name": container, "image": image}]}});
+            spec["template"] =
+                json!({"spec": {"containers": [{"name": container, "image": image}]}});
         }
         return Change {
             words,
+            on: None,
             how: How::Strategic(json!({
                 "metadata": {"resourceVersion": seen.work.version, "annotations": annotations},
                 "spec": spec,
@@ -517,6 +532,7 @@ fn send_back(wish: &Wish, seen: &Seen, before: Option<Before>, goal: &Goal) -> C
     spec["template"] = template.clone();
     Change {
         words: format!("back to {} (template as recorded)", wish.artifact.version),
+        on: None,
         how: How::Json(json_patch(&seen.work, &spec, &annotations)),
     }
 }
@@ -544,9 +560,12 @@ pub fn json_patch(work: &Work, spec: &Value, annotations: &Value) -> Value {
 pub fn tidy(work: &Work) -> Change {
     Change {
         words: "take holdpoint's annotations away".to_owned(),
-        how: How::Strategic(json!({"metadata": {"resourceVersion": work.version, "annotations": {
-            record::EFFECT: null, record::BEFORE: null, record::BOUND: null,
-        }}})),
+        on: None,
+        how: How::Strategic(
+            json!({"metadata": {"resourceVersion": work.version, "annotations": {
+                record::EFFECT: null, record::BEFORE: null, record::BOUND: null,
+            }}}),
+        ),
     }
 }
 

@@ -89,7 +89,14 @@ impl Craft for Deployments {
     }
 
     async fn send(&self, _: &Seen, change: &Change) -> Result<(), CallError> {
-        send(&self.cluster, Kind::Deployment, self.ns(), &self.name, &change.how).await
+        send(
+            &self.cluster,
+            Kind::Deployment,
+            self.ns(),
+            &self.name,
+            &change.how,
+        )
+        .await
     }
 
     fn uid(&self, seen: &Seen) -> Arc<str> {
@@ -122,4 +129,3 @@ impl Craft for Deployments {
         deployment::hold(&self.wish, seen)
     }
 }
-

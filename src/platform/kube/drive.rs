@@ -40,6 +40,8 @@ const UNRULY: Duration = Duration::from_secs(60);
 pub struct Change {
     /// What it does, in a few words.
     pub words: String,
+    /// The name of the workload, where it is another than the target's.
+    pub on: Option<Arc<str>>,
     /// How it is written.
     pub how: How,
 }
@@ -258,8 +260,9 @@ impl Trip {
             Err(CallError::NotReached(_) | CallError::Stranger(_)) => Turn::Wait(TICK),
             Err(error @ CallError::Unknown(_)) => {
                 self.asked = true;
-                self.journal
-                    .say(&format!("{error}: whether it was made is read from the cluster"));
+                self.journal.say(&format!(
+                    "{error}: whether it was made is read from the cluster"
+                ));
                 Turn::Wait(BREATH)
             }
             Err(error) => {
@@ -297,7 +300,11 @@ impl Trip {
             CallError::NotFound(_) | CallError::Forbidden(_) => self.ended(&error.to_string()),
             _ if !self.asked => self.ended(&error.to_string()),
             _ => Turn::End(Outcome::Unknown {
-                why: format!("the cluster has not answered for {}: {error}", self.deadline).into(),
+                why: format!(
+                    "the cluster has not answered for {}: {error}",
+                    self.deadline
+                )
+                .into(),
             }),
         }
     }

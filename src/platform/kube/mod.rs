@@ -15,12 +15,14 @@ mod deployments;
 mod drive;
 mod image;
 mod journal;
+mod observe;
 mod owners;
 mod pods;
 mod pulse;
 mod record;
 mod revised;
 mod statefulset;
+mod switch;
 mod view;
 mod watch;
 mod wish;
@@ -30,18 +32,15 @@ use std::sync::Arc;
 use kube::api::Patch;
 
 use super::helm::Helm;
-use super::{Checked, ObserveError, Picture};
-use crate::domain::{
-    Effect, Failure, Health, InstanceName, Outcome, Sight, TargetName, Verb,
-};
+use super::{Checked, ObserveError};
+use crate::domain::{Effect, Failure, Health, InstanceName, Outcome, Sight, TargetName, Verb};
 use cluster::{CallError, Cluster, resource, resource_of};
 use config::{Kind, KubeConfig};
-use decode::{Pod, Set};
 use deployments::Deployments;
 use drive::{Craft, How, Trip};
 use journal::Journals;
 use revised::Revised;
-use view::Gathered;
+use switch::Switched;
 use wish::Wish;
 
 /// A target that is one workload in a cluster.
@@ -95,6 +94,14 @@ impl KubeTarget {
     async fn drive(&self, effect: &Effect, helm: Helm, asked: bool) -> Outcome {
         let wish = Wish::of(effect, self.inner.config.clone());
         match self.inner.config.kind {
+            Kind::Deployment if let Some(switch) = &self.inner.config.switch => {
+                let craft = Switched {
+                    cluster: self.inner.cluster.clone(),
+                    switch: switch.clone(),
+                    wish,
+                };
+                self.travel(effect, helm, asked, &craft).await
+            }
             Kind::Deployment => {
                 let craft = Deployments {
                     cluster: self.inner.cluster.clone(),
@@ -167,9 +174,28 @@ impl KubeTarget {
     }
 
     async fn tidy(&self, release: &str) -> Result<(), CallError> {
-        let Inner { config, cluster, .. } = &*self.inner;
+        let Inner {
+            config, cluster, ..
+        } = &*self.inner;
+        self.tidy_one(release, &config.name).await?;
+        let Some(switch) = &config.switch else {
+            return Ok(());
+        };
+        self.tidy_one(release, &switch.other).await?;
+        let (ns, name) = (&config.namespace, &switch.service);
+        let service = switch::service(cluster, ns, name).await?;
+        match switch::tidy(&service, release) {
+            Some(how) => send(cluster, config.kind, ns, name, &how).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn tidy_one(&self, release: &str, name: &str) -> Result<(), CallError> {
+        let Inner {
+            config, cluster, ..
+        } = &*self.inner;
         let (kind, ns) = (resource(config.kind), &config.namespace);
-        let object = cluster.get(&kind, ns, &config.name).await?;
+        let object = cluster.get(&kind, ns, name).await?;
         let work: decode::Work = decode::read(&object).map_err(deployments::odd)?;
         let ours = deployment::before_of(&work).is_some_and(|b| b.release == release);
         // what still holds it is needed
@@ -177,12 +203,14 @@ impl KubeTarget {
             return Ok(());
         }
         let change = deployment::tidy(&work);
-        send(cluster, config.kind, ns, &config.name, &change.how).await
+        send(cluster, config.kind, ns, name, &change.how).await
     }
 
     /// Whether the effect was begun: its id stands in the workload then.
     pub async fn check(&self, effect: &Effect) -> Checked {
-        let Inner { config, cluster, .. } = &*self.inner;
+        let Inner {
+            config, cluster, ..
+        } = &*self.inner;
         let kind = resource(config.kind);
         let read = cluster.get(&kind, &config.namespace, &config.name).await;
         let marks = match read {
@@ -201,75 +229,6 @@ impl KubeTarget {
     /// What the effect has met so far, in printable lines.
     pub async fn output(&self, effect: &Effect) -> Vec<String> {
         self.inner.journals.of(&effect.id).lines()
-    }
-
-    /// How the workload is now.
-    ///
-    /// # Errors
-    /// When the cluster does not say.
-    pub async fn observe(&self) -> Result<Picture, ObserveError> {
-        let Inner { config, cluster, .. } = &*self.inner;
-        let watches = cluster.watches();
-        let ns = &config.namespace;
-        let works = watches.works(config.kind, ns);
-        let pods = watches.pods(ns);
-        let scalers = watches.scalers(ns);
-        let sets = (config.kind == Kind::Deployment).then(|| watches.sets(ns));
-        let of_sets = async {
-            if let Some(sets) = &sets {
-                sets.first().await;
-            }
-        };
-        tokio::join!(
-            watches.asked(),
-            works.first(),
-            pods.first(),
-            scalers.first(),
-            of_sets
-        );
-        let not = ObserveError::NotStarted;
-        watches.answers().map_err(not)?;
-        let Some(work) = works.read(|items| items.get(&config.name).cloned()).map_err(not)? else {
-            return Ok(self.missing());
-        };
-        let sets: Vec<Arc<Set>> = match &sets {
-            Some(feed) => feed.read(|items| items.of(&work.uid).cloned().collect()).map_err(not)?,
-            None => Vec::new(),
-        };
-        let found: Vec<Arc<Pod>> = pods
-            .read(|items| match config.kind {
-                Kind::Deployment => sets
-                    .iter()
-                    .flat_map(|set| items.of(&set.uid))
-                    .cloned()
-                    .collect(),
-                _ => items.of(&work.uid).cloned().collect(),
-            })
-            .map_err(not)?;
-        let gathered = Gathered {
-            config,
-            owners: deployments::owners_of(cluster, ns, &work, config.kind),
-            work: &work,
-            sets: &sets,
-            pods: &found,
-        };
-        Ok(gathered.picture())
-    }
-
-    /// The workload does not exist.
-    fn missing(&self) -> Picture {
-        let config = &self.inner.config;
-        let words = format!("there is no {} {}", config.kind.kind(), config.place());
-        Picture {
-            sights: vec![Sight {
-                instance: self.instance(),
-                health: Health::Down,
-                artifact: None,
-                arriving: None,
-                detail: words.into(),
-            }],
-            workload: None,
-        }
     }
 
     /// The workload as unknown, for the reason why nothing was seen.
@@ -302,7 +261,10 @@ async fn send(
         How::Strategic(body) => Patch::Strategic(body),
         How::Service(body) => {
             let service = resource_of("", "v1", "Service", "services");
-            return cluster.merge(&service, ns, name, None, body).await.map(|_| ());
+            return cluster
+                .merge(&service, ns, name, None, body)
+                .await
+                .map(|_| ());
         }
         How::Json(ops) => {
             let ops = serde_json::from_value(ops.clone()).map_err(deployments::odd)?;
@@ -322,5 +284,8 @@ async fn send(
         }
     };
     let kind = resource(kind);
-    cluster.patch(&kind, ns, name, None, &patch).await.map(|_| ())
+    cluster
+        .patch(&kind, ns, name, None, &patch)
+        .await
+        .map(|_| ())
 }

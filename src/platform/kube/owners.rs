@@ -92,11 +92,7 @@ const BY_HAND: [&str; 6] = [
 ];
 
 /// Who else changes a workload.
-pub fn of<'a>(
-    work: &Work,
-    kind: &str,
-    scalers: impl Iterator<Item = &'a Scaler>,
-) -> Arc<[Owner]> {
+pub fn of<'a>(work: &Work, kind: &str, scalers: impl Iterator<Item = &'a Scaler>) -> Arc<[Owner]> {
     let mut found = Vec::new();
     found.extend(argo_cd(work));
     found.extend(flux(work));
@@ -141,9 +137,7 @@ fn argo_cd(work: &Work) -> Option<Owner> {
     Some(Owner {
         who: "Argo CD".into(),
         words: printable(
-            &format!(
-                "keeps it as Git says{of}: what holdpoint changes there, it would take back"
-            ),
+            &format!("keeps it as Git says{of}: what holdpoint changes there, it would take back"),
             240,
         )
         .into(),
@@ -156,9 +150,7 @@ fn flux(work: &Work) -> Option<Owner> {
     let label = |key: &str| work.marks.get(key).map(|name| format!(" {name}"));
     let of = label("kustomize.toolkit.fluxcd.io/name")
         .map(|name| format!("kustomization{name}"))
-        .or_else(|| {
-            label("helm.toolkit.fluxcd.io/name").map(|name| format!("helm release{name}"))
-        });
+        .or_else(|| label("helm.toolkit.fluxcd.io/name").map(|name| format!("helm release{name}")));
     if of.is_none() && !work.managers.any("kustomize-controller") {
         return None;
     }
@@ -166,9 +158,7 @@ fn flux(work: &Work) -> Option<Owner> {
     Some(Owner {
         who: "Flux".into(),
         words: printable(
-            &format!(
-                "keeps it as Git says{of}: what holdpoint changes there, it would take back"
-            ),
+            &format!("keeps it as Git says{of}: what holdpoint changes there, it would take back"),
             240,
         )
         .into(),

@@ -137,7 +137,10 @@ impl Status {
             .conditions
             .iter()
             .find(|c| c.kind == "PodScheduled" && c.status == "False")?;
-        Some(("unschedulable", format!("no node takes it: {}", no_place.message)))
+        Some((
+            "unschedulable",
+            format!("no node takes it: {}", no_place.message),
+        ))
     }
 
     /// A pod whose node has gone, or that its node has thrown out.
@@ -156,13 +159,20 @@ impl ContainerStatus {
     fn trouble(&self) -> Option<(&'static str, String)> {
         let name = &self.name;
         let waiting = self.state.waiting.as_ref();
-        let reason = waiting.and_then(|w| w.reason.as_deref()).unwrap_or_default();
+        let reason = waiting
+            .and_then(|w| w.reason.as_deref())
+            .unwrap_or_default();
         let message = waiting
             .and_then(|w| w.message.as_deref())
             .unwrap_or_default();
         match reason {
-            "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull"
-            | "RegistryUnavailable" | "SignatureValidationFailed" | "ImageInspectError" => {
+            "ImagePullBackOff"
+            | "ErrImagePull"
+            | "InvalidImageName"
+            | "ErrImageNeverPull"
+            | "RegistryUnavailable"
+            | "SignatureValidationFailed"
+            | "ImageInspectError" => {
                 return Some(("image", format!("{name}: {reason}: {message}")));
             }
             "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
@@ -181,7 +191,10 @@ impl ContainerStatus {
                 0 | 1 => String::new(),
                 n => format!(", {n} restarts"),
             };
-            return Some(("crash-loop", format!("{name} crashes again and again: {how}{times}")));
+            return Some((
+                "crash-loop",
+                format!("{name} crashes again and again: {how}{times}"),
+            ));
         }
         None
     }
@@ -270,14 +283,18 @@ mod tests {
     fn a_pod_that_only_needs_time_is_not_stuck() {
         assert_eq!(trouble(json!({})), None);
         assert_eq!(
-            trouble(json!({"phase": "Pending", "conditions": null, "containerStatuses": [{"name": "web",
-                "state": {"waiting": {"reason": "ContainerCreating"}}}]})),
+            trouble(
+                json!({"phase": "Pending", "conditions": null, "containerStatuses": [{"name": "web",
+                "state": {"waiting": {"reason": "ContainerCreating"}}}]})
+            ),
             None
         );
         assert_eq!(
-            trouble(json!({"conditions": [{"type": "Ready", "status": "True"}], "containerStatuses":
+            trouble(
+                json!({"conditions": [{"type": "Ready", "status": "True"}], "containerStatuses":
                 [{"name": "web", "ready": true, "restartCount": 9,
-                "lastState": {"terminated": {"exitCode": 1}}}]})),
+                "lastState": {"terminated": {"exitCode": 1}}}]})
+            ),
             None,
             "what answers is not stuck, whatever its past"
         );

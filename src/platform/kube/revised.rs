@@ -84,7 +84,8 @@ impl Seen {
 
     /// Whether a pod runs the present template.
     pub fn is_new(&self, pod: &Pod) -> bool {
-        self.present().is_some_and(|r| pod.hash == r.hash || pod.hash == r.name)
+        self.present()
+            .is_some_and(|r| pod.hash == r.hash || pod.hash == r.name)
     }
 
     /// The pods that run the present template.
@@ -135,7 +136,13 @@ pub fn strategy_back(seen: &Seen, before: &mut Before) -> Option<Value> {
 }
 
 /// A change of the template's image and the strategy, with the record, in one.
-pub fn wish_patch(wish: &Wish, seen: &Seen, before: &Before, strategy: Option<&Value>, bound: u32) -> Value {
+pub fn wish_patch(
+    wish: &Wish,
+    seen: &Seen,
+    before: &Before,
+    strategy: Option<&Value>,
+    bound: u32,
+) -> Value {
     let mut spec = json!({});
     if let Some(strategy) = strategy {
         let mut strategy = strategy.clone();
@@ -149,8 +156,7 @@ pub fn wish_patch(wish: &Wish, seen: &Seen, before: &Before, strategy: Option<&V
         && let Ok(container) = seen.container()
     {
         let image = wish.image();
-        spec["template"] =
-            json!({"spec": {"containers": [{"name": container, "image": image}]}});
+        spec["template"] = json!({"spec": {"containers": [{"name": container, "image": image}]}});
     }
     json!({
         "metadata": {"resourceVersion": seen.work.version, "annotations": {
@@ -202,6 +208,7 @@ pub fn send_back(wish: &Wish, seen: &Seen, before: Option<Before>, goal: Option<
     });
     Change {
         words,
+        on: None,
         how: How::Json(json_patch(&seen.work, &spec, &annotations)),
     }
 }
@@ -308,7 +315,10 @@ impl Craft for Revised {
     async fn read(&self) -> Result<Seen, CallError> {
         let config = &self.wish.config;
         let ns = &config.namespace;
-        let object = self.cluster.get(&resource(self.kind()), ns, &config.name).await?;
+        let object = self
+            .cluster
+            .get(&resource(self.kind()), ns, &config.name)
+            .await?;
         let work: Work = decode::read(&object).map_err(odd)?;
         let labels = labels(&object.data);
         let kind = resource_of("apps", "v1", "ControllerRevision", "controllerrevisions");

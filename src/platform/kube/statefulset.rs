@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::deployment::{before_of, bars_of_any, mine};
+use super::deployment::{bars_of_any, before_of, mine};
 use super::drive::{Change, How, Next};
 use super::record::Before;
 use super::revised::{self, Seen};
@@ -53,6 +53,7 @@ fn finish(wish: &Wish, seen: &Seen) -> Next {
     match revised::strategy_back(seen, &mut before) {
         Some(strategy) => Next::Change(Change {
             words: "the strategy as it was".to_owned(),
+            on: None,
             how: revised::strategy_patch(wish, seen, &strategy, Some(&before)),
         }),
         None => Next::Done,
@@ -96,7 +97,14 @@ fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     }
     Next::Change(Change {
         words: format!("{until} of {all} pods to {}", wish.artifact.version),
-        how: How::Strategic(revised::wish_patch(wish, seen, &before, Some(&strategy), until)),
+        on: None,
+        how: How::Strategic(revised::wish_patch(
+            wish,
+            seen,
+            &before,
+            Some(&strategy),
+            until,
+        )),
     })
 }
 
@@ -121,6 +129,7 @@ fn part(wish: &Wish, seen: &Seen, partition: u32, words: &str) -> Change {
     });
     Change {
         words: format!("{words} (partition {partition})"),
+        on: None,
         how: revised::strategy_patch(wish, seen, &strategy, before.as_ref()),
     }
 }
@@ -147,7 +156,10 @@ fn bars(wish: &Wish, seen: &Seen, before: Option<&Before>) -> Option<String> {
     if work.partition > 0 {
         return Some(match before_of(work) {
             Some(other) => format!("it is held by another release ({})", other.release),
-            None => format!("its partition is {}: somebody else holds it", work.partition),
+            None => format!(
+                "its partition is {}: somebody else holds it",
+                work.partition
+            ),
         });
     }
     if !seen.observed() || work.current_revision != work.update_revision {
@@ -164,7 +176,10 @@ fn bars(wish: &Wish, seen: &Seen, before: Option<&Before>) -> Option<String> {
 /// What is to be done next to bring back what ran before.
 pub fn back(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     let before = seen.before(wish);
-    if let Some(why) = before.as_ref().and_then(|b| revised::foreign(wish, seen, b)) {
+    if let Some(why) = before
+        .as_ref()
+        .and_then(|b| revised::foreign(wish, seen, b))
+    {
         return Next::Refuse(why);
     }
     let goal = revised::goal(wish, seen, before.as_ref());
@@ -189,12 +204,19 @@ pub fn back(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
         let names: Vec<&str> = stuck.iter().map(|p| &*p.name).collect();
         return Next::Change(Change {
             words: format!("delete what does not answer: {}", names.join(", ")),
+            on: None,
             how: How::Delete(stuck),
         });
     }
     if complete(seen) {
         return revised::end(wish, seen);
     }
-    let (up, all) = (seen.new_pods().filter(|p| p.ready).count(), seen.work.wanted);
-    Next::Wait(format!("{up} of {all} pods run {} again", wish.artifact.version))
+    let (up, all) = (
+        seen.new_pods().filter(|p| p.ready).count(),
+        seen.work.wanted,
+    );
+    Next::Wait(format!(
+        "{up} of {all} pods run {} again",
+        wish.artifact.version
+    ))
 }

@@ -173,7 +173,9 @@ impl Gathered<'_> {
         Sides {
             stuck: stuck_of(living, self.pods),
             new_hash: new.filter(|_| divided).map(|s| s.hash.clone()),
-            old_hash: was.or_else(|| self.sets.iter().find(|s| Some(&s.name) == name)).map(|s| s.hash.clone()),
+            old_hash: was
+                .or_else(|| self.sets.iter().find(|s| Some(&s.name) == name))
+                .map(|s| s.hash.clone()),
             new: if divided { fresh } else { Parts::default() },
             old: if was.is_some() { old } else { fresh },
             artifact: Some(artifact),
@@ -229,7 +231,9 @@ impl Gathered<'_> {
         let living = self.pods.iter().map(|p| &**p);
         Sides {
             stuck: pods::gather(living, refused.into_iter(), way_out),
-            new_hash: divided.then(|| update.clone()).filter(|hash| !hash.is_empty()),
+            new_hash: divided
+                .then(|| update.clone())
+                .filter(|hash| !hash.is_empty()),
             old_hash: was.map(|p| p.hash.clone()),
             new: if divided { new } else { Parts::default() },
             old: if was.is_some() { old } else { new },
@@ -237,5 +241,45 @@ impl Gathered<'_> {
             arriving,
             settled,
         }
+    }
+}
+
+/// Two Deployments of which the first is shown: the second is what arrives.
+pub fn side_by_side(live: Picture, idle: Picture) -> Picture {
+    let (Some(shown), Some(hidden)) = (live.workload, idle.workload) else {
+        return Picture {
+            sights: live.sights,
+            workload: None,
+        };
+    };
+    let mut sights = live.sights;
+    if let (Some(sight), Some(other)) = (sights.first_mut(), idle.sights.into_iter().next()) {
+        sight.arriving = other
+            .artifact
+            .filter(|a| Some(a) != sight.artifact.as_ref());
+        // in the order in which they are worse: running, changing, down, unknown
+        if other.health > sight.health {
+            sight.health = other.health;
+            sight.detail = other.detail;
+        }
+    }
+    let mut stuck = shown.stuck.clone();
+    stuck.extend(hidden.stuck.iter().cloned());
+    stuck.sort_by_key(|s| std::cmp::Reverse(s.count));
+    let workload = Workload {
+        old: shown.old,
+        new: hidden.old,
+        old_hash: shown.old_hash.clone(),
+        new_hash: hidden.old_hash.clone(),
+        leaving: shown.leaving + hidden.leaving,
+        arriving: sights.first().and_then(|s| s.arriving.clone()),
+        bound: Some(hidden.wanted),
+        stuck,
+        says: "the new one stands beside, without traffic".into(),
+        ..(*shown).clone()
+    };
+    Picture {
+        sights,
+        workload: Some(Arc::new(workload)),
     }
 }

@@ -335,7 +335,9 @@ impl<T: Kept> Keeper<T> {
                 }
                 Ok(Event::Apply(raw)) => self.change(|store| store.items.put(T::keep(raw))),
                 Ok(Event::Delete(raw)) => self.change(|store| {
-                    store.items.take(raw.meta().name.as_deref().unwrap_or_default());
+                    store
+                        .items
+                        .take(raw.meta().name.as_deref().unwrap_or_default());
                 }),
                 Err(error) => return self.failed(&clients, error).await,
             }
@@ -348,9 +350,7 @@ impl<T: Kept> Keeper<T> {
             watcher::Error::InitialListFailed(error)
             | watcher::Error::WatchStartFailed(error)
             | watcher::Error::WatchFailed(error) => sorted(error),
-            watcher::Error::WatchError(status) => {
-                sorted(&kube::Error::Api(status.clone()))
-            }
+            watcher::Error::WatchError(status) => sorted(&kube::Error::Api(status.clone())),
             watcher::Error::NoResourceVersion => CallError::Unknown(words(&error)),
         };
         if matches!(error, CallError::Stranger(_)) {

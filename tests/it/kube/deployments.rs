@@ -26,8 +26,19 @@ pub fn submit(room: &Room, service: &str, version: &str, digest: u32, batches: &
 
 /// Waits for a phase or an ending of a release.
 #[track_caller]
-pub fn until(ns: &Namespace, room: &Room, release: &str, what: &str, done: impl Fn(&Value) -> bool) -> Value {
-    ns.until(&format!("{release}: {what}"), LONG, |_| room.show(release), done)
+pub fn until(
+    ns: &Namespace,
+    room: &Room,
+    release: &str,
+    what: &str,
+    done: impl Fn(&Value) -> bool,
+) -> Value {
+    ns.until(
+        &format!("{release}: {what}"),
+        LONG,
+        |_| room.show(release),
+        done,
+    )
 }
 
 /// Whether so many of its batches are through.
@@ -40,7 +51,8 @@ pub fn through(shown: &Value, batches: usize) -> bool {
 pub fn own_marks(object: &Value) -> Vec<String> {
     let marks = object["metadata"]["annotations"].as_object();
     let keys = marks.into_iter().flatten().map(|(key, _)| key.clone());
-    keys.filter(|key| key.starts_with("holdpoint.dev/")).collect()
+    keys.filter(|key| key.starts_with("holdpoint.dev/"))
+        .collect()
 }
 
 #[test]
@@ -50,12 +62,17 @@ fn a_deployment_goes_share_by_share_and_its_strategy_comes_back() {
     let before = ns.get("deployment", "web");
     let _engine = room.serve();
     let witness = Witness::of(&ns, "deployment", "web");
-    let batches = "batches:\n  - { exposure: 30%, after: [{ manual: {} }] }\n  - { exposure: full }\n";
+    let batches =
+        "batches:\n  - { exposure: 30%, after: [{ manual: {} }] }\n  - { exposure: full }\n";
     let plan = room.plan("web", "2", 2, &[], &format!("{batches}start: auto\n"));
-    let text = std::fs::read_to_string(&plan).unwrap().replacen("batches:\n", "", 1);
+    let text = std::fs::read_to_string(&plan)
+        .unwrap()
+        .replacen("batches:\n", "", 1);
     std::fs::write(&plan, text).unwrap();
     let release = room.submit(&plan);
-    let manual = |shown: &Value| shown["hold"]["kind"] == "manual" || shown.to_string().contains("\"manual\"");
+    let manual = |shown: &Value| {
+        shown["hold"]["kind"] == "manual" || shown.to_string().contains("\"manual\"")
+    };
     let shown = until(&ns, &room, &release, "at its share", |s| {
         s["batches"][0]["moved"].as_u64() == Some(1) || s["exposed"] == 30
     });

@@ -17,8 +17,8 @@
 //! [`crate::until::until_async`] for waiting.
 
 mod client;
-mod deployments;
 mod cluster;
+mod deployments;
 mod harness;
 mod proxy;
 mod proxy_harness;
