@@ -6,6 +6,7 @@
 mod calendar;
 mod holds;
 mod policy;
+mod report;
 
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ use crate::domain::{Choice, Span};
 pub use calendar::{CalendarVerb, ImportAs, ScopeArgs};
 pub use holds::{EvidenceArgs, EvidenceKind, WaiveArgs};
 pub use policy::PolicyVerb;
+pub use report::ReportVerb;
 
 use holds::{EVIDENCE, WAIVE};
 
@@ -126,6 +128,15 @@ Examples:
         #[arg(long, value_enum)]
         kind: Option<FileKind>,
     },
+    /// Say what the room's targets need of the world outside, and what is missing.
+    #[command(after_help = "\
+Examples:
+  holdpoint doctor
+  holdpoint doctor --rbac --subject serviceaccount:ops/holdpoint | kubectl apply -f -
+
+It asks every cluster, program and store, changes nothing, and needs no engine. Exit code 0: nothing is
+missing. 1: something is.")]
+    Doctor(DoctorArgs),
     /// Run the room's engine, without a terminal.
     #[command(after_help = "\
 Examples:
@@ -195,6 +206,12 @@ started its pipeline, where policy says so.")]
         #[command(subcommand)]
         verb: CalendarVerb,
     },
+    /// What the ledger says about how well things work.
+    Report {
+        /// What to report.
+        #[command(subcommand)]
+        verb: ReportVerb,
+    },
     /// Read the ledger, and back it up.
     Ledger {
         /// What to do.
@@ -252,6 +269,18 @@ pub struct DemoArgs {
     /// Fixes plans, traffic and votes.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+}
+
+/// Options of the doctor.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DoctorArgs {
+    /// Who the printed rights are for: user:NAME, group:NAME, serviceaccount:NAMESPACE/NAME; without one,
+    /// who each cluster takes you for.
+    #[arg(long, value_name = "WHO")]
+    pub subject: Option<String>,
+    /// Print nothing but the rights that Kubernetes targets need, as YAML.
+    #[arg(long, conflicts_with = "json")]
+    pub rbac: bool,
 }
 
 /// What to do with releases.

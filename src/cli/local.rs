@@ -160,6 +160,7 @@ pub fn run(cli: &Cli, look: Look) -> Option<Exit> {
             verb: PolicyVerb::Test { file, policy },
         } => policy::test(file, policy.as_ref(), room, look),
         Verb::Demo(_)
+        | Verb::Doctor(_)
         | Verb::Serve
         | Verb::Release { .. }
         | Verb::Vote { .. }
@@ -167,6 +168,7 @@ pub fn run(cli: &Cli, look: Look) -> Option<Exit> {
         | Verb::Pir { .. }
         | Verb::Policy { .. }
         | Verb::Calendar { .. }
+        | Verb::Report { .. }
         | Verb::Ledger { .. } => return None,
     };
     let went = said.map(|text| {

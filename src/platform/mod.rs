@@ -10,6 +10,7 @@
 
 pub mod command;
 mod counters;
+pub mod doctor;
 pub mod evidence;
 pub mod health;
 pub mod helm;

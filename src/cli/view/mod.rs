@@ -1,29 +1,36 @@
 //! What `--json` prints. Fields are only ever added; a change of meaning is a new schema number.
 
 mod calendar;
+mod doctor;
 mod fold;
 mod holds;
+mod judged;
 mod policy;
 mod release;
 mod rules;
+mod workload;
 
 pub use calendar::{
     BarView, CalendarDoneView, CalendarView, ConflictView, LintView, SlotView, WhenView, WhyView,
     kind as calendar_kind,
 };
+pub use doctor::{CheckedView, ClusterView, DoctorView, RoleView, StoreView, TargetView};
 pub use fold::phase;
 pub use holds::ChecksView;
+pub use judged::JudgementView;
 pub use policy::{
     CaseView, DifferenceView, PolicyDiffView, PolicyTestView, PolicyView, RulingView, clock,
 };
 pub use release::{ReleaseLine, ReleaseView};
 pub use rules::{AuthorityView, ChangeView, PirView, PlanDiffView};
+pub use workload::WorkloadView;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use super::judge::{ArgoView, JudgedView, KayentaView, LookView, PlanView};
+use super::report::TriggersView;
 use crate::domain::{Notice, Timestamp};
 
 /// A moment in RFC 3339, UTC, with milliseconds.
@@ -229,6 +236,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("checks", schemars::schema_for!(ChecksView)),
         ("conflict", schemars::schema_for!(ConflictView)),
         ("demo", schemars::schema_for!(DemoView)),
+        ("doctor", schemars::schema_for!(DoctorView)),
         ("done", schemars::schema_for!(DoneView)),
         ("dry-run", schemars::schema_for!(DryRunView)),
         ("entry", schemars::schema_for!(EntryView<'_>)),
@@ -245,6 +253,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("policy", schemars::schema_for!(PolicyView)),
         ("policy-diff", schemars::schema_for!(PolicyDiffView)),
         ("policy-test", schemars::schema_for!(PolicyTestView)),
+        ("report-triggers", schemars::schema_for!(TriggersView)),
         ("release", schemars::schema_for!(ReleaseView)),
         ("release-line", schemars::schema_for!(ReleaseLine)),
         ("ruling", schemars::schema_for!(RulingView)),

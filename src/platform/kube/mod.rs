@@ -6,21 +6,29 @@
 //! in the same request): whoever comes later, after a crash or an answer that got lost, reads there
 //! whether it was made, and goes on driving to what it wishes.
 
+mod argo;
 pub mod cluster;
 pub mod config;
 mod daemonset;
 mod decode;
 mod deployment;
 mod deployments;
+pub mod discover;
+pub mod doctor;
 mod drive;
+mod flagger;
+pub mod gates;
 mod image;
 mod journal;
+mod lead;
 mod observe;
 mod owners;
+mod pinned;
 mod pods;
 mod pulse;
 mod record;
 mod revised;
+pub mod rights;
 mod statefulset;
 mod switch;
 mod view;
@@ -33,11 +41,12 @@ use kube::api::Patch;
 
 use super::helm::Helm;
 use super::{Checked, ObserveError};
-use crate::domain::{Effect, Failure, Health, InstanceName, Outcome, Sight, TargetName, Verb};
+use crate::domain::{Effect, Health, InstanceName, Outcome, Sight, TargetName, Verb};
 use cluster::{CallError, Cluster, resource, resource_of};
 use config::{Kind, KubeConfig};
 use deployments::Deployments;
 use drive::{Craft, How, Trip};
+use gates::Gates;
 use journal::Journals;
 use revised::Revised;
 use switch::Switched;
@@ -55,17 +64,27 @@ struct Inner {
     config: Arc<KubeConfig>,
     cluster: Cluster,
     journals: Journals,
+    gates: Gates,
 }
 
 impl KubeTarget {
-    /// A target on a cluster.
-    pub fn new(name: TargetName, config: KubeConfig, cluster: Cluster) -> KubeTarget {
+    /// A target on a cluster. Where it is a Canary, Flagger asks at the gates.
+    pub fn new(
+        name: TargetName,
+        config: KubeConfig,
+        cluster: Cluster,
+        gates: &Gates,
+    ) -> KubeTarget {
+        if config.kind == Kind::Canary {
+            gates.know(&name, &config.namespace, &config.name);
+        }
         KubeTarget {
             inner: Arc::new(Inner {
                 name,
                 config: Arc::new(config),
                 cluster,
                 journals: Journals::default(),
+                gates: gates.clone(),
             }),
         }
     }
@@ -92,11 +111,21 @@ impl KubeTarget {
     }
 
     async fn drive(&self, effect: &Effect, helm: Helm, asked: bool) -> Outcome {
-        let wish = Wish::of(effect, self.inner.config.clone());
-        match self.inner.config.kind {
-            Kind::Deployment if let Some(switch) = &self.inner.config.switch => {
+        let Inner {
+            config,
+            cluster,
+            gates,
+            journals,
+            ..
+        } = &*self.inner;
+        let journal = journals.of(&effect.id);
+        let wish = Wish::of(effect, config.clone());
+        match config.kind {
+            Kind::Rollout => argo::perform(cluster, config, effect, journal, helm).await,
+            Kind::Canary => flagger::perform(cluster, config, gates, effect, journal, helm).await,
+            Kind::Deployment if let Some(switch) = &config.switch => {
                 let craft = Switched {
-                    cluster: self.inner.cluster.clone(),
+                    cluster: cluster.clone(),
                     switch: switch.clone(),
                     wish,
                 };
@@ -104,23 +133,19 @@ impl KubeTarget {
             }
             Kind::Deployment => {
                 let craft = Deployments {
-                    cluster: self.inner.cluster.clone(),
-                    name: self.inner.config.name.clone(),
+                    cluster: cluster.clone(),
+                    name: config.name.clone(),
                     wish,
                 };
                 self.travel(effect, helm, asked, &craft).await
             }
             Kind::StatefulSet | Kind::DaemonSet => {
                 let craft = Revised {
-                    cluster: self.inner.cluster.clone(),
+                    cluster: cluster.clone(),
                     wish,
                 };
                 self.travel(effect, helm, asked, &craft).await
             }
-            kind => Outcome::Failed {
-                why: Failure::NotStarted(format!("{} are not moved yet", kind.plural()).into()),
-                output: "".into(),
-            },
         }
     }
 
@@ -211,6 +236,10 @@ impl KubeTarget {
         let Inner {
             config, cluster, ..
         } = &*self.inner;
+        if matches!(config.kind, Kind::Rollout | Kind::Canary) {
+            // what was made of it stands in the objects: leading on begins with a look
+            return Checked::Running;
+        }
         let kind = resource(config.kind);
         let read = cluster.get(&kind, &config.namespace, &config.name).await;
         let marks = match read {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::config::{Kind, Switch};
 use super::decode::{Pod, Set, Work};
 use super::view::{Gathered, side_by_side};
-use super::{KubeTarget, deployments, record, switch};
+use super::{KubeTarget, argo, deployments, flagger, record, switch};
 use crate::domain::{Health, Sight};
 use crate::platform::{ObserveError, Picture};
 
@@ -15,8 +15,13 @@ impl KubeTarget {
     /// # Errors
     /// When the cluster does not say.
     pub async fn observe(&self) -> Result<Picture, ObserveError> {
-        let config = &self.inner.config;
-        let watches = self.inner.cluster.watches();
+        let (config, cluster) = (&self.inner.config, &self.inner.cluster);
+        match config.kind {
+            Kind::Rollout => return argo::observe(cluster, config).await,
+            Kind::Canary => return flagger::observe(cluster, config).await,
+            Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => {}
+        }
+        let watches = cluster.watches();
         watches.asked().await;
         watches.answers().map_err(ObserveError::NotStarted)?;
         match &config.switch {

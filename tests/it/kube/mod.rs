@@ -16,12 +16,15 @@
 //! Everything here blocks its thread. In async tests use a runtime of several threads, and
 //! [`crate::until::until_async`] for waiting.
 
+mod argo;
 mod client;
 mod cluster;
+mod demonstration;
 mod deployments;
 mod harness;
 mod proxy;
 mod proxy_harness;
+mod revised;
 mod room;
 mod waiting;
 mod witness;
