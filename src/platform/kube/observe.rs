@@ -102,8 +102,14 @@ impl KubeTarget {
                 _ => items.of(&work.uid).cloned().collect(),
             })
             .map_err(not)?;
+        let lost = if config.kind == Kind::DaemonSet {
+            deployments::lost_nodes(cluster).await
+        } else {
+            Vec::new()
+        };
         let gathered = Gathered {
             config,
+            lost: &lost,
             owners: deployments::owners_of(cluster, ns, &work, config.kind),
             work: &work,
             sets: &sets,

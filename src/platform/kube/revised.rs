@@ -9,7 +9,7 @@ use super::cluster::{CallError, Cluster, resource, resource_of};
 use super::config::Kind;
 use super::decode::{self, Pod, Work, bare, fingerprint};
 use super::deployment::{before_of, container_of, json_patch, mine, tidy};
-use super::deployments::{labels, odd, owners_of};
+use super::deployments::{labels, lost_nodes, odd, owners_of};
 use super::drive::{Change, Craft, Doomed, How, Next};
 use super::record::{self, Before, Kept};
 use super::wish::Wish;
@@ -275,20 +275,6 @@ impl Revised {
     fn daemons(&self) -> bool {
         self.kind() == Kind::DaemonSet
     }
-
-    /// Nodes that do not answer; none where they may not be read.
-    async fn lost(&self) -> Vec<Arc<str>> {
-        if !self.daemons() {
-            return Vec::new();
-        }
-        let nodes = self.cluster.watches().nodes();
-        nodes.first().await;
-        let lost = nodes.read(|items| {
-            let lost = items.of("").filter(|n| !n.ready);
-            lost.map(|n| n.name.clone()).collect()
-        });
-        lost.unwrap_or_default()
-    }
 }
 
 fn revision(object: &DynamicObject) -> Revision {
@@ -336,7 +322,11 @@ impl Craft for Revised {
             spec: object.data["spec"].clone(),
             pods: pods.map_err(odd)?,
             revisions,
-            lost: self.lost().await,
+            lost: if self.daemons() {
+                lost_nodes(&self.cluster).await
+            } else {
+                Vec::new()
+            },
             container: Some(container),
             work,
         })
