@@ -19,10 +19,12 @@
 mod argo;
 mod client;
 mod cluster;
+mod demonstration;
 mod deployments;
 mod harness;
 mod proxy;
 mod proxy_harness;
+mod revised;
 mod room;
 mod waiting;
 mod witness;
