@@ -329,7 +329,13 @@ impl Wish<'_> {
             Hook::ConfirmTraffic,
             Hook::ConfirmPromotion,
         ];
-        gates(&open, patient(view))
+        gates(
+            &open,
+            match view.target.whole() {
+                true => Next::Patience(view.words()),
+                false => Next::Wait(view.words()),
+            },
+        )
     }
 
     fn is_old(&self, image: &str) -> bool {
