@@ -401,3 +401,20 @@ fn an_analysis_that_fails_is_told_and_can_be_retried() {
     ends(&ns, &room, &id, "rolled-back");
     healthy(&ns, "shop/web:1");
 }
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn what_argo_cd_keeps_is_not_changed_over_its_head() {
+    let ns = shop("argo-git");
+    let id = "shop:argoproj.io/Rollout:shop/web";
+    let tracked = json!({"metadata": {"annotations": {"argocd.argoproj.io/tracking-id": id}}});
+    ns.patch("rollout", "web", &tracked);
+    let room = room(&ns, "");
+    let _keeper = room.serve();
+    let id = room.submit(&room.plan("web", "2", 2, &["full"], START));
+    let failed = |seen: &Value| call_of(seen)["status"] == "failed";
+    let seen = ns.until("its refusal", LONG, |_| room.show(&id), failed);
+    let why = call_of(&seen)["why"].as_str().unwrap().to_owned();
+    assert!(why.contains("Argo CD keeps it as Git says"), "{why}");
+    assert_eq!(image_of(&ns.get("rollout", "web")), "shop/web:1");
+}
