@@ -40,6 +40,8 @@ const UNRULY: Duration = Duration::from_secs(60);
 pub struct Change {
     /// What it does, in a few words.
     pub words: String,
+    /// The name of the workload, where it is another than the target's.
+    pub on: Option<Arc<str>>,
     /// How it is written.
     pub how: How,
 }

@@ -243,3 +243,43 @@ impl Gathered<'_> {
         }
     }
 }
+
+/// Two Deployments of which the first is shown: the second is what arrives.
+pub fn side_by_side(live: Picture, idle: Picture) -> Picture {
+    let (Some(shown), Some(hidden)) = (live.workload, idle.workload) else {
+        return Picture {
+            sights: live.sights,
+            workload: None,
+        };
+    };
+    let mut sights = live.sights;
+    if let (Some(sight), Some(other)) = (sights.first_mut(), idle.sights.into_iter().next()) {
+        sight.arriving = other
+            .artifact
+            .filter(|a| Some(a) != sight.artifact.as_ref());
+        // in the order in which they are worse: running, changing, down, unknown
+        if other.health > sight.health {
+            sight.health = other.health;
+            sight.detail = other.detail;
+        }
+    }
+    let mut stuck = shown.stuck.clone();
+    stuck.extend(hidden.stuck.iter().cloned());
+    stuck.sort_by_key(|s| std::cmp::Reverse(s.count));
+    let workload = Workload {
+        old: shown.old,
+        new: hidden.old,
+        old_hash: shown.old_hash.clone(),
+        new_hash: hidden.old_hash.clone(),
+        leaving: shown.leaving + hidden.leaving,
+        arriving: sights.first().and_then(|s| s.arriving.clone()),
+        bound: Some(hidden.wanted),
+        stuck,
+        says: "the new one stands beside, without traffic".into(),
+        ..(*shown).clone()
+    };
+    Picture {
+        sights,
+        workload: Some(Arc::new(workload)),
+    }
+}

@@ -19,6 +19,7 @@
 mod argo;
 mod client;
 mod cluster;
+mod deployments;
 mod flagger;
 mod harness;
 mod proxy;
