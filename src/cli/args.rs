@@ -104,13 +104,11 @@ Without --room it plays in a directory of its own and takes it away afterwards."
 Examples:
   holdpoint init my-room
   holdpoint init                          into the standard directory
+  holdpoint init my-room --from-kube      with what runs in the cluster of your kubeconfig
+  holdpoint init my-room --from-kube --namespace shop --context prod-eu
 
-Nothing is ever overwritten.")]
-    Init {
-        /// Where; without one, --room, HOLDPOINT_ROOM or the standard directory.
-        #[arg(value_hint = ValueHint::DirPath)]
-        dir: Option<PathBuf>,
-    },
+Nothing is ever overwritten, and nothing in a cluster is changed.")]
+    Init(InitArgs),
     /// Say what is wrong with a room, a plan, a keymap or a theme.
     #[command(after_help = "\
 Examples:
@@ -261,6 +259,26 @@ pub struct DemoArgs {
     /// Fixes plans, traffic and votes.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+}
+
+/// Options of a new room.
+#[derive(Clone, Debug, Default, Args)]
+pub struct InitArgs {
+    /// Where; without one, --room, HOLDPOINT_ROOM or the standard directory.
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
+    /// Write what runs in a Kubernetes cluster as its targets.
+    #[arg(long)]
+    pub from_kube: bool,
+    /// Only what runs in this namespace; else in all but the cluster's own.
+    #[arg(long, value_name = "NAME", requires = "from_kube")]
+    pub namespace: Option<String>,
+    /// The context of the kubeconfig; else its current one.
+    #[arg(long, value_name = "NAME", requires = "from_kube")]
+    pub context: Option<String>,
+    /// The kubeconfig; else that of the environment.
+    #[arg(long, value_name = "FILE", requires = "from_kube", value_hint = ValueHint::FilePath)]
+    pub kubeconfig: Option<PathBuf>,
 }
 
 /// Options of the doctor.

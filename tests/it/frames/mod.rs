@@ -8,3 +8,4 @@ mod seat;
 mod shop;
 mod shots;
 mod sizes;
+mod workloads;

@@ -18,6 +18,7 @@
 
 mod client;
 mod cluster;
+mod doctor;
 mod harness;
 mod proxy;
 mod proxy_harness;
