@@ -6,7 +6,7 @@ use super::ids::{Artifact, TargetName};
 use super::plan::Exposure;
 use super::release::{Release, Step};
 use super::state::State;
-use super::workload::{Parts, Stuck, Workload};
+use super::workload::{Parts, Stuck, Workload, surge};
 
 /// Whether a target is moved by shares.
 pub fn divided(state: &State, target: &TargetName) -> bool {
@@ -41,7 +41,8 @@ pub fn step(
             workload.share(to.percent()),
             pods(workload.wanted)
         ));
-        if let Some(bound) = workload.bound.filter(|_| bounded) {
+        let bound = workload.bound.filter(|_| bounded);
+        if let Some(bound) = bound.or_else(|| workload.most(from, to)) {
             words.push_str(&format!(", at most {bound}"));
         }
         words.push(')');
@@ -156,6 +157,18 @@ impl Workload {
         u32::try_from(parts.div_ceil(100)).unwrap_or(u32::MAX)
     }
 
+    /// How many new parts there will be at most on the way from one share to another, where holdpoint
+    /// itself decides about it.
+    fn most(&self, from: u8, to: Exposure) -> Option<u32> {
+        let until = self.share(to.percent());
+        match &*self.kind {
+            "Deployment" => Some(until + surge(self.wanted, self.share(from), until)),
+            // one pod takes the place of another
+            "StatefulSet" | "DaemonSet" => Some(until),
+            _ => None,
+        }
+    }
+
     /// Whether parts run different things.
     pub fn is_divided(&self) -> bool {
         self.arriving.is_some() || self.new.there > 0
@@ -221,6 +234,15 @@ mod tests {
             "20 % → 50 % of shop/web in scratch (4 → 10 of 20 pods)"
         );
         assert_eq!(step(0, to, "web-eu", None, true), "0 % → 50 % of web-eu");
+        let known = |kind: &str| {
+            let workload = Workload {
+                kind: kind.into(),
+                ..workload()
+            };
+            step(20, to, "web", Some(&workload), false)
+        };
+        assert!(known("Deployment").ends_with("(4 → 10 of 20 pods, at most 12)"));
+        assert!(known("StatefulSet").ends_with("(4 → 10 of 20 pods, at most 10)"));
         let none = Workload::default();
         assert_eq!(
             step(0, to, "web-eu", Some(&none), true),

@@ -123,7 +123,7 @@ impl Platform {
         match self {
             Platform::Command(target) => target.wait(effect).await,
             // it looks first how far it is
-            Platform::Kubernetes(target) => target.perform(effect, helm).await,
+            Platform::Kubernetes(target) => target.wait(effect, helm).await,
         }
     }
 

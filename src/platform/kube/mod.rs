@@ -8,17 +8,38 @@
 
 pub mod cluster;
 pub mod config;
+mod decode;
+mod deployment;
+mod deployments;
 pub mod discover;
 pub mod doctor;
+mod drive;
+mod image;
+mod journal;
+mod owners;
+mod pods;
+mod pulse;
+mod record;
 pub mod rights;
+mod view;
+mod watch;
+mod wish;
 
 use std::sync::Arc;
 
+use kube::api::Patch;
+
 use super::helm::Helm;
 use super::{Checked, ObserveError, Picture};
-use crate::domain::{Effect, Failure, Health, InstanceName, Outcome, Sight, TargetName};
-use cluster::Cluster;
-use config::KubeConfig;
+use crate::domain::{Effect, Failure, Health, InstanceName, Outcome, Sight, TargetName, Verb};
+use cluster::{CallError, Cluster, resource, resource_of};
+use config::{Kind, KubeConfig};
+use decode::{Pod, Set};
+use deployments::Deployments;
+use drive::{Craft, How, Trip};
+use journal::Journals;
+use view::Gathered;
+use wish::Wish;
 
 /// A target that is one workload in a cluster.
 #[derive(Clone, Debug)]
@@ -29,8 +50,9 @@ pub struct KubeTarget {
 #[derive(Debug)]
 struct Inner {
     name: TargetName,
-    config: KubeConfig,
+    config: Arc<KubeConfig>,
     cluster: Cluster,
+    journals: Journals,
 }
 
 impl KubeTarget {
@@ -39,8 +61,9 @@ impl KubeTarget {
         KubeTarget {
             inner: Arc::new(Inner {
                 name,
-                config,
+                config: Arc::new(config),
                 cluster,
+                journals: Journals::default(),
             }),
         }
     }
@@ -57,21 +80,121 @@ impl KubeTarget {
 
     /// Brings the workload to what the effect wishes and waits until it is there; once however often
     /// this is called.
-    pub async fn perform(&self, _effect: &Effect, _helm: Helm) -> Outcome {
-        Outcome::Failed {
-            why: Failure::NotStarted("".into()),
-            output: "".into(),
+    pub async fn perform(&self, effect: &Effect, helm: Helm) -> Outcome {
+        self.drive(effect, helm, false).await
+    }
+
+    /// The same, of an effect that was found begun.
+    pub async fn wait(&self, effect: &Effect, helm: Helm) -> Outcome {
+        self.drive(effect, helm, true).await
+    }
+
+    async fn drive(&self, effect: &Effect, helm: Helm, asked: bool) -> Outcome {
+        let wish = Wish::of(effect, self.inner.config.clone());
+        match self.inner.config.kind {
+            Kind::Deployment => {
+                let craft = Deployments {
+                    cluster: self.inner.cluster.clone(),
+                    name: self.inner.config.name.clone(),
+                    wish,
+                };
+                self.travel(effect, helm, asked, &craft).await
+            }
+            kind => Outcome::Failed {
+                why: Failure::NotStarted(format!("{} are not moved yet", kind.plural()).into()),
+                output: "".into(),
+            },
         }
     }
 
+    async fn travel<C: Craft>(
+        &self,
+        effect: &Effect,
+        helm: Helm,
+        asked: bool,
+        craft: &C,
+    ) -> Outcome {
+        let ns = &self.inner.config.namespace;
+        let watches = self.inner.cluster.watches();
+        let mut wakes = vec![
+            watches.works(self.inner.config.kind, ns).changes(),
+            watches.pods(ns).changes(),
+        ];
+        if self.inner.config.kind == Kind::Deployment {
+            wakes.push(watches.sets(ns).changes());
+        }
+        // who else changes it is asked before anything is done
+        watches.scalers(ns).first().await;
+        let back = effect.verb == Verb::Rollback;
+        let trip = Trip {
+            helm: helm.clone(),
+            journal: self.inner.journals.of(&effect.id),
+            deadline: self.inner.config.deadline,
+            wakes,
+            asked,
+            back,
+        };
+        let outcome = trip.drive(craft).await;
+        if !back && matches!(outcome, Outcome::Done { .. }) {
+            self.tidy_later(effect, helm);
+        }
+        outcome
+    }
+
+    /// Takes holdpoint's annotations away once the release is closed: until then they say what it
+    /// would go back to. Where the engine ends before that, the next release writes over them.
+    fn tidy_later(&self, effect: &Effect, mut helm: Helm) {
+        let (target, release) = (self.clone(), effect.release.to_string());
+        tokio::spawn(async move {
+            helm.over().await;
+            for _ in 0..TIDYINGS {
+                if target.tidy(&release).await.is_ok() {
+                    return;
+                }
+                tokio::time::sleep(TIDY_PAUSE).await;
+            }
+        });
+    }
+
+    async fn tidy(&self, release: &str) -> Result<(), CallError> {
+        let Inner {
+            config, cluster, ..
+        } = &*self.inner;
+        let (kind, ns) = (resource(config.kind), &config.namespace);
+        let object = cluster.get(&kind, ns, &config.name).await?;
+        let work: decode::Work = decode::read(&object).map_err(deployments::odd)?;
+        let ours = deployment::before_of(&work).is_some_and(|b| b.release == release);
+        // what still holds it is needed
+        if !ours || work.paused || work.partition > 0 {
+            return Ok(());
+        }
+        let change = deployment::tidy(&work);
+        send(cluster, config.kind, ns, &config.name, &change.how).await
+    }
+
     /// Whether the effect was begun: its id stands in the workload then.
-    pub async fn check(&self, _effect: &Effect) -> Checked {
-        Checked::NeverStarted
+    pub async fn check(&self, effect: &Effect) -> Checked {
+        let Inner {
+            config, cluster, ..
+        } = &*self.inner;
+        let kind = resource(config.kind);
+        let read = cluster.get(&kind, &config.namespace, &config.name).await;
+        let marks = match read {
+            Ok(object) => object.metadata.annotations.unwrap_or_default(),
+            // nobody knows: it goes on by looking again
+            Err(_) => return Checked::Running,
+        };
+        let found = marks.get(record::EFFECT);
+        if found.is_some_and(|id| *id == *effect.id.0) {
+            Checked::Running
+        } else {
+            Checked::NeverStarted
+        }
     }
 
     /// What the effect has met so far, in printable lines.
-    pub async fn output(&self, _effect: &Effect) -> Vec<String> {
-        Vec::new()
+    pub async fn output(&self, effect: &Effect) -> Vec<String> {
+        self.inner.journals.of(&effect.id).lines()
     }
 
     /// How the workload is now.
@@ -79,8 +202,75 @@ impl KubeTarget {
     /// # Errors
     /// When the cluster does not say.
     pub async fn observe(&self) -> Result<Picture, ObserveError> {
-        let _ = &self.inner.cluster;
-        Err(ObserveError::NotStarted("".into()))
+        let Inner {
+            config, cluster, ..
+        } = &*self.inner;
+        let watches = cluster.watches();
+        let ns = &config.namespace;
+        let works = watches.works(config.kind, ns);
+        let pods = watches.pods(ns);
+        let scalers = watches.scalers(ns);
+        let sets = (config.kind == Kind::Deployment).then(|| watches.sets(ns));
+        let of_sets = async {
+            if let Some(sets) = &sets {
+                sets.first().await;
+            }
+        };
+        tokio::join!(
+            watches.asked(),
+            works.first(),
+            pods.first(),
+            scalers.first(),
+            of_sets
+        );
+        let not = ObserveError::NotStarted;
+        watches.answers().map_err(not)?;
+        let Some(work) = works
+            .read(|items| items.get(&config.name).cloned())
+            .map_err(not)?
+        else {
+            return Ok(self.missing());
+        };
+        let sets: Vec<Arc<Set>> = match &sets {
+            Some(feed) => feed
+                .read(|items| items.of(&work.uid).cloned().collect())
+                .map_err(not)?,
+            None => Vec::new(),
+        };
+        let found: Vec<Arc<Pod>> = pods
+            .read(|items| match config.kind {
+                Kind::Deployment => sets
+                    .iter()
+                    .flat_map(|set| items.of(&set.uid))
+                    .cloned()
+                    .collect(),
+                _ => items.of(&work.uid).cloned().collect(),
+            })
+            .map_err(not)?;
+        let gathered = Gathered {
+            config,
+            owners: deployments::owners_of(cluster, ns, &work, config.kind),
+            work: &work,
+            sets: &sets,
+            pods: &found,
+        };
+        Ok(gathered.picture())
+    }
+
+    /// The workload does not exist.
+    fn missing(&self) -> Picture {
+        let config = &self.inner.config;
+        let words = format!("there is no {} {}", config.kind.kind(), config.place());
+        Picture {
+            sights: vec![Sight {
+                instance: self.instance(),
+                health: Health::Down,
+                artifact: None,
+                arriving: None,
+                detail: words.into(),
+            }],
+            workload: None,
+        }
     }
 
     /// The workload as unknown, for the reason why nothing was seen.
@@ -93,4 +283,51 @@ impl KubeTarget {
             detail: why.to_string().into(),
         }]
     }
+}
+
+/// How often taking the annotations away is tried.
+const TIDYINGS: u32 = 5;
+
+/// How long is waited in between.
+const TIDY_PAUSE: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// Sends a change of a workload, or of what belongs to it, once.
+async fn send(
+    cluster: &Cluster,
+    kind: Kind,
+    ns: &str,
+    name: &str,
+    how: &How,
+) -> Result<(), CallError> {
+    let patch = match how {
+        How::Strategic(body) => Patch::Strategic(body),
+        How::Service(body) => {
+            let service = resource_of("", "v1", "Service", "services");
+            return cluster
+                .merge(&service, ns, name, None, body)
+                .await
+                .map(|_| ());
+        }
+        How::Json(ops) => {
+            let ops = serde_json::from_value(ops.clone()).map_err(deployments::odd)?;
+            Patch::Json::<&serde_json::Value>(ops)
+        }
+        How::Delete(pods) => {
+            let kind = resource_of("", "v1", "Pod", "pods");
+            for pod in pods {
+                let (uid, version) = (&pod.uid, &pod.version);
+                match cluster.delete(&kind, ns, &pod.name, uid, version).await {
+                    // it has gone by itself
+                    Err(CallError::NotFound(_)) => {}
+                    other => other?,
+                }
+            }
+            return Ok(());
+        }
+    };
+    let kind = resource(kind);
+    cluster
+        .patch(&kind, ns, name, None, &patch)
+        .await
+        .map(|_| ())
 }

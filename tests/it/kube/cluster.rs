@@ -90,7 +90,7 @@ impl Cluster {
     }
 
     /// `kube-up WORDS` on this cluster: `kill api`, `restart api`, `pause controllers`, `resume controllers`,
-    /// `nodes 20`, `node node-1 down`. Only on a test's own.
+    /// `nodes 20`. Only on a test's own.
     #[track_caller]
     pub fn kube_up(&self, words: &[&str]) -> String {
         assert!(
@@ -98,6 +98,31 @@ impl Cluster {
             "{words:?} would be felt by all tests: use Cluster::own"
         );
         kube_up(self.dir.as_deref().unwrap(), words)
+    }
+
+    /// Has a node fail or come back, and with it the pods that are there now: their kubelet, which would say so,
+    /// is simulated. Only on a test's own.
+    #[track_caller]
+    pub fn node(&self, name: &str, up: bool) {
+        let (word, ready) = if up {
+            ("up", "True")
+        } else {
+            ("down", "False")
+        };
+        self.kube_up(&["node", name, word]);
+        for pod in self.list(&format!(
+            "/api/v1/pods?fieldSelector=spec.nodeName%3D{name}"
+        )) {
+            let space = pod["metadata"]["namespace"].as_str().unwrap();
+            let path = format!("{}/status", Cluster::path("pod", space, &name_of(&pod)));
+            let mut conditions = pod["status"]["conditions"].clone();
+            for condition in conditions.as_array_mut().into_iter().flatten() {
+                if condition["type"] == "Ready" {
+                    condition["status"] = ready.into();
+                }
+            }
+            self.patch(&path, &json!({"status": {"conditions": conditions}}));
+        }
     }
 
     /// A fresh namespace, deleted when this is dropped, without waiting.

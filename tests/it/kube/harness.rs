@@ -191,17 +191,47 @@ fn a_cluster_of_ones_own_can_be_broken() {
     cluster.kube_up(&["nodes", "4"]);
     ns.daemonset("agent", "shop/agent:1");
     ns.ready("daemonset", "agent", 4);
-    cluster.kube_up(&["node", "node-2", "down"]);
-    let down = |agents: &Value| agents["status"]["numberUnavailable"] == 1;
+    cluster.node("node-2", false);
+    // its pod stays, and is no longer wanted
+    let down = |agents: &Value| {
+        let status = &agents["status"];
+        (
+            &status["desiredNumberScheduled"],
+            &status["numberMisscheduled"],
+        ) == (&json!(3), &json!(1))
+    };
     ns.until(
-        "a pod that is down",
+        "what a node takes along",
         LONG,
         |ns| ns.get("daemonset", "agent"),
         down,
     );
-    cluster.kube_up(&["node", "node-2", "up"]);
+    let ready = ns.pods("agent").iter().filter(|pod| is_ready(pod)).count();
+    assert_eq!(ready, 3);
+    cluster.node("node-2", true);
+    ns.ready("daemonset", "agent", 4);
     let node = |_: &_| cluster.get("/api/v1/nodes/node-2");
     let up = |node: &Value| node["status"]["conditions"][0]["status"] == "True";
     ns.until("the node's return", LONG, node, up);
     assert_eq!(name_of(&cluster.get("/api/v1/nodes/node-4")), "node-4");
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn a_room_over_workloads_is_understood() {
+    let ns = Cluster::given().namespace("room");
+    let mut room = Room::new(&ns.cluster.file);
+    room.cluster("other", &ns.cluster.file);
+    room.target("web", &ns.name, "deployment/web", "container = \"web\"");
+    room.target_in("other", "api", &ns.name, "statefulset/api", "");
+    let checked = room.cli(&["check"]);
+    assert_eq!(
+        (checked.code, checked.err.as_str()),
+        (Some(0), ""),
+        "{checked:?}"
+    );
+    let _engine = room.serve();
+    let plan = room.plan("web", "2", 2, &["25%", "full"], "");
+    let release = room.submit(&plan);
+    assert!(room.show(&release)["phase"].is_string());
 }

@@ -18,6 +18,7 @@
 
 mod client;
 mod cluster;
+mod deployments;
 mod doctor;
 mod harness;
 mod proxy;
