@@ -2,7 +2,6 @@
 
 mod kube;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use kube::from_kube;
@@ -17,7 +16,7 @@ use crate::config::template::{self, Owner};
 /// # Errors
 /// When there is one already, or it cannot be written.
 pub fn run(dir: &Path, json: bool) -> Result<String, Stop> {
-    let files = template::write(dir, &owner(), &BTreeMap::new()).map_err(Stop::from)?;
+    let files = template::write(dir, &owner()).map_err(Stop::from)?;
     let shown = dir.display().to_string();
     if json {
         return Ok(written(dir, &files, Vec::new(), Vec::new()));

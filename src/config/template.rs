@@ -34,17 +34,23 @@ pub struct Owner {
     pub zone: String,
 }
 
-/// Writes a new room, and overwrites nothing: files as `made`, the others as templates. Returns the
-/// files that were written.
+/// Writes a new room, and overwrites nothing. Returns the files that were written.
 ///
 /// # Errors
 /// When one of the files is there already (nothing is written then), or one cannot be written.
-pub fn write(
+pub fn write(dir: &Path, owner: &Owner) -> Result<Vec<PathBuf>, Notice> {
+    write_with(dir, owner, &BTreeMap::new())
+}
+
+/// The same with some of the files as they were `made`, and not as templates.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_with(
     dir: &Path,
     owner: &Owner,
     made: &BTreeMap<&str, String>,
 ) -> Result<Vec<PathBuf>, Notice> {
-    let shown = dir.display();
     let failed = |what: &str, error: io::Error| {
         Notice::error("cannot-write", format!("{what} cannot be written: {error}"))
     };

@@ -4,7 +4,7 @@
 use super::effect::Sight;
 use super::ids::{Artifact, TargetName};
 use super::plan::Exposure;
-use super::release::{Release, Step};
+use super::release::{Move, Release, Step};
 use super::state::State;
 use super::workload::{Parts, Stuck, Workload, surge};
 
@@ -48,6 +48,21 @@ pub fn step(
         words.push(')');
     }
     words
+}
+
+/// That everything that a batch moved is where it should be; `all` counts what it moved.
+pub fn arrived(state: &State, moves: &[Move], all: usize) -> String {
+    let share = match moves {
+        [one] if divided(state, &one.target) => one.steps.first().and_then(|step| step.exposure),
+        _ => None,
+    };
+    match (share, moves) {
+        (Some(share), [one]) => format!("{share} of {} run it", one.target),
+        _ if moves.iter().all(|m| divided(state, &m.target)) => {
+            format!("{all} of {all} workloads run it")
+        }
+        _ => format!("{all} of {all} run it"),
+    }
 }
 
 /// Whether all of a workload runs what a step brings: then no side of it is called new any more.
@@ -124,13 +139,14 @@ impl Pods {
             }
         } else if whole && self.new >= wanted {
             format!("all {} run it", pods(wanted))
-        } else if goal < wanted {
-            format!("{} of {goal} new available, {wanted} in all", self.new)
         } else {
             format!("{} of {goal} new available", self.new)
         };
         if self.stuck > 0 && !back {
             words.push_str(&format!(", {} stuck", self.stuck));
+        }
+        if goal < wanted && !back {
+            words.push_str(&format!(", {wanted} in all"));
         }
         match (words.is_empty(), self.unread) {
             (_, 0) => {}
@@ -162,7 +178,10 @@ impl Workload {
     fn most(&self, from: u8, to: Exposure) -> Option<u32> {
         let until = self.share(to.percent());
         match &*self.kind {
-            "Deployment" => Some(until + surge(self.wanted, self.share(from), until)),
+            "Deployment" => {
+                let over = surge(self.wanted, self.share(from), until);
+                Some(self.wanted.min(until + over))
+            }
             // one pod takes the place of another
             "StatefulSet" | "DaemonSet" => Some(until),
             _ => None,
@@ -296,7 +315,7 @@ mod tests {
         assert_eq!((pods.new, pods.coming, pods.stuck, pods.old), (7, 2, 1, 11));
         assert_eq!(
             pods.words(false, false, "2.0"),
-            "7 of 10 new available, 20 in all, 1 stuck"
+            "7 of 10 new available, 1 stuck, 20 in all"
         );
         assert_eq!(
             pods.words(true, false, "2.0"),

@@ -68,7 +68,7 @@ pub async fn from_kube(args: &InitArgs, room: Option<&PathBuf>, look: Look) -> W
         ("plan.yaml", plan(first)),
     ];
     let owner: Owner = owner();
-    let files = template::write(&dir, &owner, &made.into()).map_err(Stop::from)?;
+    let files = template::write_with(&dir, &owner, &made.into()).map_err(Stop::from)?;
     for note in &discovery.notes {
         tell(&format!("{}\n", printable(note, 300)));
     }

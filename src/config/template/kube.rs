@@ -380,7 +380,7 @@ mod tests {
     use super::*;
     use crate::config::plan::PlanFile;
     use crate::config::room::RoomFiles;
-    use crate::config::template::{Owner, write};
+    use crate::config::template::{Owner, write_with};
     use crate::platform::kube::config::Kind;
 
     fn found(namespace: &str, kind: Kind, name: &str, app: &str, image: &str) -> Found {
@@ -481,7 +481,7 @@ mod tests {
             ("catalog.toml", catalog(&all, &REACHED)),
             ("plan.yaml", plan(&all[2])),
         ];
-        write(&dir, &owner, &made.into()).unwrap();
+        write_with(&dir, &owner, &made.into()).unwrap();
         let files = RoomFiles::load(&dir).unwrap_or_else(|mistakes| {
             panic!("{:#?}", mistakes.notices);
         });

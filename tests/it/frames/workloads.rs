@@ -346,10 +346,12 @@ fn a_share_is_never_told_as_instances() {
     let text = seat.text();
     let step = "20 % → 50 % of shop/payments in scratch (4 → 10 of 20 pods)";
     assert!(text.contains(step), "{text}");
+    // the very call, with nothing left open
     assert!(
         text.contains("PATCH deployments/payments -n shop"),
         "{text}"
     );
+    assert!(!text.contains("{version}"), "{text}");
 }
 
 /// The scenes for [`super::pictures`].
