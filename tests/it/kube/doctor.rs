@@ -208,7 +208,14 @@ fn a_release_goes_forward_and_back_with_the_printed_role() {
     );
     let _engine = room.serve();
     let more = "start: auto\nobserve: { for: 1s }\n";
-    let forward = room.submit(&room.plan("web", "2", 2, &["50%", "full"], more));
+    let submit = |plan: &Path| {
+        let id = room.submit(plan);
+        for who in ["kim", "ada"] {
+            room.cli(&["vote", &id, "approve", "--as", who]);
+        }
+        id
+    };
+    let forward = submit(&room.plan("web", "2", 2, &["50%", "full"], more));
     let ended = |id: &str, ending: &str| {
         let is = |shown: &Value| shown["ending"] == ending;
         ns.until(ending, LONG, |_| room.show(id), is);
@@ -220,7 +227,7 @@ fn a_release_goes_forward_and_back_with_the_printed_role() {
     );
     // half of it, and back
     let stays = "start: auto\nobserve: { for: 1h }\n";
-    let back = room.submit(&room.plan("web", "3", 3, &["full"], stays));
+    let back = submit(&room.plan("web", "3", 3, &["full"], stays));
     let observed = |shown: &Value| shown["phase"] == "observing";
     ns.until("everywhere", LONG, |_| room.show(&back), observed);
     room.done(&["release", "rollback", &back, "--as", "ada"]);
