@@ -4,6 +4,7 @@
 //! files at once, the engine's side reads them again to carry them out.
 
 mod calendar;
+mod doctor;
 mod holds;
 mod policy;
 
@@ -16,6 +17,7 @@ use crate::domain::charter::Right;
 use crate::domain::{Choice, Span};
 
 pub use calendar::{CalendarVerb, ImportAs, ScopeArgs};
+pub use doctor::{DoctorArgs, InitArgs};
 pub use holds::{EvidenceArgs, EvidenceKind, WaiveArgs};
 pub use policy::PolicyVerb;
 
@@ -259,38 +261,6 @@ pub struct DemoArgs {
     /// Fixes plans, traffic and votes.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-}
-
-/// Options of a new room.
-#[derive(Clone, Debug, Default, Args)]
-pub struct InitArgs {
-    /// Where; without one, --room, HOLDPOINT_ROOM or the standard directory.
-    #[arg(value_hint = ValueHint::DirPath)]
-    pub dir: Option<PathBuf>,
-    /// Write what runs in a Kubernetes cluster as its targets.
-    #[arg(long)]
-    pub from_kube: bool,
-    /// Only what runs in this namespace; else in all but the cluster's own.
-    #[arg(long, value_name = "NAME", requires = "from_kube")]
-    pub namespace: Option<String>,
-    /// The context of the kubeconfig; else its current one.
-    #[arg(long, value_name = "NAME", requires = "from_kube")]
-    pub context: Option<String>,
-    /// The kubeconfig; else that of the environment.
-    #[arg(long, value_name = "FILE", requires = "from_kube", value_hint = ValueHint::FilePath)]
-    pub kubeconfig: Option<PathBuf>,
-}
-
-/// Options of the doctor.
-#[derive(Clone, Debug, Default, Args)]
-pub struct DoctorArgs {
-    /// Who the printed rights are for: user:NAME, group:NAME, serviceaccount:NAMESPACE/NAME; without one,
-    /// who each cluster takes you for.
-    #[arg(long, value_name = "WHO")]
-    pub subject: Option<String>,
-    /// Print nothing but the rights that Kubernetes targets need, as YAML.
-    #[arg(long, conflicts_with = "json")]
-    pub rbac: bool,
 }
 
 /// What to do with releases.
