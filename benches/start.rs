@@ -152,11 +152,13 @@ fn look(room: &mut Room, release: ReleaseId, call: Call, streak: u32) {
         streak,
         words: "new 0.34 %, old 0.33 %, 1.0x of 2x allowed".into(),
         inputs: format!("sha256:{}", "c".repeat(64)).into(),
+        shadow: false,
     };
     room.engine(Ask::Looked {
         release,
         batch: 0,
         verdicts: vec![verdict],
+        judgements: Vec::new(),
     });
 }
 

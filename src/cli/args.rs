@@ -7,6 +7,7 @@ mod calendar;
 mod doctor;
 mod holds;
 mod policy;
+mod report;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ pub use calendar::{CalendarVerb, ImportAs, ScopeArgs};
 pub use doctor::{DoctorArgs, InitArgs};
 pub use holds::{EvidenceArgs, EvidenceKind, WaiveArgs};
 pub use policy::PolicyVerb;
+pub use report::ReportVerb;
 
 use holds::{EVIDENCE, WAIVE};
 
@@ -203,6 +205,12 @@ started its pipeline, where policy says so.")]
         /// What to do.
         #[command(subcommand)]
         verb: CalendarVerb,
+    },
+    /// What the ledger says about how well things work.
+    Report {
+        /// What to report.
+        #[command(subcommand)]
+        verb: ReportVerb,
     },
     /// Read the ledger, and back it up.
     Ledger {

@@ -10,7 +10,6 @@ use crate::config::home;
 use crate::config::mistakes::{Mistakes, Source};
 use crate::config::plan::PlanFile;
 use crate::config::room::RoomFiles;
-use crate::domain::charter::Charter;
 use crate::domain::{Level, Notice};
 use crate::tui::{Keymap, SourceFile, Themes};
 
@@ -118,12 +117,14 @@ impl Found {
             Ok(file) => file,
             Err(mistakes) => return self.mistakes.add(mistakes),
         };
-        match charter(room) {
-            Ok(charter) => {
-                if let Err(mistakes) = file.check(&charter) {
-                    self.mistakes.add(mistakes);
+        match room_of(room) {
+            Ok(room) => match file.check(&room.charter) {
+                Ok(()) => {
+                    let doubts = file.doubts(&room.charter, room.settings.look);
+                    self.mistakes.add(doubts);
                 }
-            }
+                Err(mistakes) => self.mistakes.add(mistakes),
+            },
             Err(notice) => self.mistakes.notices.push(notice.at(name)),
         }
     }
@@ -161,8 +162,8 @@ impl Found {
     }
 }
 
-/// The people and the catalog that a plan is checked against; a warning where there are none.
-fn charter(room: Option<&PathBuf>) -> Result<Charter, Notice> {
+/// The room, with people and catalog, that a plan is checked against; a warning where there are none.
+fn room_of(room: Option<&PathBuf>) -> Result<RoomFiles, Notice> {
     let dir = home::room(room)?;
     let unknown = |why: String| {
         Notice::warning(
@@ -176,7 +177,7 @@ fn charter(room: Option<&PathBuf>) -> Result<Charter, Notice> {
         return Err(unknown(format!("there is no room in {}", dir.display())));
     }
     match RoomFiles::load(&dir) {
-        Ok(files) => Ok(files.charter),
+        Ok(files) => Ok(files),
         Err(mistakes) => Err(unknown(format!(
             "the room in {} has mistakes of its own: {}",
             dir.display(),

@@ -8,7 +8,7 @@ use super::args::{Cli, Verb};
 use super::exit::{Exit, Stop, Went};
 use super::keeper::Keeper;
 use super::out::{Look, Out};
-use super::{authority, calendar, ledger, pir, policy, release, usage, vote};
+use super::{authority, calendar, ledger, pir, policy, release, report, usage, vote};
 use crate::config::mistakes::Mistakes;
 use crate::domain::{Door, Notice, PersonName};
 use crate::session::Identity;
@@ -123,10 +123,11 @@ async fn run<R: Keeper>(cli: &Cli, errand: &Errand<'_, R>) -> Went {
         Some(Verb::Authority { verb }) => authority::run(verb, errand).await,
         Some(Verb::Pir { verb }) => pir::run(verb, errand).await,
         Some(Verb::Policy { verb }) => policy::run(verb, errand).await,
+        Some(Verb::Report { verb }) => report::run(verb, errand).await,
         Some(Verb::Ledger { verb }) => ledger::run(verb, errand).await,
         _ => Err(Stop::bad(Mistakes::one(
             Notice::error("not-here", "this command runs only on your own machine")
-                .next("over this door: release, vote, authority, pir, policy, calendar and ledger"),
+                .next("over this door: release, vote, authority, pir, policy, calendar, report and ledger"),
         ))),
     }
 }

@@ -8,6 +8,7 @@ use chrono::DateTime;
 use chrono_tz::Tz;
 
 use super::evidence;
+use super::judged;
 use super::release::sentence;
 use super::update;
 use crate::domain::emergency;
@@ -98,6 +99,7 @@ impl Page<'_> {
         }
         self.back(f)?;
         self.waits(f)?;
+        f.push_str(&judged::section(self.live, self.release));
         self.done(f)?;
         self.next(f)
     }

@@ -169,6 +169,7 @@ pub fn run(cli: &Cli, look: Look) -> Option<Exit> {
         | Verb::Pir { .. }
         | Verb::Policy { .. }
         | Verb::Calendar { .. }
+        | Verb::Report { .. }
         | Verb::Ledger { .. } => return None,
     };
     let went = said.map(|text| {

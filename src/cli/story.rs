@@ -81,8 +81,15 @@ pub fn words(what: &What, at: Timestamp) -> String {
             "{} {}: {}",
             verdict.metric,
             verdict.call.word(),
-            verdict.words
+            verdict.seen()
         ),
+        What::Weighed { judgement, .. } => match judgement.shadow {
+            true => format!("the judge, in shadow, says {}", judgement.words()),
+            false => format!("the judge says {}", judgement.words()),
+        },
+        What::StepUnproven { hold, .. } => {
+            format!("pauses: {hold} is over without proof")
+        }
         What::Found { hold, finding, .. } => format!("{hold}: {}", finding.words),
         What::WritingResumed { since } => {
             format!(

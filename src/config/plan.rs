@@ -6,7 +6,7 @@ use crate::domain::charter::Charter;
 use crate::domain::plan::HoldPlan;
 use crate::domain::problems;
 use crate::domain::text::printable;
-use crate::domain::{Notice, PersonName, Plan};
+use crate::domain::{Level, Notice, PersonName, Plan, Span};
 
 /// A plan that could be read, with its text, so that what is wrong with it can be shown in place.
 #[derive(Debug)]
@@ -35,6 +35,19 @@ impl PlanFile {
         }
         clean(&mut plan);
         Ok(PlanFile { plan, source, doc })
+    }
+
+    /// What is no mistake and yet worth a look, in a room that looks so often.
+    pub fn doubts(&self, charter: &Charter, look: Span) -> Mistakes {
+        let doubt = |problem: problems::Problem| {
+            let headline = printable(&problem.headline, 300);
+            let mut notice = short(self.doc.notice(&problem.path, problem.code, &headline));
+            notice.level = Level::Warning;
+            notice.next(problem.next_step)
+        };
+        let found = problems::doubts(&self.plan, charter, look);
+        let notices = found.into_iter().map(doubt).collect();
+        Mistakes::of(self.source.clone(), notices).in_order()
     }
 
     /// What is wrong with it in a room.

@@ -142,6 +142,9 @@ fn submitted(state: &mut State, event: &Event, id: ReleaseId, plan: &Arc<Plan>, 
         back: None,
         was: Vec::new(),
         verdicts: Default::default(),
+        judgement: None,
+        shadow: None,
+        unproven: Vec::new(),
         fired: Vec::new(),
         finding: None,
         handover: None,
@@ -357,6 +360,8 @@ fn change(release: &mut Release, event: &Event) {
         }
         What::BatchBegan { batch, .. } => {
             release.verdicts.clear();
+            release.judgement = None;
+            release.shadow = None;
             if let Some(batch) = release.batches.get_mut(*batch) {
                 batch.began = Some(at);
             }
@@ -410,6 +415,21 @@ fn change(release: &mut Release, event: &Event) {
             release
                 .verdicts
                 .insert(verdict.metric.clone(), verdict.clone());
+        }
+        What::Weighed { judgement, .. } => {
+            let place = match judgement.shadow {
+                true => &mut release.shadow,
+                false => &mut release.judgement,
+            };
+            *place = Some(judgement.clone());
+        }
+        What::StepUnproven { hold, .. } => {
+            release.unproven.push(hold.clone());
+            release.paused = Some(Paused {
+                since: at,
+                by: event.who.clone(),
+                why: "the step is over without proof that the new version is good enough".into(),
+            });
         }
         What::Found { finding, .. } => release.finding = Some(finding.clone()),
         What::ObservationBegan { .. } => {

@@ -12,10 +12,10 @@ use super::approval::Exclusion;
 use super::calendar::Calendar;
 use super::effect::Verb;
 use super::ids::{
-    EnvName, GroupName, InstanceName, MetricName, PersonName, ServiceName, SourceName, Span,
-    TargetName,
+    EnvName, GroupName, InstanceName, MetricName, PersonName, ServiceName, Span, TargetName,
 };
 use super::limits::Limit;
+pub use super::metric::{Action, Horizon, Judging, Metric, Reading, Tolerance};
 use super::needs::Promotion;
 use super::plan::Kind;
 use super::readiness;
@@ -53,6 +53,9 @@ pub struct Charter {
     /// Where artifacts must have succeeded before they go elsewhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub promotions: Vec<Promotion>,
+    /// How the judge works.
+    #[serde(default, skip_serializing_if = "Judging::is_usual")]
+    pub judging: Judging,
 }
 
 /// Somebody who may use the room.
@@ -121,50 +124,16 @@ pub struct Service {
     pub depends_on: BTreeSet<ServiceName>,
     /// The metrics by which a new version is compared with the old one.
     pub metrics: BTreeMap<MetricName, Metric>,
+    /// Whether verdicts on any of its metrics act on nothing and are only written down.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shadow: bool,
 }
 
-/// A metric: what to read, and what is too much.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Metric {
-    /// What is read and how it becomes one number.
-    pub reading: Reading,
-    /// Where it is read; `None` stands for the instances themselves.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<SourceName>,
-    /// A look fails when the new version is above this value (in parts per million of the
-    /// metric's unit: a ratio of 0.05 is 50,000; 0.4 s is 400,000).
-    pub fail_above: Option<u64>,
-    /// A look fails when the new version is above this multiple of the old one (in parts per
-    /// million: 2x is 2,000,000).
-    pub fail_ratio: Option<u64>,
-    /// Requests (ratio, quantile) or readings (gauge) that both versions need before a look counts.
-    pub min_count: u64,
-}
-
-/// What is read and how it becomes one number. Selectors are series names with matchers, as in
-/// Prometheus: `http_requests_total{code=~"5.."}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reading {
-    /// Bad requests of all requests, from two counters.
-    Ratio {
-        /// The counters of bad requests.
-        bad: Arc<str>,
-        /// The counters of all requests.
-        total: Arc<str>,
-    },
-    /// A quantile of a histogram, in the histogram's unit.
-    Quantile {
-        /// The histogram, without `_bucket`.
-        histogram: Arc<str>,
-        /// The quantile in parts per million: p99 is 990,000.
-        at: u64,
-    },
-    /// The mean of a gauge over the instances.
-    Gauge {
-        /// The gauge.
-        series: Arc<str>,
-    },
+impl Service {
+    /// Whether verdicts on one of its metrics act on nothing.
+    pub fn in_shadow(&self, metric: &Metric) -> bool {
+        self.shadow || metric.shadow
+    }
 }
 
 /// An environment.

@@ -15,7 +15,7 @@ use super::plan::Plan;
 use super::readiness;
 use super::release::Finding;
 use super::ruling::Ruling;
-use super::verdict::MetricVerdict;
+use super::verdict::{Judgement, MetricVerdict};
 
 /// Something asked for: by whom, through which door, when.
 #[derive(Clone, Debug)]
@@ -176,8 +176,11 @@ pub enum Ask {
         release: ReleaseId,
         /// In which batch the numbers were gathered; numbers of an earlier one count for nothing.
         batch: usize,
-        /// What the judge says.
+        /// What the judge says of each metric.
         verdicts: Vec<MetricVerdict>,
+        /// What it says of the release: at most one by the metrics that act, and one by those in
+        /// shadow.
+        judgements: Vec<Judgement>,
     },
 }
 

@@ -15,6 +15,22 @@ use super::plan::{AtDeadline, Exposure, HoldPlan, Plan, ServiceChange, Start, Wi
 use super::readiness;
 use super::release::{Batch, Move, Step, StepStatus};
 
+/// The metrics of a plan's services of which the judge can prove that they are good enough, and that
+/// count when it does.
+pub fn provable<'a>(plan: &'a Plan, charter: &'a Charter) -> impl Iterator<Item = &'a MetricName> {
+    plan.services
+        .iter()
+        .filter_map(|s| charter.services.get(&s.service))
+        .filter(|_| !charter.judging.shadow)
+        .flat_map(|s| {
+            s.metrics
+                .iter()
+                .map(move |(name, metric)| (s, name, metric))
+        })
+        .filter(|(s, _, metric)| metric.is_required() && !metric.is_gauge() && !s.in_shadow(metric))
+        .map(|(_, name, _)| name)
+}
+
 /// The metrics of a plan's services.
 pub fn metrics<'a>(plan: &'a Plan, charter: &'a Charter) -> impl Iterator<Item = &'a MetricName> {
     plan.services
@@ -309,7 +325,8 @@ fn kind_of(
     } else if let Some(analysis) = &written.analysis {
         let mut named = analysis.metrics.clone();
         if named.is_empty() {
-            named = metrics(plan, charter).cloned().collect();
+            named = provable(plan, charter).cloned().collect();
+            named.sort();
             named.dedup();
         }
         let kind = HoldKind::Analysis {

@@ -18,7 +18,7 @@ use super::plan::{AtDeadline, Plan};
 use super::readiness;
 use super::release::{Ending, Finding, Was};
 use super::ruling::Ruling;
-use super::verdict::MetricVerdict;
+use super::verdict::{Judgement, MetricVerdict};
 
 /// The version of the events that this code writes.
 pub const VERSION: u16 = 1;
@@ -223,6 +223,21 @@ pub enum What {
         /// The answer.
         verdict: MetricVerdict,
     },
+    /// What the judge says of the release has changed.
+    Weighed {
+        /// The release.
+        release: ReleaseId,
+        /// What it says.
+        judgement: Judgement,
+    },
+    /// A step's time was over without proof that the new version is good enough, and the plan says
+    /// that the release stands still then.
+    StepUnproven {
+        /// The release.
+        release: ReleaseId,
+        /// The hold whose time was over.
+        hold: HoldId,
+    },
     /// Health checks found something else than before, or it counted.
     Found {
         /// The release.
@@ -302,6 +317,8 @@ impl What {
             | What::TriggerFired { release, .. }
             | What::RollbackBegan { release, .. }
             | What::Judged { release, .. }
+            | What::Weighed { release, .. }
+            | What::StepUnproven { release, .. }
             | What::Found { release, .. }
             | What::ObservationBegan { release }
             | What::HandedOver { release, .. }

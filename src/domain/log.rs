@@ -6,7 +6,7 @@ use super::event::{Event, What};
 use super::readiness::{Evidence, Told};
 use super::refusal::short;
 use super::release::{LogLine, Release, Tone};
-use super::verdict::Call;
+use super::verdict::{Call, Decision};
 
 /// The line of an event, where it is worth one.
 pub fn line(release: &Release, event: &Event) -> Option<LogLine> {
@@ -181,10 +181,25 @@ fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
                     "{} {}: {}",
                     verdict.metric,
                     verdict.call.word(),
-                    verdict.words
+                    verdict.seen()
                 ),
             )
         }
+        What::Weighed { judgement, .. } => {
+            let tone = match judgement.decision {
+                Decision::Promote => Tone::Good,
+                Decision::RollBack => Tone::Bad,
+                Decision::Pause | Decision::Inconclusive => Tone::Ask,
+                Decision::Continue => Tone::Plain,
+            };
+            let judge = if judgement.shadow {
+                "judge (shadow)"
+            } else {
+                "judge"
+            };
+            (tone, format!("{judge}: {}", judgement.words()))
+        }
+        What::StepUnproven { hold, .. } => (Tone::Ask, format!("{hold} is over without proof")),
         What::Found { finding, .. } => (
             if finding.pass { Tone::Good } else { Tone::Bad },
             finding.words.to_string(),

@@ -15,6 +15,7 @@ use super::calendar::{self, Running};
 use super::ids::{
     Artifact, EnvName, GroupName, MetricName, PersonName, ServiceName, Span, TargetName, Timestamp,
 };
+pub use super::judge_rule::JudgeRule;
 use super::needs::NeedPlan;
 use super::risk::SchemaChange;
 use super::spelled::{self, Spelled};
@@ -84,6 +85,9 @@ pub struct Plan {
     /// What pauses it or rolls it back, armed from the first call until it is closed.
     #[serde(default)]
     pub triggers: Vec<Trigger>,
+    /// What follows from the judge's verdicts on the release.
+    #[serde(default, skip_serializing_if = "JudgeRule::is_usual")]
+    pub judge: JudgeRule,
     /// The observation period after full exposure.
     #[serde(default)]
     pub observe: Observe,

@@ -1,13 +1,16 @@
 //! What is wrong with a plan, each mistake at its place.
 
+mod doubts;
 mod needs;
+
+pub use doubts::{doubts, length};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::charter::Charter;
-use super::compile::{metrics, span_of, targets};
+use super::compile::{metrics, provable, span_of, targets};
 use super::ids::{MetricName, Span, TargetName};
-use super::plan::{AtDeadline, HoldPlan, Plan};
+use super::plan::{AtDeadline, HoldPlan, Plan, ServiceChange};
 use super::words::nearest;
 
 /// Something wrong with a plan, at a place in it.
@@ -344,12 +347,13 @@ impl Checker<'_> {
             self.counts(&format!("{path}.analysis.passes"), analysis.passes);
             for (m, metric) in analysis.metrics.iter().enumerate() {
                 self.metric(format!("{path}.analysis.metrics[{m}]"), metric);
+                self.provable(format!("{path}.analysis.metrics[{m}]"), metric);
             }
-            if analysis.metrics.is_empty() && metrics(self.plan, self.charter).next().is_none() {
+            if analysis.metrics.is_empty() && provable(self.plan, self.charter).next().is_none() {
                 self.add(
                     path,
                     "no-metrics",
-                    "the services of this plan have no metrics",
+                    "the services of this plan have no metrics that could be proven good enough",
                     "add metrics to catalog.toml, or leave the analysis out",
                 );
             }
@@ -404,6 +408,25 @@ impl Checker<'_> {
                 "metric",
                 name.as_str(),
                 known.iter().map(|m| m.as_str()),
+            );
+        }
+    }
+
+    /// A metric that no verdict can ever clear a hold for.
+    fn provable(&mut self, path: String, name: &MetricName) {
+        let of = |service: &ServiceChange| self.charter.services.get(&service.service);
+        let services = self.plan.services.iter().filter_map(of);
+        let mut all = services
+            .filter_map(|s| Some((s, s.metrics.get(name)?)))
+            .peekable();
+        let everywhere = self.charter.judging.shadow;
+        let known = all.peek().is_some();
+        if known && all.all(|(service, metric)| everywhere || service.in_shadow(metric)) {
+            self.add(
+                path,
+                "metric-in-shadow",
+                format!("`{name}` is in shadow: it clears no hold"),
+                "take it out of the analysis, or out of the shadow in catalog.toml or policy.toml",
             );
         }
     }

@@ -16,7 +16,7 @@ use super::ids::{
 use super::plan::{Exposure, Plan};
 use super::readiness::Proof;
 use super::ruling::Ruling;
-use super::verdict::MetricVerdict;
+use super::verdict::{Judgement, MetricVerdict};
 use super::waiver::Waived;
 
 /// A release that is not closed.
@@ -67,6 +67,15 @@ pub struct Release {
     pub was: Vec<Was>,
     /// The newest verdict of each metric.
     pub verdicts: BTreeMap<MetricName, MetricVerdict>,
+    /// What the judge says of it, in the present batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judgement: Option<Judgement>,
+    /// What it would say by the metrics in shadow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Judgement>,
+    /// The bakes after which it stood still for want of proof: it passes them once somebody resumes it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unproven: Vec<HoldId>,
     /// Triggers that fired, by their place in the plan.
     pub fired: Vec<usize>,
     /// What the health check that is open found last.

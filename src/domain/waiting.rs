@@ -180,6 +180,7 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
         HoldKind::Bake { span } => {
             waiting.on = Whom::Clock;
             waiting.what = clock_words(waiting.due, now, *span);
+            judged(release, hold, &mut waiting);
             trouble(state, release, &mut waiting);
         }
         HoldKind::Observe { span, handover } => {
@@ -195,6 +196,7 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
                     .what
                     .push_str(&format!(", {} triggers", release.plan.triggers.len()));
             }
+            judged(release, hold, &mut waiting);
             trouble(state, release, &mut waiting);
         }
         HoldKind::Health { passes, .. } => {
@@ -221,14 +223,37 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
                 .filter_map(|m| release.verdicts.get(m))
                 .find(|v| v.call != Call::Pass);
             waiting.what = match bad {
-                Some(v) => format!("{} {}: {}", v.metric, v.call.word(), v.words),
+                Some(v) => format!("{} {}: {}", v.metric, v.call.word(), v.seen()),
                 None => format!("{passes} looks in a row that pass"),
             };
             waiting.trouble |= bad.is_some_and(|v| matches!(v.call, Call::Fail | Call::NoData));
+            judged(release, hold, &mut waiting);
             trouble(state, release, &mut waiting);
         }
     }
     waiting
+}
+
+/// What the judge has to say to a hold that time or proof clears.
+fn judged(release: &Release, hold: &Hold, waiting: &mut Waiting) {
+    if release.judge_bars() {
+        let judgement = release.judgement.as_ref();
+        let why = judgement.map_or("", |judgement| &judgement.reason);
+        let blamed = judgement.map(|judgement| judgement.blamed.as_slice());
+        let of: Vec<&str> = blamed
+            .unwrap_or_default()
+            .iter()
+            .map(|m| m.as_str())
+            .collect();
+        let of = match of.as_slice() {
+            [] => String::new(),
+            of => format!(" of {}", of.join(", ")),
+        };
+        waiting.what = format!("the judge cannot say: {why}{of}");
+        waiting.trouble = true;
+    } else if release.lacks_proof(hold) {
+        waiting.what.push_str(", wants proof");
+    }
 }
 
 fn approval(release: &Release, terms: &Terms, now: Timestamp, waiting: &mut Waiting) {

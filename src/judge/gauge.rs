@@ -185,6 +185,13 @@ impl Gauge {
         }
     }
 
+    /// In how many looks it can say something at the earliest; `None` where it never can, or does.
+    pub fn looks_left(&self) -> Option<u32> {
+        let few = spread(&self.canary).is_none() || spread(&self.baseline).is_none();
+        let blocks = u32::try_from(WARM_UP.checked_sub(self.blocks.len())?).ok()?;
+        (!few && blocks > 0).then(|| blocks * BLOCK - self.open_looks)
+    }
+
     /// What was seen so far; `None` while an arm has fewer than three instances.
     pub fn read(&self, alpha: f64) -> Option<Reading> {
         let sign = if self.allowed.low_is_bad { -1.0 } else { 1.0 };

@@ -1,6 +1,6 @@
 //! Numbers in, verdict out; pure.
 //!
-//! What one look gathers is a [`Sample`]; [`threshold`] compares it with fixed limits. The rest is the
+//! What one look gathers is a [`Sample`]; [`limit`] compares it with hard limits. The rest is the
 //! judge proper, whose evidence may be looked at as often as one likes:
 //!
 //! - [`counts`]: a look's counts and what is allowed; [`vote`], [`count`]: the factor of one look;
@@ -9,7 +9,7 @@
 //! - [`combine`]: many metrics. [`peers`]: the old instances among themselves. [`verdict`]: what follows.
 //! - [`promote`], [`dispersion`]: proof that the canary is good enough. [`planning`]: what a rollout can
 //!   see at all. [`interval`], [`words`]: what people are told.
-//! - [`rollout`]: all of it for one rollout.
+//! - [`rollout`]: all of it for one rollout. [`setup`]: what a room says of it.
 //! - [`deltas`]: counters to counts. [`argo`] with its [`condition`]s, [`flagger`], [`kayenta`]: how other
 //!   tools judge.
 //!
@@ -30,6 +30,7 @@ pub mod gauge;
 pub mod histogram;
 pub mod interval;
 pub mod kayenta;
+pub mod limit;
 pub mod mixture;
 pub mod numeric;
 pub mod odds;
@@ -39,12 +40,11 @@ pub mod promote;
 pub mod quantile;
 pub mod rollout;
 pub mod sample;
+pub mod setup;
 #[cfg(test)]
 mod tests;
-pub mod threshold;
 pub mod verdict;
 pub mod vote;
 pub mod words;
 
 pub use sample::Sample;
-pub use threshold::{Judged, judge};

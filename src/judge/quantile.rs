@@ -67,7 +67,7 @@ fn one_sample(n: f64, k: f64, p: f64, direction: Direction) -> f64 {
 }
 
 /// The quantile by linear interpolation: the first bucket begins at 0, the last has no width.
-fn point(q: f64, bounds: &[f64], cumulative: &[f64]) -> f64 {
+pub fn point(q: f64, bounds: &[f64], cumulative: &[f64]) -> f64 {
     let n = cumulative.last().copied().unwrap_or(0.0);
     if n <= 0.0 {
         return f64::NAN;

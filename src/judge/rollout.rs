@@ -4,21 +4,29 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::combine::closed;
+use super::count::Direction;
 use super::counts::{Counts, Tolerance, total};
 use super::evidence::{Regression, Settings};
 use super::gauge::{Allowed, Gauge};
 use super::histogram::{Histogram, slower, thresholds};
 use super::interval::{Interval, by_votes};
 use super::numeric::exact;
+use super::planning::Expected;
 use super::promote::Promotion;
+use super::quantile;
 use super::verdict::{Bench, Rank, Rules, Ruling, Scene, Standing};
-use super::words::{evidence, percent, ratio_sentence, significant};
+use super::words::{evidence, latency_sentence, percent, ratio_sentence, significant};
 
 /// Looks in a row with less than half of the traffic that the canary should get, after which it is
 /// taken for ejected.
 const STARVED: u32 = 4;
 /// The largest `ln E` that averages are made of: enough for any threshold, and far from overflow.
 const LARGEST: f64 = 650.0;
+/// How many looks are kept one by one for intervals.
+const HISTORY: usize = 240;
+/// The least cluster size that is reckoned with when a proof is planned.
+const LEAST_PHI: f64 = 3.0;
 /// The level of intervals for display.
 const DISPLAY: f64 = 0.05;
 
@@ -61,6 +69,11 @@ pub struct Asked {
 pub enum Read<'a> {
     /// Nothing that can be judged: never zero, never fine.
     Missing,
+    /// No look was taken: nobody has anything newer. Neither seen nor missing.
+    Same,
+    /// There is something, but it is not judged: instances warm up, or nothing old is left to
+    /// compare with.
+    Passed,
     /// Counts, one for each stratum.
     Counts(&'a [Counts]),
     /// Cumulative counts of both arms, of this look alone.
@@ -91,7 +104,12 @@ pub struct Metric {
     ln_e: f64,
     #[serde(with = "exact")]
     ln_most: f64,
+    /// How many looks were judged.
+    looks: u32,
+    /// The counts of the looks; where there are many, of two or more together.
     history: Vec<Counts>,
+    /// Of histograms, all looks together: cumulative counts of both arms.
+    buckets: (Vec<f64>, Vec<f64>),
 }
 
 impl Metric {
@@ -114,7 +132,9 @@ impl Metric {
             missing: 0,
             ln_e: 0.0,
             ln_most: 0.0,
+            looks: 0,
             history: Vec::new(),
+            buckets: (Vec::new(), Vec::new()),
         }
     }
 
@@ -125,12 +145,19 @@ impl Metric {
 
     /// Takes in a look. What does not fit the metric's kind counts as missing.
     pub fn feed(&mut self, read: Read<'_>) {
+        if read == Read::Same {
+            return;
+        }
         let fits = match (&mut self.process, read) {
+            (_, Read::Passed) => {
+                self.missing = 0;
+                return;
+            }
             (Process::Ratio(regression, promotion), Read::Counts(strata)) => {
                 regression.feed(strata);
                 promotion.feed(strata);
                 self.ln_e = regression.ln_e();
-                self.history.push(total(strata));
+                remember(&mut self.history, total(strata));
                 true
             }
             (Process::Histogram(histogram, promotions), Read::Buckets(canary, baseline)) => {
@@ -139,6 +166,8 @@ impl Metric {
                     promotion.feed(&[slower(canary, baseline, *index)]);
                 }
                 self.ln_e = histogram.ln_e();
+                add(&mut self.buckets.0, canary);
+                add(&mut self.buckets.1, baseline);
                 true
             }
             (Process::Unchosen, Read::Buckets(_, baseline)) => {
@@ -155,12 +184,25 @@ impl Metric {
             }
             _ => false,
         };
+        self.looks = self.looks.saturating_add(u32::from(fits));
         self.missing = if fits {
             0
         } else {
             self.missing.saturating_add(1)
         };
         self.ln_most = self.ln_most.max(self.ln_e);
+    }
+
+    /// Chooses the boundaries of a histogram by what the baseline did before the first look that is
+    /// judged, cumulative over `bounds` and one more for what is larger. Once chosen they stay.
+    pub fn choose(&mut self, bounds: &[f64], warm: &[f64]) {
+        if self.process == Process::Unchosen {
+            self.asked.kind = Kind::Histogram {
+                bounds: bounds.to_vec(),
+                warm: None,
+            };
+            self.process = chosen(&self.asked, warm, true);
+        }
     }
 
     /// Begins the proof for promotion anew, at another share of traffic.
@@ -234,33 +276,151 @@ impl Metric {
         over.then(|| format!("{} above {}", self.asked.rank.name, percent(limit)))
     }
 
+    /// What is counted of a metric: of a histogram at the boundary with the strongest evidence
+    /// against it, with that boundary's index.
+    fn at_worst(&self) -> Option<(usize, Counts)> {
+        let Process::Histogram(histogram, _) = &self.process else {
+            return None;
+        };
+        let each = histogram.each();
+        let (index, _) = each.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))?;
+        let (canary, baseline) = (&self.buckets.0, &self.buckets.1);
+        Some((index, slower(canary, baseline, index)))
+    }
+
+    /// What is counted so far: requests and bad ones, or slow ones where that shows most.
+    fn counted(&self) -> Counts {
+        self.at_worst()
+            .map_or_else(|| self.seen(), |(_, counts)| counts)
+    }
+
+    /// Between what the new version's value lies as a multiple of the old one's; nothing where that
+    /// cannot be said.
+    ///
+    /// Of a ratio its anytime-valid interval; of a histogram the quantile `q` of both arms, on the
+    /// boundaries `bounds` without the infinite one; of a gauge the interval of its means.
+    pub fn multiple(&self, q: f64, bounds: &[f64], old_mean: Option<f64>) -> Option<Interval> {
+        match &self.process {
+            Process::Ratio(..) => self.interval(),
+            Process::Unchosen => None,
+            Process::Histogram(..) => {
+                let mut all = bounds.to_vec();
+                all.push(f64::INFINITY);
+                let (canary, baseline) = (&self.buckets.0, &self.buckets.1);
+                if canary.len() != all.len() || baseline.len() != all.len() {
+                    return None;
+                }
+                let of = |counts: &[f64]| quantile::quantile(q, DISPLAY, &all, counts);
+                let (new, old) = (of(canary), of(baseline));
+                let low = |at: Option<usize>| at.map_or(0.0, |index| all[index]);
+                let over = |a: f64, b: f64| if b > 0.0 { a / b } else { f64::INFINITY };
+                let upper = match all[new.upto] {
+                    new if new.is_finite() => over(new, low(old.above)),
+                    _ => f64::INFINITY,
+                };
+                let lower = match all[old.upto] {
+                    old if old.is_finite() => over(low(new.above), old),
+                    _ => 0.0,
+                };
+                Some(Interval { lower, upper })
+            }
+            Process::Gauge(gauge) => {
+                let Kind::Gauge(allowed) = self.asked.kind else {
+                    return None;
+                };
+                let old = old_mean.filter(|old| *old > 0.0)?;
+                let reading = gauge.read(DISPLAY).filter(|r| r.upper.is_finite())?;
+                let base = (1.0 + allowed.tau) * old + allowed.delta;
+                Some(Interval {
+                    lower: ((base + reading.lower) / old).max(0.0),
+                    upper: (base + reading.upper) / old,
+                })
+            }
+        }
+    }
+
+    /// Whether it is proven within what it allows: the margin's proof, of a gauge an interval that
+    /// lies below.
+    pub fn holds_margin(&self, rules: &Rules) -> bool {
+        let proven = match &self.process {
+            Process::Gauge(gauge) => gauge.read(DISPLAY).is_some_and(|r| r.upper < 0.0),
+            _ => self.ln_e_ni() >= (1.0 / rules.alpha_promote).ln(),
+        };
+        proven && self.ln_e < rules.smell.ln()
+    }
+
+    /// In how many looks like those so far it will be decided: bad where it looks bad, good enough
+    /// otherwise. Infinity where there is too little traffic, `None` where nothing can be said.
+    pub fn looks_left(&self, rules: &Rules) -> Option<f64> {
+        if let Process::Gauge(gauge) = &self.process {
+            return gauge.looks_left().map(f64::from);
+        }
+        let looks = f64::from(self.looks);
+        let seen = self.counted();
+        if looks <= 0.0 || seen.n1 <= 0.0 || seen.n0 <= 0.0 {
+            return None;
+        }
+        let p0 = seen.k0 / seen.n0;
+        let p1 = seen.k1 / seen.n1;
+        let tolerance = self.asked.settings.tolerance;
+        let line = tolerance.at(p0);
+        let looks_bad = p1 > line.rho * p0 + line.delta;
+        let expected = Expected {
+            n1: seen.n1 / looks,
+            n0: seen.n0 / looks,
+            p0,
+            tolerance: if looks_bad {
+                tolerance
+            } else {
+                self.asked.margin
+            },
+            alpha: if looks_bad {
+                rules.alpha_rollback
+            } else {
+                rules.alpha_promote
+            },
+            phi: if looks_bad { 1.0 } else { LEAST_PHI },
+        };
+        let (all, have) = if looks_bad {
+            (expected.looks_by_vote(p1), self.ln_e)
+        } else {
+            (expected.looks(p1, Direction::Down), self.ln_e_ni())
+        };
+        let got = (have / (1.0 / expected.alpha).ln()).clamp(0.0, 1.0);
+        Some(if all.is_finite() {
+            all * (1.0 - got)
+        } else {
+            all
+        })
+    }
+
     /// What was seen, in words.
     pub fn sentence(&self) -> String {
+        self.sentence_with(self.interval())
+    }
+
+    /// The same, where the interval of the ratio is known already.
+    pub fn sentence_with(&self, interval: Option<Interval>) -> String {
         let name = &self.asked.rank.name;
         let most = self.ln_most.exp();
         match &self.process {
             Process::Ratio(..) => ratio_sentence(
                 name,
                 self.seen(),
-                self.interval(),
+                interval,
                 self.asked.settings.tolerance,
                 most,
             ),
             Process::Unchosen => format!("{name}: no requests yet."),
-            Process::Histogram(histogram, _) => {
-                let Kind::Histogram { bounds, .. } = &self.asked.kind else {
-                    return format!("{name}: {}", evidence(most));
+            Process::Histogram(..) => {
+                let bounds = match &self.asked.kind {
+                    Kind::Histogram { bounds, .. } => bounds.as_slice(),
+                    _ => &[],
                 };
-                let at = histogram.each().map(|(index, ln_e)| {
-                    let bound = bounds.get(index).copied().unwrap_or(f64::INFINITY);
-                    format!("{} ({}:1)", bound, significant(ln_e.exp(), 2))
+                let worst = self.at_worst().map(|(index, seen)| {
+                    (bounds.get(index).copied().unwrap_or(f64::INFINITY), seen)
                 });
-                let at: Vec<String> = at.collect();
-                format!(
-                    "{name}: requests slower than {}. {}",
-                    at.join(", "),
-                    evidence(most)
-                )
+                latency_sentence(name, worst, self.asked.settings.tolerance, most)
             }
             Process::Gauge(gauge) => match gauge.read(DISPLAY) {
                 None => format!("{name}: fewer than three instances in an arm, not tested."),
@@ -277,6 +437,23 @@ impl Metric {
                 ),
             },
         }
+    }
+}
+
+/// Adds the counts of a look to the looks; where they are many, two become one, which is one long
+/// look.
+fn remember(history: &mut Vec<Counts>, look: Counts) {
+    if history.len() >= HISTORY {
+        let pairs = history.chunks(2).map(total).collect();
+        *history = pairs;
+    }
+    history.push(look);
+}
+
+fn add(sums: &mut Vec<f64>, counts: &[f64]) {
+    sums.resize(sums.len().max(counts.len()), 0.0);
+    for (sum, count) in sums.iter_mut().zip(counts) {
+        *sum += count;
     }
 }
 
@@ -335,14 +512,34 @@ impl Rollout {
         self.bench.averages(&standings)
     }
 
+    /// A metric, to choose its boundaries.
+    pub fn metric_mut(&mut self, index: usize) -> Option<&mut Metric> {
+        self.metrics.get_mut(index)
+    }
+
+    /// Begins the proof for promotion anew, at another step of the rollout. Evidence of a regression
+    /// goes on: how much traffic the canary gets is part of every look.
+    pub fn next_step(&mut self) {
+        for metric in &mut self.metrics {
+            metric.next_step();
+        }
+    }
+
+    /// Per metric the evidence against it that is left when any others may be to blame.
+    pub fn closed(&self) -> Vec<f64> {
+        let standings = self.metrics.iter().map(Metric::standing);
+        let e: Vec<f64> = standings.map(|now| now.e).collect();
+        let ranks = self.metrics.iter().map(|metric| &metric.asked.rank);
+        let weights: Vec<f64> = ranks.map(|rank| rank.weight).collect();
+        closed(&e, &weights)
+    }
+
     /// Takes in a look, one reading for each metric; those beyond the readings are missing.
     pub fn look(&mut self, reads: &[Read<'_>], around: &Around<'_>) -> Ruling {
         let share = around.share.map(f64::to_bits);
         if share != self.share {
             self.share = share;
-            for metric in &mut self.metrics {
-                metric.next_step();
-            }
+            self.next_step();
         }
         let mut broken = around.hard_limit.map(str::to_owned);
         for (index, metric) in self.metrics.iter_mut().enumerate() {

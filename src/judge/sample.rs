@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+const FIRST_LOOK: &str = "first look, nothing to compare with yet";
+
 /// What happened on one side between the look before and this one, or stands there now.
 ///
 /// Counts are exact: differences of counters, never extrapolated. A look that covers several
@@ -41,6 +43,16 @@ pub enum Sample {
 }
 
 impl Sample {
+    /// What the first look at counters brings: there is nothing yet to compare them with.
+    pub fn first_look() -> Sample {
+        Sample::missing(FIRST_LOOK)
+    }
+
+    /// Whether it is missing because it was the first look: what happened before it is lost.
+    pub fn is_first_look(&self) -> bool {
+        matches!(self, Sample::Missing { why } if **why == *FIRST_LOOK)
+    }
+
     /// A missing sample.
     pub fn missing(why: impl Into<Arc<str>>) -> Sample {
         Sample::Missing { why: why.into() }

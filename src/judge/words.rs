@@ -15,12 +15,17 @@ pub fn strength(e: f64) -> &'static str {
     }
 }
 
+/// The power of ten of a number's first digit; of a finite one that is not 0.
+pub fn magnitude(value: f64) -> i32 {
+    value.abs().log10().floor() as i32
+}
+
 /// A number with so many significant digits, without zeros at its end: `0.333`, `12`, `1.25`.
 pub fn significant(value: f64, digits: i32) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{value}");
     }
-    let whole = value.abs().log10().floor() as i32;
+    let whole = magnitude(value);
     let places = usize::try_from(digits - 1 - whole).unwrap_or(0);
     let text = format!("{value:.places$}");
     match text.contains('.') {
@@ -101,6 +106,32 @@ fn ratio(seen: Counts, interval: Option<Interval>, tolerance: Tolerance, most: f
         text.push_str(&evidence(most));
     }
     text
+}
+
+/// A sentence about latencies: how many requests were slower than the boundary that shows most, what
+/// is allowed, how strong the evidence is. Without a boundary nothing was counted yet.
+pub fn latency_sentence(
+    name: &str,
+    worst: Option<(f64, Counts)>,
+    tolerance: Tolerance,
+    most: f64,
+) -> String {
+    let Some((bound, seen)) = worst.filter(|(_, seen)| seen.n1 > 0.0 && seen.n0 > 0.0) else {
+        return format!("{name}: not enough traffic to say anything.");
+    };
+    format!(
+        "{name}: above {}: {} of the new version's requests ({} of {}), {} of the old version's ({} of \
+         {}) over the same time. Allowed: {}. {}",
+        significant(bound, 3),
+        percent(seen.k1 / seen.n1),
+        seen.k1,
+        seen.n1,
+        percent(seen.k0 / seen.n0),
+        seen.k0,
+        seen.n0,
+        allowed(tolerance),
+        evidence(most)
+    )
 }
 
 fn absolute(tolerance: Tolerance) -> bool {

@@ -32,6 +32,26 @@ PRAGMA application_id = 0x6870746d;
 COMMIT;
 ";
 
+/// Of each release what has to be known to go on measuring: only the newest.
+const CREATE_LATEST: &str = "
+CREATE TABLE IF NOT EXISTS latest (
+    release INTEGER PRIMARY KEY,
+    bytes   BLOB NOT NULL
+) STRICT;
+";
+
+const PUT_LATEST: &str = "
+INSERT INTO latest (release, bytes) VALUES (?1, ?2)
+ON CONFLICT (release) DO UPDATE SET bytes = excluded.bytes
+";
+
+const LOAD_LATEST: &str = "SELECT bytes FROM latest WHERE release = ?1";
+
+/// `?1` is a JSON array of releases.
+const KEEP_LATEST: &str = "
+DELETE FROM latest WHERE release NOT IN (SELECT value FROM json_each(?1))
+";
+
 /// `?2` is a JSON array with `[release, at, offset, length]` for each sample; `?1` holds their
 /// bytes.
 const PUT: &str = "
@@ -190,14 +210,26 @@ impl Telemetry {
     /// # Errors
     /// When they could not be kept; a damaged file is moved aside first and tried anew.
     pub async fn put(&mut self, samples: &[Sample]) -> Result<(), TelemetryError> {
-        if samples.is_empty() {
+        self.put_with(samples, &[]).await
+    }
+
+    /// The same, and in one piece with it what has to be known of releases to go on from there.
+    ///
+    /// # Errors
+    /// As [`Telemetry::put`].
+    pub async fn put_with(
+        &mut self,
+        samples: &[Sample],
+        latest: &[(u64, Vec<u8>)],
+    ) -> Result<(), TelemetryError> {
+        if samples.is_empty() && latest.is_empty() {
             return Ok(());
         }
-        match self.store(samples).await {
+        match self.store(samples, latest).await {
             Ok(()) => Ok(()),
             Err(trouble) => {
                 self.heal("writing", trouble).await?;
-                let again = self.store(samples).await;
+                let again = self.store(samples, latest).await;
                 again.map_err(|trouble| self.failed("writing", trouble))
             }
         }
@@ -222,6 +254,31 @@ impl Telemetry {
         }
     }
 
+    /// What has to be known of a release to go on measuring, as it was put last.
+    ///
+    /// # Errors
+    /// As [`Telemetry::load`].
+    pub async fn latest(&mut self, release: u64) -> Result<Option<Vec<u8>>, TelemetryError> {
+        match self.fetch_latest(release).await {
+            Ok(bytes) => Ok(bytes),
+            Err(trouble) => {
+                self.heal("reading", trouble).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Drops what is known of all releases but these.
+    ///
+    /// # Errors
+    /// When it cannot be dropped.
+    pub async fn keep_latest(&mut self, releases: &[u64]) -> Result<(), TelemetryError> {
+        match self.drop_latest(releases).await {
+            Ok(()) => Ok(()),
+            Err(trouble) => self.heal("writing", trouble).await,
+        }
+    }
+
     /// Closes the file; dropping does the same, later.
     pub async fn close(self) {
         if let Some(open) = self.open
@@ -236,14 +293,40 @@ impl Telemetry {
         std::mem::take(&mut self.moved)
     }
 
-    async fn store(&mut self, samples: &[Sample]) -> Result<(), Trouble> {
+    async fn fetch_latest(&mut self, release: u64) -> Result<Option<Vec<u8>>, Trouble> {
+        let open = self.ready().await?;
+        let row = sqlx::query(LOAD_LATEST)
+            .bind(to_sql(release))
+            .fetch_optional(&mut open.conn)
+            .await?;
+        row.map(|row| row.try_get(0))
+            .transpose()
+            .map_err(Trouble::from)
+    }
+
+    async fn drop_latest(&mut self, releases: &[u64]) -> Result<(), Trouble> {
+        let open = self.ready().await?;
+        let releases: Vec<i64> = releases.iter().map(|release| to_sql(*release)).collect();
+        let releases = serde_json::to_string(&releases).unwrap_or_default();
+        sqlx::query(KEEP_LATEST)
+            .bind(releases)
+            .execute(&mut open.conn)
+            .await?;
+        Ok(())
+    }
+
+    async fn store(
+        &mut self,
+        samples: &[Sample],
+        latest: &[(u64, Vec<u8>)],
+    ) -> Result<(), Trouble> {
         // taken out meanwhile: should this fail or be dropped, the counts are read from the file
         // again
         let mut open = match self.open.take() {
             Some(open) => open,
             None => Open::at(&self.path).await?,
         };
-        open.store(samples, self.limits).await?;
+        open.store(samples, latest, self.limits).await?;
         self.open = Some(open);
         Ok(())
     }
@@ -334,6 +417,8 @@ impl Open {
         if blank {
             sqlx::raw_sql(CREATE).execute(&mut conn).await?;
         }
+        // files of before there was a judge have none
+        sqlx::raw_sql(CREATE_LATEST).execute(&mut conn).await?;
         let counts = sqlx::query("SELECT release, count(*) FROM sample GROUP BY release")
             .fetch_all(&mut conn)
             .await
@@ -348,7 +433,12 @@ impl Open {
         Ok(Open { conn, counts })
     }
 
-    async fn store(&mut self, samples: &[Sample], limits: Limits) -> Result<(), sqlx::Error> {
+    async fn store(
+        &mut self,
+        samples: &[Sample],
+        latest: &[(u64, Vec<u8>)],
+        limits: Limits,
+    ) -> Result<(), sqlx::Error> {
         let mut bytes = Vec::with_capacity(samples.iter().map(|s| s.bytes.len()).sum());
         let mut spans = Vec::with_capacity(samples.len());
         for sample in samples {
@@ -377,6 +467,13 @@ impl Open {
                     .await?;
                 *count -= over;
             }
+        }
+        for (release, bytes) in latest {
+            sqlx::query(PUT_LATEST)
+                .bind(to_sql(*release))
+                .bind(bytes.as_slice())
+                .execute(&mut *transaction)
+                .await?;
         }
         let over = self
             .counts

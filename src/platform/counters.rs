@@ -15,11 +15,14 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::metrics_text::SeriesId;
 use crate::domain::{InstanceName, MetricName};
+use crate::judge::numeric::exact;
 
 /// The side on which an instance stands at a look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Arm {
     /// What ran before.
     Baseline,
@@ -74,18 +77,50 @@ pub enum Grown {
     Not(String),
 }
 
-/// The last values that were seen.
-#[derive(Debug, Default)]
+/// The last values that were seen. Written down and read back they are the same to the last bit.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counters {
+    #[serde(with = "pairs")]
     known: HashMap<(InstanceName, MetricName), Known>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Known {
     arm: Arm,
-    born: Option<f64>,
+    born: Option<Moment>,
+    #[serde(with = "exact")]
     seen: f64,
+    #[serde(with = "pairs")]
     values: HashMap<SeriesId, u64>,
+}
+
+/// A moment in seconds, to the last bit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Moment(#[serde(with = "exact")] f64);
+
+/// Maps as lists of pairs, since their keys are no text.
+pub(super) mod pairs {
+    use std::collections::HashMap;
+    use std::hash::Hash;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &HashMap<K, V>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(map)
+    }
+
+    pub fn deserialize<'de, K, V, D>(from: D) -> Result<HashMap<K, V>, D::Error>
+    where
+        K: Deserialize<'de> + Eq + Hash,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        let pairs = Vec::<(K, V)>::deserialize(from)?;
+        Ok(pairs.into_iter().collect())
+    }
 }
 
 impl Counters {
@@ -108,7 +143,7 @@ impl Counters {
             same_process,
             known: Known {
                 arm: reading.arm,
-                born: reading.born.map(|born| born.raw),
+                born: reading.born.map(|born| Moment(born.raw)),
                 seen: reading.now,
                 values: values.into_iter().collect(),
             },
@@ -168,7 +203,9 @@ impl Known {
     fn process_is_new(&self, reading: &Reading<'_>) -> bool {
         match (self.born, reading.born) {
             // some compute it from the clock, so it may creep; only what lies after the last look is new
-            (Some(before), Some(now)) => now.raw != before && now.at > self.seen - CLOCK_ERROR,
+            (Some(Moment(before)), Some(now)) => {
+                now.raw != before && now.at > self.seen - CLOCK_ERROR
+            }
             _ => false,
         }
     }
@@ -352,6 +389,19 @@ mod tests {
         let reading = it.reading(Arm::Baseline, None, &[("200", 20.0)]);
         assert_eq!(it.counters.grown(reading).0, by(&[("200", 10)]));
         assert_eq!(it.base(None, &[("200", 30.0)]), by(&[("200", 20)]));
+    }
+
+    #[test]
+    fn what_is_written_down_goes_on_where_it_was() {
+        let mut it = Story::new();
+        it.base(Some(1000.1 + 0.2), &[("200", 10.0), ("500", 1.0)]);
+        it.base(Some(1000.1 + 0.2), &[("200", 15.0)]);
+        let text = serde_json::to_string(&it.counters).unwrap();
+        let read: Counters = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, it.counters);
+        it.counters = read;
+        let grown = it.base(Some(1000.1 + 0.2), &[("200", 19.0), ("500", 3.0)]);
+        assert_eq!(grown, by(&[("200", 4), ("500", 2)]));
     }
 
     #[test]

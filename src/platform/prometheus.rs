@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -72,6 +73,24 @@ impl Prometheus {
             ahead: 0.0,
             last: None,
             memory: Memory::default(),
+        }
+    }
+
+    /// What it remembers, to be written down.
+    pub fn memory(&self) -> impl Serialize + '_ {
+        (self.ahead.to_bits(), self.last, &self.memory)
+    }
+
+    /// Goes on from what one before this remembered; whether that could be read.
+    pub fn remember(&mut self, memory: &str) -> bool {
+        match serde_json::from_str::<(u64, Option<i64>, Memory)>(memory) {
+            Ok((ahead, last, memory)) => {
+                let ahead = f64::from_bits(ahead);
+                self.ahead = if ahead.is_finite() { ahead } else { 0.0 };
+                (self.last, self.memory) = (last, memory);
+                true
+            }
+            Err(_) => false,
         }
     }
 

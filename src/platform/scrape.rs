@@ -123,6 +123,10 @@ pub struct MetricLook {
     pub canary: Sample,
     /// The side that runs what ran before.
     pub baseline: Sample,
+    /// What each instance of the canary brought to its sample, but for histograms.
+    pub canary_each: Vec<(InstanceName, Sample)>,
+    /// The same of the baseline.
+    pub baseline_each: Vec<(InstanceName, Sample)>,
     /// Instances that are not in the samples, and why: `i-03: no answer in 5 s`.
     pub dropped: Vec<String>,
 }
@@ -153,6 +157,16 @@ impl Scraper {
             limit,
             counters: Counters::default(),
         }
+    }
+
+    /// What it remembers, to be written down.
+    pub fn memory(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Goes on from what a scraper before this one remembered.
+    pub fn remember(&mut self, counters: Counters) {
+        self.counters = counters;
     }
 
     /// Looks once. What is dropped in the middle changes nothing.

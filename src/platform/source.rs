@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::value::{RawValue, to_raw_value};
+
 use super::prometheus::{Prometheus, template::Side};
 use super::scrape::{LookRequest, MetricLook, MetricQuery, Scraper};
 use crate::domain::{MetricName, SourceName};
@@ -54,6 +56,27 @@ impl Source {
         }
     }
 
+    /// What it remembers from look to look, to be written down; nothing where that cannot be done.
+    pub fn memory(&self) -> Option<Box<RawValue>> {
+        match self {
+            Source::Scrape(scraper) => to_raw_value(scraper.memory()).ok(),
+            Source::Prometheus(prometheus) => to_raw_value(&prometheus.memory()).ok(),
+            Source::Unknown(_) => None,
+        }
+    }
+
+    /// Goes on from what a source of the same kind remembered; whether that could be read.
+    pub fn remember(&mut self, memory: &RawValue) -> bool {
+        match self {
+            Source::Scrape(scraper) => {
+                let read = serde_json::from_str(memory.get());
+                read.map(|counters| scraper.remember(counters)).is_ok()
+            }
+            Source::Prometheus(prometheus) => prometheus.remember(memory.get()),
+            Source::Unknown(_) => false,
+        }
+    }
+
     /// Its name; the instances have none.
     pub fn name(&self) -> Option<SourceName> {
         match self {
@@ -72,6 +95,8 @@ impl Looked {
             metric: metric.name.clone(),
             canary: Sample::missing(why.clone()),
             baseline: Sample::missing(why.clone()),
+            canary_each: Vec::new(),
+            baseline_each: Vec::new(),
             dropped: Vec::new(),
         };
         Looked {

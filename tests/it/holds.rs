@@ -32,6 +32,7 @@ fn charter() -> Charter {
         tier: 1,
         depends_on: Default::default(),
         metrics: Default::default(),
+        shadow: false,
     };
     let environment = |production| Environment {
         production,

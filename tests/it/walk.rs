@@ -18,6 +18,7 @@ fn verdict(call: Call, streak: u32) -> MetricVerdict {
         streak,
         words: "new 0.1 %, old 0.1 %".into(),
         inputs: "".into(),
+        shadow: false,
     }
 }
 
@@ -26,6 +27,7 @@ fn look(room: &mut Room, release: ReleaseId, batch: usize, call: Call, streak: u
         release,
         batch,
         verdicts: vec![verdict(call, streak)],
+        judgements: Vec::new(),
     });
 }
 

@@ -7,9 +7,12 @@ use chrono_tz::Tz;
 use super::times::{moment, span};
 use crate::cli::exec::Errand;
 use crate::cli::exit::{Exit, Stop, Went};
+use crate::cli::judged;
 use crate::cli::keeper::Keeper;
 use crate::cli::release::{find, now, sentence};
-use crate::cli::view::{BarView, SlotView, WhenView, WhyView, WorkloadView, calendar_kind, time};
+use crate::cli::view::{
+    BarView, JudgementView, SlotView, WhenView, WhyView, WorkloadView, calendar_kind, time,
+};
 use crate::domain::calendar::{Bar, Evaluator, Lane, Slot};
 use crate::domain::live::Live;
 use crate::domain::release::Release;
@@ -107,6 +110,8 @@ pub async fn why<R: Keeper>(word: &str, errand: &Errand<'_, R>) -> Went {
             waiting: sentence(&waits),
             on: waits.on.words(),
             since: time(waits.since),
+            judgement: JudgementView::of(&live, release),
+            undecided: judged::undecided(&live, release),
             calendar: answer.bars.iter().map(BarView::of).collect(),
             next: next.map(SlotView::of),
             workloads: WorkloadView::all(&live, release.targets()),
@@ -131,6 +136,7 @@ pub async fn why<R: Keeper>(word: &str, errand: &Errand<'_, R>) -> Went {
     } else {
         text.push_str(&next_words(next, now, zone));
     }
+    text.push_str(&judged::why(&live, release));
     out.say(text).await?;
     Ok(Exit::Done)
 }

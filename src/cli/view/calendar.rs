@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::judged::JudgementView;
 use super::time;
 use super::workload::WorkloadView;
 use crate::domain::calendar::{Bar, Conflict, Item, ItemKind, Lane, Lint, Slot};
@@ -67,6 +68,10 @@ pub struct WhyView {
     pub on: String,
     /// Since when.
     pub since: String,
+    /// What the judge says of it; nothing before it has said anything.
+    pub judgement: Option<JudgementView>,
+    /// What the judge waits for, a sentence for each metric that is not decided.
+    pub undecided: Vec<String>,
     /// What the calendar holds against it now.
     pub calendar: Vec<BarView>,
     /// When the calendar allows it next; nothing where it does not within 90 days.

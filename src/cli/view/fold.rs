@@ -1,6 +1,7 @@
 //! From the domain to the shapes of JSON.
 
 use super::holds::{CheckLine, DependencyView, TurnView, WaivedView};
+use super::judged::{JudgementView, MetricView};
 use super::policy::RulingView;
 use super::release::{
     BackView, BatchView, ChangedView, HoldView, InstanceView, LiveView, LogView, MoveView,
@@ -29,7 +30,7 @@ pub const fn phase(phase: Phase) -> &'static str {
 }
 
 /// Words as a stable name: `rolled back` is `rolled-back`.
-fn kebab(words: &str) -> String {
+pub(super) fn kebab(words: &str) -> String {
     words.replace(' ', "-")
 }
 
@@ -193,6 +194,8 @@ impl LiveView {
             workloads: WorkloadView::all(live, release.targets()),
             verdicts: verdicts(release),
             triggers: triggers(release),
+            judgement: JudgementView::of(live, release),
+            metrics: MetricView::all(live, release),
             handover: release.handover.as_ref().map(|(by, note)| NoteView {
                 by: by.to_string(),
                 note: note.to_string(),
@@ -377,6 +380,7 @@ fn verdicts(release: &Release) -> Vec<VerdictView> {
             call: kebab(verdict.call.word()),
             streak: verdict.streak,
             words: verdict.words.to_string(),
+            shadow: verdict.shadow,
         })
         .collect()
 }

@@ -4,6 +4,7 @@ mod calendar;
 mod doctor;
 mod fold;
 mod holds;
+mod judged;
 mod policy;
 mod release;
 mod rules;
@@ -16,6 +17,7 @@ pub use calendar::{
 pub use doctor::{CheckedView, ClusterView, DoctorView, RoleView, StoreView, TargetView};
 pub use fold::phase;
 pub use holds::ChecksView;
+pub use judged::JudgementView;
 pub use policy::{
     CaseView, DifferenceView, PolicyDiffView, PolicyTestView, PolicyView, RulingView, clock,
 };
@@ -28,6 +30,7 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use super::judge::{ArgoView, JudgedView, KayentaView, LookView, PlanView};
+use super::report::TriggersView;
 use crate::domain::{Notice, Timestamp};
 
 /// A moment in RFC 3339, UTC, with milliseconds.
@@ -256,6 +259,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("policy", schemars::schema_for!(PolicyView)),
         ("policy-diff", schemars::schema_for!(PolicyDiffView)),
         ("policy-test", schemars::schema_for!(PolicyTestView)),
+        ("report-triggers", schemars::schema_for!(TriggersView)),
         ("release", schemars::schema_for!(ReleaseView)),
         ("release-line", schemars::schema_for!(ReleaseLine)),
         ("ruling", schemars::schema_for!(RulingView)),

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::holds::{CheckLine, DependencyView, TurnView, WaivedView};
+use super::judged::{JudgementView, MetricView};
 use super::policy::RulingView;
 use super::rules::ChangeView;
 use super::workload::WorkloadView;
@@ -91,6 +92,10 @@ pub struct LiveView {
     pub verdicts: Vec<VerdictView>,
     /// The triggers.
     pub triggers: Vec<TriggerView>,
+    /// What the judge says of it; nothing before it has said anything.
+    pub judgement: Option<JudgementView>,
+    /// How each metric stands, as last looked at; empty where no engine looks.
+    pub metrics: Vec<MetricView>,
     /// The handover note.
     pub handover: Option<NoteView>,
     /// What was done, oldest first.
@@ -328,6 +333,8 @@ pub struct VerdictView {
     pub streak: u32,
     /// What was seen.
     pub words: String,
+    /// Whether nothing may follow from it.
+    pub shadow: bool,
 }
 
 /// A trigger.

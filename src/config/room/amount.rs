@@ -5,13 +5,37 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
+use crate::domain::Span;
+use crate::domain::charter::Horizon;
+use crate::domain::spelled::Spelled;
+
 /// A limit in the metric's unit: `5%`, `400ms`, `1.5s`, or a bare number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit(pub u64);
 
-/// A multiple above one: `2.0`, or `2x`.
+/// How much worse than the old version the new one may be, as written: `1.25x`, `0.02 points`,
+/// `1.25x + 0.02 points`, `10%`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tolerance {
+    /// `1.25x`.
+    pub times: Option<u64>,
+    /// `0.02 points`, as a part of a whole.
+    pub points: Option<u64>,
+    /// `10%`.
+    pub part: Option<u64>,
+}
+
+/// How much a metric counts beside others: a number above 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ratio(pub u64);
+pub struct Weight(pub u64);
+
+/// What is promised: `99.9%`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slo(pub u64);
+
+/// How long regressions may begin: a number of looks, or a span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Until(pub Horizon);
 
 /// A quantile: `p99`, `p99.9`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -56,14 +80,77 @@ impl Limit {
     }
 }
 
-impl Ratio {
-    fn parse(text: &str) -> Result<Ratio, String> {
-        match millionths(text.strip_suffix('x').unwrap_or(text).trim_end()) {
-            Some(n) if n > 1_000_000 => Ok(Ratio(n)),
-            Some(_) => Err(format!(
-                "with {text} a version as good as the old one would fail; write more than 1, such as 2.0"
+impl Tolerance {
+    fn parse(text: &str) -> Result<Tolerance, String> {
+        let mut read = Tolerance::default();
+        let wrong = || {
+            format!(
+                "`{text}` is no tolerance; write 1.25x, 0.02 points, 1.25x + 0.02 points or 10%"
+            )
+        };
+        for term in text.split('+').map(str::trim) {
+            let points = term.strip_suffix("points").or(term.strip_suffix("point"));
+            let (place, amount) = if let Some(times) = term.strip_suffix('x') {
+                (&mut read.times, millionths(times.trim_end()))
+            } else if let Some(points) = points {
+                let amount = millionths(points.trim_end()).and_then(|n| exact(n, 100));
+                (&mut read.points, amount)
+            } else if let Some(part) = term.strip_suffix('%') {
+                let amount = millionths(part.trim_end()).and_then(|n| exact(n, 100));
+                (&mut read.part, amount)
+            } else {
+                return Err(wrong());
+            };
+            if place.replace(amount.ok_or_else(wrong)?).is_some() {
+                return Err(wrong());
+            }
+        }
+        if read
+            .times
+            .is_some_and(|n| !(1_000_000..=1_000_000_000).contains(&n))
+        {
+            return Err(format!(
+                "with {text} a version as good as the old one would fail; write 1x or more, such as 1.25x"
+            ));
+        }
+        Ok(read)
+    }
+}
+
+impl Weight {
+    fn parse(text: &str) -> Result<Weight, String> {
+        match millionths(text) {
+            Some(n @ 1..=1_000_000_000) => Ok(Weight(n)),
+            _ => Err(format!(
+                "`{text}` is no weight; write a number above 0, at most 1000"
             )),
-            None => Err(format!("`{text}` is no multiple; write 2.0")),
+        }
+    }
+}
+
+impl Slo {
+    fn parse(text: &str) -> Result<Slo, String> {
+        let part = text.strip_suffix('%').map(str::trim_end);
+        match part.and_then(millionths).and_then(|n| exact(n, 100)) {
+            Some(n @ 1..1_000_000) => Ok(Slo(n)),
+            _ => Err(format!("`{text}` is no objective; write 99.9%")),
+        }
+    }
+}
+
+impl Until {
+    fn parse(text: &str) -> Result<Until, String> {
+        if let Ok(looks) = text.parse::<u32>() {
+            return match looks {
+                0 => Err("no regression could be found within 0 looks; write 240".to_owned()),
+                looks => Ok(Until(Horizon::Looks(looks))),
+            };
+        }
+        match Span::read(text) {
+            Ok(span) if span.0 > 0 => Ok(Until(Horizon::Time(span))),
+            _ => Err(format!(
+                "`{text}` is no horizon; write a number of looks such as 240, or a time such as 1h"
+            )),
         }
     }
 }
@@ -116,16 +203,52 @@ impl<'de> Deserialize<'de> for Limit {
     }
 }
 
-impl<'de> Deserialize<'de> for Ratio {
+impl<'de> Deserialize<'de> for Tolerance {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = deserializer.deserialize_any(NumberOrText)?;
-        Ratio::parse(&text).map_err(D::Error::custom)
+        Tolerance::parse(&text).map_err(D::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Weight {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = deserializer.deserialize_any(NumberOrText)?;
+        Weight::parse(&text).map_err(D::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Slo {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = deserializer.deserialize_any(NumberOrText)?;
+        Slo::parse(&text).map_err(D::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Until {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = deserializer.deserialize_any(NumberOrText)?;
+        Until::parse(&text).map_err(D::Error::custom)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tolerances() {
+        let read = |text: &str| Tolerance::parse(text).map(|t| (t.times, t.points, t.part));
+        assert_eq!(read("1.25x"), Ok((Some(1_250_000), None, None)));
+        assert_eq!(read("0.02 points"), Ok((None, Some(200), None)));
+        assert_eq!(
+            read("1.25x + 0.02 points"),
+            Ok((Some(1_250_000), Some(200), None))
+        );
+        assert_eq!(read("10%"), Ok((None, None, Some(100_000))));
+        for bad in ["", "1.25", "0.9x", "2x + 3x", "x", "-1x", "1e3x", "2x +"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn amounts_are_exact() {
@@ -147,10 +270,13 @@ mod tests {
         ] {
             assert!(Limit::parse(bad).is_err(), "{bad}");
         }
-        assert_eq!(Ratio::parse("2"), Ok(Ratio(2_000_000)));
-        assert_eq!(Ratio::parse("1.25x"), Ok(Ratio(1_250_000)));
-        assert!(Ratio::parse("1").is_err());
-        assert!(Ratio::parse("0.5").is_err());
+        assert_eq!(Weight::parse("2.5"), Ok(Weight(2_500_000)));
+        assert!(Weight::parse("0").is_err());
+        assert_eq!(Slo::parse("99.9%"), Ok(Slo(999_000)));
+        assert!(Slo::parse("100%").is_err() && Slo::parse("0.999").is_err());
+        assert_eq!(Until::parse("240"), Ok(Until(Horizon::Looks(240))));
+        assert_eq!(Until::parse("1h"), Ok(Until(Horizon::Time(Span::mins(60)))));
+        assert!(Until::parse("0").is_err() && Until::parse("soon").is_err());
         let quantile = |t: &str| Quantile::try_from(t.to_owned());
         assert_eq!(quantile("p99"), Ok(Quantile(990_000)));
         assert_eq!(quantile("p99.9"), Ok(Quantile(999_000)));

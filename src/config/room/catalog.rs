@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::amount::{Limit, Quantile, Ratio};
+use super::amount::{Limit, Quantile, Slo, Tolerance as Allowed, Until, Weight};
 use super::sources::SCRAPE;
 use super::{Checker, segment};
-use crate::domain::charter::{Confirm, Environment, Metric, Reading, Service};
+use crate::domain::charter::{Action, Confirm, Environment, Metric, Reading, Service, Tolerance};
+use crate::domain::metric::MILLION;
 use crate::domain::text::printable;
 use crate::domain::words::nearest;
 use crate::domain::{EnvName, MetricName, ServiceName, SourceName};
 
-/// How many requests both versions need before a look counts, where nothing is said.
+/// How many requests the new version needs before the hard limit counts, where nothing is said.
 const MIN_REQUESTS: u64 = 50;
 
 /// The file as written.
@@ -35,6 +37,8 @@ pub struct ServiceEntry {
     depends_on: Vec<ServiceName>,
     #[serde(default)]
     metric: BTreeMap<MetricName, MetricEntry>,
+    #[serde(default)]
+    shadow: bool,
 }
 
 fn middle() -> u8 {
@@ -49,8 +53,19 @@ struct MetricEntry {
     gauge: Option<String>,
     source: Option<SourceName>,
     fail_above: Option<Limit>,
-    fail_ratio: Option<Ratio>,
     min_count: Option<u64>,
+    tolerance: Option<Allowed>,
+    margin: Option<Allowed>,
+    slo: Option<Slo>,
+    weight: Option<Weight>,
+    action: Option<Action>,
+    critical: Option<bool>,
+    required: Option<bool>,
+    horizon: Option<Until>,
+    #[serde(default)]
+    shadow: bool,
+    /// What there was before the judge.
+    fail_ratio: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -117,6 +132,7 @@ impl CatalogFile {
                 tier: entry.tier,
                 depends_on: entry.depends_on.iter().cloned().collect(),
                 metrics: metrics.collect(),
+                shadow: entry.shadow,
             };
             services.insert(name.clone(), service);
         }
@@ -164,14 +180,17 @@ impl MetricEntry {
     fn metric(&self, check: &mut Checker<'_>, path: &str, sources: &[&str]) -> Option<Metric> {
         let source = self.source(check, path, sources);
         let reading = self.reading(check, path)?;
-        if self.fail_above.is_none() && self.fail_ratio.is_none() {
+        if self.fail_ratio.is_some() {
             check.add(
-                path,
-                "no-limit",
-                "nothing says when this metric fails",
-                "write fail_above, fail_ratio, or both",
+                &format!("{path}.fail_ratio"),
+                "fail-ratio-is-gone",
+                "versions are no longer compared by a fixed multiple",
+                "write tolerance = \"1.25x\": what is allowed before evidence speaks against the new version",
             );
         }
+        let tolerance = self.tolerance(check, path, &reading);
+        let margin = self.margin(check, path, &reading);
+        self.check_action(check, path, &reading);
         let usual = match reading {
             Reading::Ratio { .. } | Reading::Quantile { .. } => MIN_REQUESTS,
             Reading::Gauge { .. } => 1,
@@ -180,9 +199,117 @@ impl MetricEntry {
             reading,
             source,
             fail_above: self.fail_above.map(|limit| limit.0),
-            fail_ratio: self.fail_ratio.map(|ratio| ratio.0),
             min_count: self.min_count.unwrap_or(usual),
+            tolerance,
+            margin,
+            weight: self.weight.map_or(MILLION, |weight| weight.0),
+            action: self.action,
+            critical: self.critical,
+            required: self.required,
+            horizon: self.horizon.map(|until| until.0),
+            shadow: self.shadow,
         })
+    }
+
+    /// How much worse than the old version the new one may be.
+    fn tolerance(
+        &self,
+        check: &mut Checker<'_>,
+        path: &str,
+        reading: &Reading,
+    ) -> Option<Tolerance> {
+        let is_ratio = matches!(reading, Reading::Ratio { .. });
+        if let Some(slo) = self.slo {
+            if !is_ratio || self.tolerance.is_some() {
+                check.add(
+                    &format!("{path}.slo"),
+                    "slo-or-tolerance",
+                    "an objective says how much a ratio may rise where no tolerance does",
+                    "keep `slo` on a ratio without `tolerance`",
+                );
+            }
+            // a fifth of what the objective lets fail
+            return Some(Tolerance {
+                times: 1_250_000,
+                plus: (MILLION - slo.0) / 5,
+            });
+        }
+        let written = self.tolerance?;
+        let gauge = matches!(reading, Reading::Gauge { .. });
+        let write = match reading {
+            Reading::Ratio { .. } => "write 1.25x, 0.02 points or 1.25x + 0.02 points",
+            Reading::Quantile { .. } => "write 1.25x: the odds of being slower than any boundary",
+            Reading::Gauge { .. } => "write 10%",
+        };
+        let fits = match (written.times, written.points, written.part) {
+            (_, _, Some(_)) => gauge && written.times.is_none() && written.points.is_none(),
+            (_, Some(_), None) => is_ratio,
+            _ => true,
+        };
+        if !fits {
+            check.add(
+                &format!("{path}.tolerance"),
+                "bad-tolerance",
+                "this cannot be the tolerance of such a metric",
+                write,
+            );
+        }
+        let times = written.times.unwrap_or(MILLION);
+        Some(Tolerance {
+            times: written.part.map_or(times, |part| MILLION + part),
+            plus: written.points.unwrap_or(0),
+        })
+    }
+
+    /// What has to be proven for going on.
+    fn margin(&self, check: &mut Checker<'_>, path: &str, reading: &Reading) -> Option<Tolerance> {
+        let written = self.margin?;
+        let is_ratio = matches!(reading, Reading::Ratio { .. });
+        let is_gauge = matches!(reading, Reading::Gauge { .. });
+        if is_gauge || written.part.is_some() || (written.points.is_some() && !is_ratio) {
+            check.add(
+                &format!("{path}.margin"),
+                "bad-margin",
+                "this cannot be the margin of such a metric",
+                "write 1.5x + 0.1 points of a ratio, 1.5x of a quantile, nothing of a gauge",
+            );
+        }
+        Some(Tolerance {
+            times: written.times.unwrap_or(MILLION),
+            plus: written.points.unwrap_or(0),
+        })
+    }
+
+    fn check_action(&self, check: &mut Checker<'_>, path: &str, reading: &Reading) {
+        let gauge = matches!(reading, Reading::Gauge { .. });
+        if gauge && self.action == Some(Action::RollBack) {
+            check.add(
+                &format!("{path}.action"),
+                "gauge-cannot-roll-back",
+                "a gauge alone is no proof: instances differ, and what is young differs from what is old",
+                "write hold or inform",
+            );
+        }
+        let acts = self.action.unwrap_or(match gauge {
+            true => Action::Hold,
+            false => Action::RollBack,
+        });
+        if self.critical == Some(true) && acts != Action::RollBack {
+            check.add(
+                &format!("{path}.critical"),
+                "critical-without-action",
+                format!("a metric that may only {} cannot roll back", acts.word()),
+                "leave `critical` out, or write action = \"roll-back\"",
+            );
+        }
+        if self.required == Some(true) && acts == Action::Inform {
+            check.add(
+                &format!("{path}.required"),
+                "required-without-action",
+                "a metric that only informs holds nobody up",
+                "leave `required` out, or write action = \"hold\"",
+            );
+        }
     }
 
     /// Where it is read.

@@ -10,6 +10,7 @@ use super::Checker;
 use super::targets::TargetEntry;
 use crate::domain::charter::Target;
 use crate::domain::text::printable;
+use crate::domain::words::nearest;
 use crate::domain::{InstanceName, Span, Verb};
 use crate::platform::kube::config::{ClusterConfig, Kind, KubeConfig, Switch};
 
@@ -128,7 +129,7 @@ fn named<'a>(
         check.add(
             at,
             "missing-key",
-            format!("a target on Kubernetes needs a `{key}`"),
+            format!("a target on Kubernetes needs `{key}`"),
             format!("write `{key} = \"{example}\"`"),
         );
     }
@@ -151,8 +152,18 @@ fn workload_of<'a>(
     };
     let kind = Kind::ALL.into_iter().find(|kind| kind.word() == word);
     if kind.is_none() {
-        let known = Kind::ALL.iter().map(|kind| kind.word());
-        check.unknown(path, "kind of workload", word, known, "write `deployment`");
+        let known = Kind::ALL.map(Kind::word);
+        let next = match nearest(word, known.into_iter()) {
+            Some(near) => format!("did you mean `{near}/{}`?", printable(name, 60)),
+            None => format!("the kinds are {}", known.join(", ")),
+        };
+        let word = printable(word, 60);
+        check.add(
+            path,
+            "bad-workload",
+            format!("`{word}` is no kind of workload"),
+            next,
+        );
     }
     Some((kind?, name))
 }

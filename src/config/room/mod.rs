@@ -5,6 +5,7 @@
 mod amount;
 mod calendar;
 mod catalog;
+mod gates;
 mod holds;
 mod kube;
 mod people;
@@ -168,6 +169,7 @@ fn build(
     let mut check = Checker::new(policy);
     let approvals = policy_file.rules(&mut check, &environments, groups.keys());
     let risk = policy_file.risk(&mut check);
+    let judging = policy_file.judging(&mut check);
     let known = holds::Known {
         dir,
         environments: &environments,
@@ -200,6 +202,7 @@ fn build(
         readiness,
         limits,
         promotions,
+        judging,
     };
     let mut files = Vec::new();
     let mut check = Checker::new(calendar);

@@ -9,7 +9,7 @@ use super::risk::RiskEntry;
 use super::{Checker, Doc, Format, segment};
 use crate::config::mistakes::{Mistakes, Source};
 use crate::domain::approval::Exclusion;
-use crate::domain::charter::{ApprovalRule, Charter, Environment};
+use crate::domain::charter::{ApprovalRule, Charter, Environment, Judging};
 use crate::domain::plan::Kind;
 use crate::domain::risk::{RiskLevel, RiskPolicy};
 use crate::domain::text::printable;
@@ -33,6 +33,18 @@ pub struct PolicyFile {
     pub limits: Vec<LimitEntry>,
     /// Where artifacts must have succeeded first.
     pub promotion: Vec<PromotionEntry>,
+    judge: JudgeEntry,
+}
+
+/// How the judge works, as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct JudgeEntry {
+    shadow: Option<bool>,
+    warm_up: Option<Span>,
+    confirm: Option<u32>,
+    missing: Option<u32>,
+    peers: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -75,6 +87,28 @@ impl PolicyFile {
         self.risk
             .as_ref()
             .map_or_else(RiskPolicy::default, |entry| entry.policy(check))
+    }
+
+    /// How the judge works.
+    pub fn judging(&self, check: &mut Checker<'_>) -> Judging {
+        let (entry, usual) = (&self.judge, Judging::default());
+        for (key, count) in [("confirm", entry.confirm), ("missing", entry.missing)] {
+            if count.is_some_and(|n| !(1..=1000).contains(&n)) {
+                check.add(
+                    &format!("judge.{key}"),
+                    "bad-count",
+                    "this is a number of looks from 1 to 1000",
+                    "leave it out for the usual",
+                );
+            }
+        }
+        Judging {
+            shadow: entry.shadow.unwrap_or(usual.shadow),
+            warm_up: entry.warm_up.unwrap_or(usual.warm_up),
+            confirm: entry.confirm.unwrap_or(usual.confirm),
+            missing: entry.missing.unwrap_or(usual.missing),
+            peers: entry.peers.unwrap_or(usual.peers),
+        }
     }
 
     /// The rules in order. Without any, releases to production need a vote of security and one of

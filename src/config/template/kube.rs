@@ -214,8 +214,9 @@ pub fn room(all: &[Named<'_>], reached: &Reached<'_>, only: Option<&str>) -> Str
     let _ = clustered(&mut out, reached);
     let _ = writeln!(
         out,
-        "\n# What was found in {}. A target is one workload: each batch of a plan brings the new version to\n\
-         # a share of its pods. EDIT: take out what you do not release.",
+        "\n# What was found in {}.\n\
+         # A target is one workload: each batch of a plan brings the new version to a share of its pods.\n\
+         # EDIT: take out what you do not release.",
         printable(&looked, 120)
     );
     for named in all {

@@ -268,11 +268,13 @@ impl Draft {
             }
             HoldKind::Bake { .. } if waived.is_some() => waived.filter(|_| calm()),
             HoldKind::Bake { span } => {
-                (hold.due()? <= now && calm()).then(|| format!("{span} without a trigger"))
+                let free = hold.due()? <= now && calm() && !release.judge_bars();
+                (free && !release.lacks_proof(hold)).then(|| format!("{span} without a trigger"))
             }
             HoldKind::Observe { span, handover } => {
                 let noted = !handover || release.handover.is_some();
-                (hold.due()? <= now && calm() && noted).then(|| format!("{span} without a trigger"))
+                (hold.due()? <= now && calm() && noted && !release.judge_bars())
+                    .then(|| format!("{span} without a trigger"))
             }
         }
     }

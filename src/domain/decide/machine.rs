@@ -10,7 +10,6 @@ use crate::domain::ids::{EffectId, HoldId, ReleaseId, Span, TargetName, Timestam
 use crate::domain::plan::{AtDeadline, OnFailure, TriggerAction};
 use crate::domain::refusal::Refusal;
 use crate::domain::release::{Ending, Finding, Phase, Release, StepStatus};
-use crate::domain::verdict::{Call, MetricVerdict};
 use crate::domain::wake::{armed, trips_at};
 use crate::domain::wanted::wanted;
 
@@ -52,7 +51,8 @@ impl Draft {
                 release,
                 batch,
                 verdicts,
-            } => self.looked(*release, *batch, verdicts),
+                judgements,
+            } => self.looked(*release, *batch, verdicts, judgements),
             Ask::Submit { .. }
             | Ask::Vote { .. }
             | Ask::Ruled { .. }
@@ -96,6 +96,7 @@ impl Draft {
             self.deadlines(id);
             self.retries(id);
             self.instance_triggers(id);
+            self.unproven(id);
             self.advance(id);
         }
     }
@@ -189,7 +190,7 @@ impl Draft {
     }
 
     /// A trigger fires: once, and what it says happens at once.
-    fn fire(&mut self, id: ReleaseId, trigger: usize, words: String) {
+    pub(super) fn fire(&mut self, id: ReleaseId, trigger: usize, words: String) {
         let Some(release) = self.state.live.get(&id).cloned() else {
             return;
         };
@@ -330,76 +331,6 @@ impl Draft {
         if passed && release.paused.is_none() {
             self.clear(id, hold, finding.words.to_string());
             self.advance(id);
-        }
-    }
-
-    fn looked(&mut self, id: ReleaseId, batch: usize, verdicts: &[MetricVerdict]) {
-        let Some(release) = self.state.live.get(&id).cloned() else {
-            return;
-        };
-        let present = release.batch().map_or(release.batches.len(), |(n, _)| n);
-        if batch != present {
-            return;
-        }
-        for verdict in verdicts {
-            let known = release.verdicts.get(&verdict.metric);
-            if known.is_none_or(|v| v.call != verdict.call) {
-                self.push(What::Judged {
-                    release: id,
-                    verdict: verdict.clone(),
-                });
-            }
-        }
-        for (n, trigger) in armed(&release) {
-            let tripped = verdicts.iter().find(|v| {
-                Some(&v.metric) == trigger.metric.as_ref()
-                    && v.call == Call::Fail
-                    && v.streak >= trigger.looks
-            });
-            if let Some(verdict) = tripped {
-                self.judged(id, &release, verdict);
-                self.fire(id, n, format!("{}: {}", verdict.metric, verdict.words));
-            }
-        }
-        self.analysis(id, verdicts);
-        self.advance(id);
-    }
-
-    /// Writes down a verdict that something follows from, where its call alone is no news.
-    fn judged(&mut self, id: ReleaseId, before: &Release, verdict: &MetricVerdict) {
-        if before
-            .verdicts
-            .get(&verdict.metric)
-            .is_some_and(|v| v.call == verdict.call)
-        {
-            self.push(What::Judged {
-                release: id,
-                verdict: verdict.clone(),
-            });
-        }
-    }
-
-    fn analysis(&mut self, id: ReleaseId, verdicts: &[MetricVerdict]) {
-        let Some(release) = self.state.live.get(&id).cloned() else {
-            return;
-        };
-        let Some(hold) = release.hold().filter(|h| h.open().is_some()) else {
-            return;
-        };
-        let HoldKind::Analysis { metrics, passes } = &hold.kind else {
-            return;
-        };
-        let proven = metrics.iter().all(|name| {
-            verdicts
-                .iter()
-                .any(|v| v.metric == *name && v.call == Call::Pass && v.streak >= *passes)
-        });
-        if proven && release.paused.is_none() && self.state.troubled(&release).next().is_none() {
-            for verdict in verdicts.iter().filter(|v| metrics.contains(&v.metric)) {
-                self.judged(id, &release, verdict);
-            }
-            let hold = hold.id.clone();
-            self.clear(id, &hold, format!("{passes} looks in a row pass"));
         }
     }
 }

@@ -8,6 +8,7 @@ mod approval;
 mod authority;
 mod calendar;
 mod emergency;
+mod judged;
 mod machine;
 mod people;
 mod readiness;

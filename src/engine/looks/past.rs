@@ -1,19 +1,23 @@
 //! What the looks have brought, kept beside the ledger in a file of its own: after a restart the
-//! charts are there again, and counts that are added up over several looks go on.
+//! charts are there again, and the evidence goes on where it was, to the last digit.
 //!
 //! It is no record of anything: what was decided, and on which numbers by digest, is in the ledger.
-//! Whatever is wrong with the file costs the charts their past and nothing else.
+//! Whatever is wrong with the file costs the charts their past and the evidence what it was so far.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
+use super::gathered::Memory;
+use super::weighing::Weighing;
 use crate::domain::live::CHART_POINTS;
 use crate::domain::text::printable;
-use crate::domain::{MetricVerdict, ReleaseId, ServiceName, Span, Timestamp};
+use crate::domain::{
+    Judgement, MetricVerdict, ReleaseId, ServiceName, SourceName, Span, Timestamp,
+};
 use crate::engine::board::Board;
 use crate::engine::explain;
-use crate::judge::Sample;
 use crate::ledger::telemetry::{Limits, Sample as Row, Telemetry, TelemetryError};
 
 /// What is kept: of a release three times what its charts show, and of all of them as much as fits
@@ -23,20 +27,20 @@ const LIMITS: Limits = Limits {
     overall: 100_000,
 };
 
-/// The most that one look takes up, in bytes. Above that its charts are kept and its counts are
-/// not: somebody's histogram has very many buckets.
-const LARGEST: usize = 16 * 1024;
+/// The most that has to be known of a release to go on, in bytes. Above that it is not kept, and after
+/// a restart its evidence begins anew: somebody has very many series.
+const LARGEST: usize = 16 * 1024 * 1024;
 
 /// The most letters of a sentence that is read back.
-const WORDS: usize = 300;
+const WORDS: usize = 600;
 
 /// How long people are told that a damaged file was moved aside.
 const TOLD: Span = Span::mins(60);
 
-/// One look at one release.
+/// One look at one release, for its charts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Record {
-    /// In which batch its numbers were gathered.
+    /// In which batch it was taken.
     pub batch: usize,
     /// What was seen, in the order of the charts.
     pub metrics: Vec<Kept>,
@@ -47,74 +51,35 @@ pub(super) struct Record {
 pub(super) struct Kept {
     pub service: ServiceName,
     pub verdict: MetricVerdict,
-    /// The chart's point: canary and baseline.
-    pub point: (Option<f64>, Option<f64>),
-    /// What this look alone brought; `None` where it was too much to keep.
-    #[serde(with = "exact")]
-    pub brought: Option<(Sample, Sample)>,
+    /// The chart's point, canary and baseline; `None` where no look was taken.
+    pub point: Option<(Option<f64>, Option<f64>)>,
 }
 
-/// Samples with their floats to the last bit: histograms are added up only where their bounds are
-/// the same, and JSON may be read back a bit beside what was written.
-mod exact {
-    use std::sync::Arc;
+/// What has to be known of a release to go on where it was, to the last digit.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Latest {
+    /// When the last look was taken.
+    pub at: Timestamp,
+    /// In which batch.
+    pub batch: usize,
+    /// The evidence.
+    pub weighing: Weighing,
+    /// What was gathered of each metric.
+    pub metrics: Vec<Memory>,
+    /// What the sources remember, by service.
+    pub sources: Vec<(ServiceName, Option<SourceName>, Box<RawValue>)>,
+    /// What the judge said last.
+    pub judgements: Vec<Judgement>,
+}
 
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use crate::judge::Sample;
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(rename_all = "kebab-case")]
-    enum Bits {
-        Ratio { bad: u64, total: u64 },
-        Histogram { bounds: Vec<u64>, counts: Vec<u64> },
-        Gauge { mean: u64, n: u32 },
-        Missing { why: Arc<str> },
-    }
-
-    fn to(sample: &Sample) -> Bits {
-        match sample.clone() {
-            Sample::Ratio { bad, total } => Bits::Ratio { bad, total },
-            Sample::Histogram { bounds, counts } => Bits::Histogram {
-                bounds: bounds.into_iter().map(f64::to_bits).collect(),
-                counts,
-            },
-            Sample::Gauge { mean, n } => Bits::Gauge {
-                mean: mean.to_bits(),
-                n,
-            },
-            Sample::Missing { why } => Bits::Missing { why },
-        }
-    }
-
-    fn from(bits: Bits) -> Sample {
-        match bits {
-            Bits::Ratio { bad, total } => Sample::Ratio { bad, total },
-            Bits::Histogram { bounds, counts } => Sample::Histogram {
-                bounds: bounds.into_iter().map(f64::from_bits).collect(),
-                counts,
-            },
-            Bits::Gauge { mean, n } => Sample::Gauge {
-                mean: f64::from_bits(mean),
-                n,
-            },
-            Bits::Missing { why } => Sample::Missing { why },
-        }
-    }
-
-    pub fn serialize<S: Serializer>(
-        it: &Option<(Sample, Sample)>,
-        s: S,
-    ) -> Result<S::Ok, S::Error> {
-        it.as_ref().map(|(a, b)| (to(a), to(b))).serialize(s)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        d: D,
-    ) -> Result<Option<(Sample, Sample)>, D::Error> {
-        let bits = Option::<(Bits, Bits)>::deserialize(d)?;
-        Ok(bits.map(|(a, b)| (from(a), from(b))))
-    }
+/// What a round of looks has brought of one release.
+#[derive(Debug)]
+pub(super) struct Brought {
+    pub release: ReleaseId,
+    pub at: Timestamp,
+    pub record: Record,
+    /// What has to be known to go on, written down.
+    pub latest: Vec<u8>,
 }
 
 /// The file.
@@ -157,8 +122,37 @@ impl Past {
         rows.into_iter().filter_map(read).collect()
     }
 
+    /// What has to be known of a release to go on where it was; nothing where it is not known, or
+    /// was written by another version.
+    pub async fn latest(&mut self, release: ReleaseId, now: Timestamp) -> Option<Latest> {
+        if !self.path.as_ref().is_some_and(|path| path.exists()) {
+            return None;
+        }
+        let bytes = match self.opened().await {
+            Ok(Some(open)) => open.latest(release.0).await,
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        let bytes = self.tell(bytes, now).flatten()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// Drops what is known of all releases but those that are looked at.
+    pub async fn forget_others(&mut self, watched: &[u64], now: Timestamp) {
+        // where there is no file, none is made for that
+        if self.open.is_none() {
+            return;
+        }
+        let gone = match self.opened().await {
+            Ok(Some(open)) => open.keep_latest(watched).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        self.tell(gone, now);
+    }
+
     /// Keeps what a round of looks has brought.
-    pub async fn keep(&mut self, looks: Vec<(ReleaseId, Timestamp, Record)>, now: Timestamp) {
+    pub async fn keep(&mut self, looks: Vec<Brought>, now: Timestamp) {
         if self.moved.is_some_and(|at| now.since(at) > TOLD) {
             self.moved = None;
             self.board.calm(explain::TELEMETRY_MOVED, None);
@@ -167,14 +161,19 @@ impl Past {
         if looks.is_empty() || self.board.now().ledger.broken.is_some() {
             return;
         }
-        let row = |(release, at, record): (ReleaseId, Timestamp, Record)| Row {
-            release: release.0,
-            at_ms: at.0,
-            bytes: record.bytes(),
-        };
-        let rows: Vec<Row> = looks.into_iter().map(row).collect();
+        let (mut rows, mut latest) = (Vec::new(), Vec::new());
+        for look in looks {
+            rows.push(Row {
+                release: look.release.0,
+                at_ms: look.at.0,
+                bytes: serde_json::to_vec(&look.record).unwrap_or_default(),
+            });
+            if look.latest.len() <= LARGEST {
+                latest.push((look.release.0, look.latest));
+            }
+        }
         let put = match self.opened().await {
-            Ok(Some(open)) => open.put(&rows).await,
+            Ok(Some(open)) => open.put_with(&rows, &latest).await,
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
@@ -213,40 +212,12 @@ impl Past {
 }
 
 impl Record {
-    fn bytes(mut self) -> Vec<u8> {
-        let bytes = serde_json::to_vec(&self).unwrap_or_default();
-        if bytes.len() <= LARGEST {
-            return bytes;
-        }
-        for kept in &mut self.metrics {
-            kept.brought = None;
-        }
-        serde_json::to_vec(&self).unwrap_or_default()
-    }
-
     /// The file may be anybody's: no more of it is believed than a look could have brought.
     fn cleaned(mut self) -> Record {
         for kept in &mut self.metrics {
             kept.verdict.words = printable(&kept.verdict.words, WORDS).into();
-            let sane = |(canary, baseline): &(Sample, Sample)| sane(canary) && sane(baseline);
-            kept.brought = kept.brought.take().filter(sane);
         }
         self
-    }
-}
-
-/// Whether a sample is one that a look can bring; sums over many of them cannot overflow.
-fn sane(sample: &Sample) -> bool {
-    const MOST: u64 = 1 << 53;
-    match sample {
-        Sample::Ratio { bad, total } => bad <= total && *total <= MOST,
-        Sample::Histogram { bounds, counts } => {
-            counts.len() == bounds.len() + 1
-                && bounds.is_sorted_by(|a, b| a < b)
-                && counts.iter().all(|n| *n <= MOST)
-        }
-        Sample::Gauge { mean, .. } => mean.is_finite(),
-        Sample::Missing { .. } => true,
     }
 }
 
@@ -255,8 +226,9 @@ mod tests {
     use super::*;
     use crate::domain::Call;
 
-    fn record(brought: (Sample, Sample), words: &str) -> Record {
-        Record {
+    #[test]
+    fn a_look_is_read_back_as_it_was_kept() {
+        let record = Record {
             batch: 1,
             metrics: vec![Kept {
                 service: "payments".into(),
@@ -264,75 +236,26 @@ mod tests {
                     metric: "errors".into(),
                     call: Call::Pass,
                     streak: 2,
-                    words: words.into(),
+                    words: "\u{1b}[2Jfine".into(),
                     inputs: "".into(),
+                    shadow: false,
                 },
-                point: (Some(0.1), None),
-                brought: Some(brought),
+                point: Some((Some(0.1), None)),
             }],
-        }
-    }
-
-    fn ratio(bad: u64, total: u64) -> Sample {
-        Sample::Ratio { bad, total }
-    }
-
-    #[test]
-    fn a_look_is_read_back_as_it_was_kept() {
-        let bounds = (1..40).map(|n| 1.1_f64.powi(n)).collect::<Vec<f64>>();
-        let histogram = Sample::Histogram {
-            counts: vec![7; bounds.len() + 1],
-            bounds,
         };
-        for sample in [
-            ratio(1, 10),
-            histogram,
-            Sample::Gauge {
-                mean: 0.1 + 0.2,
-                n: 3,
-            },
-        ] {
-            let kept = record((sample, Sample::missing("first look")), "10 % of 10");
-            let read: Record = serde_json::from_slice(&kept.clone().bytes()).unwrap();
-            assert_eq!(read.cleaned(), kept);
-        }
-    }
-
-    #[test]
-    fn a_look_that_is_too_large_keeps_its_charts() {
-        let many = Sample::Histogram {
-            bounds: (0..20_000).map(f64::from).collect(),
-            counts: vec![1; 20_001],
-        };
-        let bytes = record((many.clone(), many), "fine").bytes();
-        assert!(bytes.len() <= LARGEST, "{} bytes", bytes.len());
+        let bytes = serde_json::to_vec(&record).unwrap();
         let read: Record = serde_json::from_slice(&bytes).unwrap();
-        assert_eq!(read.metrics[0].brought, None);
-        assert_eq!(read.metrics[0].point, (Some(0.1), None));
+        assert_eq!(read, record);
+        let cleaned = read.cleaned();
+        assert!(!cleaned.metrics[0].verdict.words.contains('\u{1b}'));
     }
 
     #[test]
-    fn what_no_look_brings_is_not_believed() {
-        let impossible = [
-            ratio(2, 1),
-            ratio(0, u64::MAX),
-            Sample::Histogram {
-                bounds: vec![1.0, 1.0],
-                counts: vec![0; 3],
-            },
-            Sample::Histogram {
-                bounds: vec![1.0],
-                counts: vec![0; 3],
-            },
-            Sample::Gauge {
-                mean: f64::NAN,
-                n: 1,
-            },
-        ];
-        for sample in impossible {
-            let read = record((ratio(0, 1), sample.clone()), "\u{1b}[2Jfine").cleaned();
-            assert_eq!(read.metrics[0].brought, None, "{sample:?}");
-            assert!(!read.metrics[0].verdict.words.contains('\u{1b}'));
-        }
+    fn looks_from_before_the_judge_are_drawn() {
+        let old = r#"{"batch": 1, "metrics": [{"service": "web", "point": [0.1, 0.2], "verdict":
+            {"metric": "errors", "call": "pass", "streak": 3, "words": "fine", "inputs": ""},
+            "brought": [{"ratio": {"bad": 1, "total": 2}}, {"missing": {"why": "x"}}]}]}"#;
+        let read: Record = serde_json::from_str(old).unwrap();
+        assert_eq!(read.metrics[0].point, Some((Some(0.1), Some(0.2))));
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Arms {
     pub canary: Vec<Endpoint>,
     /// Where those that run the old one do.
     pub baseline: Vec<Endpoint>,
+    /// How many instances are on either side, canary first.
+    pub counts: (usize, usize),
     /// What both are, in words that metrics stores know.
     pub sides: Sides,
 }
@@ -33,16 +35,19 @@ impl Arms {
             for instance in &target.instances {
                 let seen = state.seen(name, instance);
                 let runs = seen.and_then(|seen| seen.sight.artifact.clone());
-                let (endpoints, side, artifact) = match step_of(release, name, instance) {
+                let (endpoints, side, count, artifact) = match step_of(release, name, instance) {
                     Some(StepStatus::Done) => {
-                        (&mut arms.canary, &mut arms.sides.canary, new.clone())
+                        let count = &mut arms.counts.0;
+                        (&mut arms.canary, &mut arms.sides.canary, count, new.clone())
                     }
                     Some(StepStatus::ToDo) | None => {
-                        (&mut arms.baseline, &mut arms.sides.baseline, runs)
+                        let count = &mut arms.counts.1;
+                        (&mut arms.baseline, &mut arms.sides.baseline, count, runs)
                     }
                     // on its way: it belongs to neither
                     Some(_) => continue,
                 };
+                *count += 1;
                 side.add("service", service.0.clone());
                 side.add("environment", plan.environment.0.clone());
                 describe(side, part, instance, artifact);

@@ -146,9 +146,11 @@ fn owned(config: &KubeConfig, object: &DynamicObject, scalers: &[DynamicObject])
     checks.collect()
 }
 
-/// The Deployment that a Canary is over.
-pub fn moved(data: &Value) -> Option<&str> {
-    data["spec"]["targetRef"]["name"].as_str()
+/// The Deployment that a Canary is over, or that describes the pods of a Rollout.
+fn moved(data: &Value) -> Option<&str> {
+    let spec = &data["spec"];
+    let named = |key: &str| spec[key]["name"].as_str();
+    named("targetRef").or_else(|| named("workloadRef"))
 }
 
 /// Whether the cluster knows the API of a kind.

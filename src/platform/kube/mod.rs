@@ -6,6 +6,7 @@
 //! in the same request): whoever comes later, after a crash or an answer that got lost, reads there
 //! whether it was made, and goes on driving to what it wishes.
 
+mod argo;
 pub mod cluster;
 pub mod config;
 mod decode;
@@ -14,9 +15,13 @@ mod deployments;
 pub mod discover;
 pub mod doctor;
 mod drive;
+mod flagger;
+pub mod gates;
 mod image;
 mod journal;
+mod lead;
 mod owners;
+mod pinned;
 mod pods;
 mod pulse;
 mod record;
@@ -37,6 +42,7 @@ use config::{Kind, KubeConfig};
 use decode::{Pod, Set};
 use deployments::Deployments;
 use drive::{Craft, How, Trip};
+use gates::Gates;
 use journal::Journals;
 use view::Gathered;
 use wish::Wish;
@@ -53,17 +59,27 @@ struct Inner {
     config: Arc<KubeConfig>,
     cluster: Cluster,
     journals: Journals,
+    gates: Gates,
 }
 
 impl KubeTarget {
-    /// A target on a cluster.
-    pub fn new(name: TargetName, config: KubeConfig, cluster: Cluster) -> KubeTarget {
+    /// A target on a cluster. Where it is a Canary, Flagger asks at the gates.
+    pub fn new(
+        name: TargetName,
+        config: KubeConfig,
+        cluster: Cluster,
+        gates: &Gates,
+    ) -> KubeTarget {
+        if config.kind == Kind::Canary {
+            gates.know(&name, &config.namespace, &config.name);
+        }
         KubeTarget {
             inner: Arc::new(Inner {
                 name,
                 config: Arc::new(config),
                 cluster,
                 journals: Journals::default(),
+                gates: gates.clone(),
             }),
         }
     }
@@ -90,8 +106,18 @@ impl KubeTarget {
     }
 
     async fn drive(&self, effect: &Effect, helm: Helm, asked: bool) -> Outcome {
-        let wish = Wish::of(effect, self.inner.config.clone());
-        match self.inner.config.kind {
+        let Inner {
+            config,
+            cluster,
+            gates,
+            journals,
+            ..
+        } = &*self.inner;
+        let journal = journals.of(&effect.id);
+        let wish = Wish::of(effect, config.clone());
+        match config.kind {
+            Kind::Rollout => argo::perform(cluster, config, effect, journal, helm).await,
+            Kind::Canary => flagger::perform(cluster, config, gates, effect, journal, helm).await,
             Kind::Deployment => {
                 let craft = Deployments {
                     cluster: self.inner.cluster.clone(),
@@ -177,6 +203,10 @@ impl KubeTarget {
         let Inner {
             config, cluster, ..
         } = &*self.inner;
+        if matches!(config.kind, Kind::Rollout | Kind::Canary) {
+            // what was made of it stands in the objects: leading on begins with a look
+            return Checked::Running;
+        }
         let kind = resource(config.kind);
         let read = cluster.get(&kind, &config.namespace, &config.name).await;
         let marks = match read {
@@ -205,6 +235,11 @@ impl KubeTarget {
         let Inner {
             config, cluster, ..
         } = &*self.inner;
+        match config.kind {
+            Kind::Rollout => return argo::observe(cluster, config).await,
+            Kind::Canary => return flagger::observe(cluster, config).await,
+            Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => {}
+        }
         let watches = cluster.watches();
         let ns = &config.namespace;
         let works = watches.works(config.kind, ns);

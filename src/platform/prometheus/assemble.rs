@@ -3,25 +3,30 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::answer::Line;
 use super::span::Reach;
 use crate::domain::{InstanceName, MetricName, Span};
 use crate::judge::Sample;
-use crate::platform::counters::{Arm, Born, Counters};
+use crate::platform::counters::{Arm, Born, Counters, pairs};
 use crate::platform::metrics_text::{Exposition, Series, SeriesId};
-use crate::platform::scrape::merge::{One, Part, join, side};
+use crate::platform::scrape::merge::{One, Part, SideLook, join, side};
 use crate::platform::scrape::{BORN, MetricLook, MetricQuery, QueryKind, Scraped};
 
 /// What is remembered from look to look.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Memory {
     /// One for each side, or the first for both where instances go from one to the other.
     counters: [Counters; 2],
     /// The time of the newest scrape that was counted.
+    #[serde(with = "pairs")]
     counted: HashMap<(usize, InstanceName, MetricName), i64>,
     /// To where each metric was read.
+    #[serde(with = "pairs")]
     read: HashMap<MetricName, i64>,
     /// On which side an instance is, and since when.
+    #[serde(with = "pairs")]
     on: HashMap<InstanceName, (Arm, i64)>,
     /// Whose counters of bad events have been seen.
     knows_bad: HashSet<(Arm, MetricName)>,
@@ -83,7 +88,7 @@ impl Memory {
         found: [Result<Found<'_>, String>; 2],
     ) -> Option<MetricLook> {
         let mut dropped = Vec::new();
-        let samples: [Result<Sample, String>; 2] = match twice(&found) {
+        let samples: [Result<SideLook, String>; 2] = match twice(&found) {
             Some(why) => [Err(why.clone()), Err(why)],
             None if matches!(task.query.kind, QueryKind::Gauge { .. }) => [0, 1].map(|n| {
                 let found = found[n].as_ref().map_err(Clone::clone)?;
@@ -110,11 +115,14 @@ impl Memory {
         if task.whole {
             self.read.insert(task.query.name.clone(), task.reach.to);
         }
-        let [canary, baseline] = samples.map(|sample| sample.unwrap_or_else(Sample::missing));
+        let [(canary, canary_each), (baseline, baseline_each)] =
+            samples.map(|side| side.unwrap_or_else(|why| (Sample::missing(why), Vec::new())));
         Some(MetricLook {
             metric: task.query.name.clone(),
             canary,
             baseline,
+            canary_each,
+            baseline_each,
             dropped,
         })
     }
@@ -189,7 +197,7 @@ impl Memory {
         n: usize,
         shown: BTreeMap<InstanceName, Scrapes>,
         dropped: &mut Vec<String>,
-    ) -> Sample {
+    ) -> SideLook {
         if let QueryKind::Ratio { bad, .. } = &task.query.kind {
             let all = shown.values().flat_map(|s| s.values()).flatten();
             if all.into_iter().any(|series| series.id.name == bad.name()) {
@@ -282,7 +290,7 @@ impl Memory {
         arm: Arm,
         found: &Found<'_>,
         dropped: &mut Vec<String>,
-    ) -> Sample {
+    ) -> SideLook {
         let mut by_instance: BTreeMap<InstanceName, Vec<Result<f64, String>>> = BTreeMap::new();
         for line in &found.lines {
             let instance = instance_of(&line.id);
@@ -298,7 +306,8 @@ impl Memory {
             by_instance.entry(instance).or_default().push(level);
         }
         if by_instance.is_empty() {
-            return Sample::missing(format!("there is no series {}", found.asked));
+            let why = format!("there is no series {}", found.asked);
+            return (Sample::missing(why), Vec::new());
         }
         let parts: Vec<(InstanceName, Part)> = by_instance
             .into_iter()
@@ -315,7 +324,7 @@ impl Memory {
 }
 
 /// The sample of one side from what its instances bring.
-fn sum_up(parts: Vec<(InstanceName, Part)>, dropped: &mut Vec<String>) -> Sample {
+fn sum_up(parts: Vec<(InstanceName, Part)>, dropped: &mut Vec<String>) -> SideLook {
     let (instances, parts): (Vec<InstanceName>, Vec<Part>) = parts.into_iter().unzip();
     side(instances.iter().zip(parts).collect(), dropped)
 }

@@ -11,6 +11,9 @@ use crate::platform::selector::Selector;
 
 pub(super) type Seen = BTreeMap<InstanceName, Result<Scraped, String>>;
 
+/// The sample of one side, and what each of its instances brought to it, but for histograms.
+pub(in crate::platform) type SideLook = (Sample, Vec<(InstanceName, Sample)>);
+
 /// What one instance brings for one metric.
 pub(in crate::platform) enum Part {
     Brings(Sample),
@@ -29,35 +32,38 @@ pub(super) fn look(
 ) -> MetricLook {
     let mut dropped = Vec::new();
     let mut taken = HashSet::new();
-    let [canary, baseline] = sides(request).map(|(arm, endpoints)| {
-        let mut parts = Vec::new();
-        for Endpoint { instance, .. } in endpoints {
-            let part = if !taken.insert(instance.clone()) {
-                Part::Dropped("it is listed twice".to_string())
-            } else {
-                match seen.get(instance) {
-                    Some(Ok(scraped)) => {
-                        let one = One {
-                            query,
-                            instance,
-                            arm,
-                            since: request.since.map(|at| at.0 as f64 / 1000.0),
-                            scraped,
-                        };
-                        one.part(counters)
+    let [(canary, canary_each), (baseline, baseline_each)] =
+        sides(request).map(|(arm, endpoints)| {
+            let mut parts = Vec::new();
+            for Endpoint { instance, .. } in endpoints {
+                let part = if !taken.insert(instance.clone()) {
+                    Part::Dropped("it is listed twice".to_string())
+                } else {
+                    match seen.get(instance) {
+                        Some(Ok(scraped)) => {
+                            let one = One {
+                                query,
+                                instance,
+                                arm,
+                                since: request.since.map(|at| at.0 as f64 / 1000.0),
+                                scraped,
+                            };
+                            one.part(counters)
+                        }
+                        Some(Err(why)) => Part::Dropped(why.clone()),
+                        None => Part::Dropped("it was not asked".to_string()),
                     }
-                    Some(Err(why)) => Part::Dropped(why.clone()),
-                    None => Part::Dropped("it was not asked".to_string()),
-                }
-            };
-            parts.push((instance, part));
-        }
-        side(parts, &mut dropped)
-    });
+                };
+                parts.push((instance, part));
+            }
+            side(parts, &mut dropped)
+        });
     MetricLook {
         metric: query.name.clone(),
         canary,
         baseline,
+        canary_each,
+        baseline_each,
         dropped,
     }
 }
@@ -238,14 +244,18 @@ fn add(sums: &mut [u64], counts: &[u64]) {
 pub(in crate::platform) fn side(
     parts: Vec<(&InstanceName, Part)>,
     dropped: &mut Vec<String>,
-) -> Sample {
+) -> SideLook {
     if parts.is_empty() {
-        return Sample::missing("no instance on this side");
+        return (Sample::missing("no instance on this side"), Vec::new());
     }
+    let mut each = Vec::new();
     let mut sample: Option<Sample> = None;
     let mut first = false;
     let mut reasons = Vec::new();
     for (instance, part) in parts {
+        if let Part::Brings(one @ (Sample::Ratio { .. } | Sample::Gauge { .. })) = &part {
+            each.push((instance.clone(), one.clone()));
+        }
         let why = match (part, &mut sample) {
             (Part::Brings(one), None) => {
                 sample = Some(one);
@@ -264,13 +274,13 @@ pub(in crate::platform) fn side(
         reasons.push(format!("{instance}: {why}"));
     }
     let sample = sample.unwrap_or_else(|| match reasons.as_slice() {
-        _ if first => Sample::missing("first look, nothing to compare with yet"),
+        _ if first => Sample::first_look(),
         [] => Sample::missing("no instance on this side"),
         [only] => Sample::missing(only.as_str()),
         [one, others @ ..] => Sample::missing(format!("{one} (and {} more)", others.len())),
     });
     dropped.append(&mut reasons);
-    sample
+    (sample, each)
 }
 
 /// Adds what one instance brings to what others brought.

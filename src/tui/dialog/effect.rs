@@ -14,6 +14,7 @@ use crate::domain::share::divided;
 use crate::domain::{Actor, Command, Draft, Release, Span, TargetName, Timestamp, waiting};
 
 use super::super::action::Action;
+use super::super::judged;
 use super::super::offer::{self, Asker};
 use super::super::rich::Line;
 use super::super::say;
@@ -51,6 +52,7 @@ pub fn lines(
         _ => out.forward(world, asker, action, release, zone),
     }
     if action != Action::Cancel && action != Action::HandOver {
+        out.judge(world, release);
         out.window(world, release);
         out.fresh(world, release);
     }
@@ -386,6 +388,18 @@ impl Facts {
                 until.since(world.now)
             );
             self.fact("expires", &text);
+        }
+    }
+
+    /// What the judge says, where somebody decides on going on or back.
+    fn judge(&mut self, world: World<'_>, release: &Release) {
+        if let Some(judgement) = judged::judgement(world.live, release) {
+            let role = match judgement.shadow {
+                true => Role::Dim,
+                false => judged::decision(judgement.decision).0.role(),
+            };
+            let words = judged::judgement_words(&release.plan.judge, judgement);
+            self.shown("judge", role, &words);
         }
     }
 

@@ -11,10 +11,11 @@ use crate::domain::ladder::{Mark, Station, rungs};
 use crate::domain::release::{Batch, Move, Phase, Release, Step, StepStatus};
 use crate::domain::share::divided;
 use crate::domain::waiting::{Waiting, health_words};
-use crate::domain::{Artifact, Call, Health, TargetName};
+use crate::domain::{Artifact, Call, Health, MetricName, TargetName};
 
 use super::super::desk::Desk;
 use super::super::glyph::Glyph;
+use super::super::judged;
 use super::super::rich::Line;
 use super::super::say;
 use super::super::theme::Role;
@@ -185,26 +186,56 @@ impl Draw<'_> {
         lines.extend(self.grounds(hold));
         if let HoldKind::Analysis { metrics, passes } = &hold.kind {
             for name in metrics {
-                let Some(verdict) = self.release.verdicts.get(name) else {
-                    let words = format!("{name}: no look yet");
-                    lines.push(Line::new().gap(self.words_at()).text(Role::Dim, words));
-                    continue;
-                };
-                let (status, glyph) = say::verdict(verdict.call);
-                let looks = match verdict.call {
-                    Call::Pass => format!("   {} of {passes} looks", verdict.streak.min(*passes)),
-                    _ => String::new(),
-                };
-                lines.push(
-                    Line::new()
-                        .gap(self.words_at())
-                        .sign(status.role(), glyph)
-                        .gap(1)
-                        .text(status.role(), verdict.call.word())
-                        .gap(2)
-                        .text(Role::Text, format!("{name}: {}{looks}", verdict.words)),
-                );
+                lines.extend(self.analysed(name, *passes));
             }
+        }
+        lines
+    }
+
+    /// How a metric of an analysis stands; of several services with one of that name, each.
+    fn analysed(self, name: &MetricName, passes: u32) -> Vec<Line> {
+        let at = self.words_at();
+        let charts = judged::charts(self.world.live, self.release);
+        let verdict = self.release.verdicts.get(name);
+        let looks = |call| match (call, verdict) {
+            (Call::Pass, Some(v)) => format!("   {} of {passes} looks", v.streak.min(passes)),
+            _ => String::new(),
+        };
+        let mut told: Vec<(Call, String)> = charts
+            .iter()
+            .filter(|chart| chart.metric == *name)
+            .map(|chart| {
+                let called = judged::name(chart, charts);
+                let stands = judged::standing_words(chart);
+                let words = format!("{called}: {stands}{}", looks(chart.call));
+                (chart.call, words)
+            })
+            .collect();
+        if told.is_empty() {
+            told.extend(verdict.map(|v| {
+                let words = format!("{name}: {}{}", v.seen(), looks(v.call));
+                (v.call, words)
+            }));
+        }
+        if told.is_empty() {
+            let words = format!("{name}: no look yet");
+            return vec![Line::new().gap(at).text(Role::Dim, words)];
+        }
+        let mut lines = Vec::new();
+        for (call, words) in told {
+            let (status, glyph) = say::verdict(call);
+            let lead = Line::new()
+                .gap(at)
+                .sign(status.role(), glyph)
+                .gap(1)
+                .text(status.role(), call.word())
+                .gap(2);
+            let indent = u16::try_from(lead.width()).unwrap_or(at);
+            let room = self.cols.saturating_sub(indent + 1);
+            let mut wrapped = Line::wrapped(Role::Text, &words, 0, room).into_iter();
+            let first = wrapped.next().map(|l| l.words()).unwrap_or_default();
+            lines.push(lead.text(Role::Text, first));
+            lines.extend(wrapped.map(|l| Line::new().gap(indent).text(Role::Text, l.words())));
         }
         lines
     }
@@ -224,6 +255,13 @@ impl Draw<'_> {
                     many => grounds::bars(desk, world, &many.iter().collect::<Vec<_>>(), cols),
                 }
             }
+            (
+                HoldKind::Manual { .. }
+                | HoldKind::Bake { .. }
+                | HoldKind::Analysis { .. }
+                | HoldKind::Observe { .. },
+                _,
+            ) => grounds::judge(world, release, cols),
             _ => Vec::new(),
         };
         let within = |line| Line::new().beside(line, at, at);

@@ -1,6 +1,7 @@
 //! Every screen in every situation, as text and roles; and what keys do at a desk.
 
 mod calendar;
+mod judged;
 mod keys;
 mod pictures;
 mod ruled;

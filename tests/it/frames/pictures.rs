@@ -11,6 +11,7 @@ fn pictures() {
     let Ok(dir) = std::env::var("HOLDPOINT_PICTURES") else {
         return;
     };
+    super::judged::pictures(&dir);
     let scripts: &[(&str, &str)] = &[
         ("releases", ""),
         ("rollout-manual", "2"),

@@ -7,7 +7,7 @@ use holdpoint::domain::charter::{
     ApprovalRule, Charter, Confirm, Environment, Group, Metric, Person, Reading, Right, Service,
     Target,
 };
-use holdpoint::domain::live::{Chart, LedgerLive, Live, Point, TargetLive, Unit};
+use holdpoint::domain::live::{Chart, Judged, LedgerLive, Live, Point, TargetLive, Unit};
 use holdpoint::domain::{
     Artifact, Ask, Call, Choice, Control, Health, MetricVerdict, Plan, ReleaseId, Sight, Span, Verb,
 };
@@ -29,12 +29,19 @@ const SERVICES: [(&str, &str, u64); 9] = [
 ];
 
 fn service(name: &str) -> Service {
-    let metric = |reading, fail_above, fail_ratio| Metric {
+    let metric = |reading, fail_above| Metric {
         reading,
         source: None,
         fail_above,
-        fail_ratio,
         min_count: 50,
+        tolerance: None,
+        margin: None,
+        weight: 1_000_000,
+        action: None,
+        critical: None,
+        required: None,
+        horizon: None,
+        shadow: false,
     };
     Service {
         owner: format!("team {name}").into(),
@@ -53,7 +60,6 @@ fn service(name: &str) -> Service {
                         total: "http_requests_total".into(),
                     },
                     Some(50_000),
-                    None,
                 ),
             ),
             (
@@ -64,7 +70,6 @@ fn service(name: &str) -> Service {
                         at: 990_000,
                     },
                     None,
-                    Some(2_500_000),
                 ),
             ),
             (
@@ -74,11 +79,11 @@ fn service(name: &str) -> Service {
                         series: "process_resident_memory_bytes".into(),
                     },
                     None,
-                    Some(4_000_000),
                 ),
             ),
         ]
         .into(),
+        shadow: false,
     }
 }
 
@@ -281,6 +286,7 @@ pub fn looked(room: &mut Room, id: ReleaseId, call: Call, words: &str) {
         streak: 3,
         words: words.into(),
         inputs: format!("sha256:{}", "c".repeat(64)).into(),
+        shadow: false,
     };
     let verdicts = vec![
         verdict("errors", Call::Pass, "new 0.31 %, old 0.33 %"),
@@ -290,6 +296,7 @@ pub fn looked(room: &mut Room, id: ReleaseId, call: Call, words: &str) {
         release: id,
         batch,
         verdicts,
+        judgements: Vec::new(),
     });
 }
 
@@ -484,7 +491,9 @@ pub fn live(room: &Room) -> Live {
             continue;
         }
         let bad = release.verdicts.values().any(|v| v.call == Call::Fail);
-        live.charts.insert(release.id, Arc::new(charts(room, bad)));
+        let service = &release.plan.services[0].service;
+        let charts = charts(room, service.as_str(), bad);
+        live.charts.insert(release.id, Arc::new(charts));
         let last = if bad { Call::Fail } else { Call::Pass };
         let pulse = (0..10).map(|n| match n {
             0..2 => Call::Undecided,
@@ -496,7 +505,7 @@ pub fn live(room: &Room) -> Live {
     live
 }
 
-fn charts(room: &Room, bad: bool) -> Vec<Chart> {
+fn charts(room: &Room, service: &str, bad: bool) -> Vec<Chart> {
     let wave = |n: u32| f64::from((n * 7919) % 13) / 13.0;
     let points = |canary: &dyn Fn(u32) -> Option<f64>, baseline: &dyn Fn(u32) -> f64| {
         (0..60)
@@ -517,6 +526,7 @@ fn charts(room: &Room, bad: bool) -> Vec<Chart> {
     };
     vec![
         Chart {
+            service: service.into(),
             metric: "errors".into(),
             unit: Unit::Share,
             points: points(&|n| from(n, 0.0031 + wave(n) * 0.001), &|n| {
@@ -526,8 +536,10 @@ fn charts(room: &Room, bad: bool) -> Vec<Chart> {
             words: "new 0.31 %, old 0.33 %".into(),
             allowed: "up to 5.00 %".into(),
             limit: Some(0.05),
+            judged: Judged::default(),
         },
         Chart {
+            service: service.into(),
             metric: "memory".into(),
             unit: Unit::Plain,
             points: points(&|n| (20..48).contains(&n).then_some(28_401_664.0), &|_| {
@@ -537,8 +549,10 @@ fn charts(room: &Room, bad: bool) -> Vec<Chart> {
             words: "the new version gave nothing: connection refused".into(),
             allowed: "up to 4x".into(),
             limit: None,
+            judged: Judged::default(),
         },
         Chart {
+            service: service.into(),
             metric: "p99".into(),
             unit: Unit::Seconds,
             points: points(&|n| from(n, 0.18 + wave(n) * 0.02 + rise(n)), &|n| {
@@ -552,6 +566,7 @@ fn charts(room: &Room, bad: bool) -> Vec<Chart> {
             },
             allowed: "up to 2.0x".into(),
             limit: None,
+            judged: Judged::default(),
         },
     ]
 }

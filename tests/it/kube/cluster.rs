@@ -66,15 +66,11 @@ impl Cluster {
     }
 
     /// One that this test may break: it has its own processes, nodes and ports, with these extras (`argo`,
-    /// `flagger`), and ends with the last copy of this. Takes some five seconds.
-    ///
-    /// # Panics
-    /// When the given cluster is not run by `kube-up`, and so nothing says that one can be had here.
-    pub fn own(extras: &[&str]) -> Cluster {
-        let beside = std::env::var_os(KUBE_DIR).unwrap_or_else(|| {
-            panic!("{KUBE_DIR} is not set: a cluster of a test's own needs Go and `tests/run kube`")
-        });
-        let parent = Path::new(&beside).parent().unwrap();
+    /// `flagger`), and ends with the last copy of this. Takes some five seconds. None where the given cluster
+    /// is not run by `kube-up`; `tests/run kube` then says that such tests were left out.
+    pub fn own(extras: &[&str]) -> Option<Cluster> {
+        let beside = std::env::var_os(KUBE_DIR)?;
+        let parent = Path::new(&beside).parent()?;
         let dir = tempfile::Builder::new()
             .prefix("own-")
             .tempdir_in(parent)
@@ -82,11 +78,11 @@ impl Cluster {
             .keep();
         let own = Own(dir.clone());
         let file = kube_up(&dir, &[&["start"], extras].concat());
-        Cluster {
+        Some(Cluster {
             client: Client::of(Path::new(file.trim())),
             dir: Some(dir),
             _own: Some(Arc::new(own)),
-        }
+        })
     }
 
     /// `kube-up WORDS` on this cluster: `kill api`, `restart api`, `pause controllers`, `resume controllers`,

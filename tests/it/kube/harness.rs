@@ -164,7 +164,9 @@ fn flagger_takes_a_canary_through() {
 #[test]
 #[ignore = "needs a Kubernetes: tests/run kube"]
 fn a_cluster_of_ones_own_can_be_broken() {
-    let cluster = Cluster::own(&[]);
+    let Some(cluster) = Cluster::own(&[]) else {
+        return;
+    };
     let ns = cluster.namespace("broken");
     ns.deployment("web", "shop/web:1", 2);
     ns.ready("deployment", "web", 2);

@@ -16,6 +16,7 @@
 //! Everything here blocks its thread. In async tests use a runtime of several threads, and
 //! [`crate::until::until_async`] for waiting.
 
+mod argo;
 mod client;
 mod cluster;
 mod deployments;

@@ -37,7 +37,7 @@ impl Room {
         room.files.room = "name = \"kube\"\nlook = \"300ms\"\n".into();
         room.files.catalog = "[environment.prod]\nproduction = true\nzone = \"UTC\"\n".into();
         room.cluster("scratch", kubeconfig);
-        room.write("policy.toml", "");
+        room.write("policy.toml", "[[approval]]\nneeds = {}\n");
         room.people();
         room
     }

@@ -46,8 +46,16 @@ pub fn charter() -> Charter {
         },
         source: None,
         fail_above: Some(50_000),
-        fail_ratio: None,
+
         min_count: 50,
+        tolerance: None,
+        margin: None,
+        weight: 1_000_000,
+        action: None,
+        critical: None,
+        required: None,
+        horizon: None,
+        shadow: false,
     };
     Charter {
         room: "test".into(),
@@ -75,6 +83,7 @@ pub fn charter() -> Charter {
                 tier: 0,
                 depends_on: Default::default(),
                 metrics: [("errors".into(), metric)].into(),
+                shadow: false,
             },
         )]
         .into(),
