@@ -4,6 +4,7 @@
 //! files at once, the engine's side reads them again to carry them out.
 
 mod calendar;
+mod doctor;
 mod holds;
 mod policy;
 mod report;
@@ -17,6 +18,7 @@ use crate::domain::charter::Right;
 use crate::domain::{Choice, Span};
 
 pub use calendar::{CalendarVerb, ImportAs, ScopeArgs};
+pub use doctor::{DoctorArgs, InitArgs};
 pub use holds::{EvidenceArgs, EvidenceKind, WaiveArgs};
 pub use policy::PolicyVerb;
 pub use report::ReportVerb;
@@ -106,13 +108,11 @@ Without --room it plays in a directory of its own and takes it away afterwards."
 Examples:
   holdpoint init my-room
   holdpoint init                          into the standard directory
+  holdpoint init my-room --from-kube      with what runs in the cluster of your kubeconfig
+  holdpoint init my-room --from-kube --namespace shop --context prod-eu
 
-Nothing is ever overwritten.")]
-    Init {
-        /// Where; without one, --room, HOLDPOINT_ROOM or the standard directory.
-        #[arg(value_hint = ValueHint::DirPath)]
-        dir: Option<PathBuf>,
-    },
+Nothing is ever overwritten, and nothing in a cluster is changed.")]
+    Init(InitArgs),
     /// Say what is wrong with a room, a plan, a keymap or a theme.
     #[command(after_help = "\
 Examples:
@@ -269,18 +269,6 @@ pub struct DemoArgs {
     /// Fixes plans, traffic and votes.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-}
-
-/// Options of the doctor.
-#[derive(Clone, Debug, Default, Args)]
-pub struct DoctorArgs {
-    /// Who the printed rights are for: user:NAME, group:NAME, serviceaccount:NAMESPACE/NAME; without one,
-    /// who each cluster takes you for.
-    #[arg(long, value_name = "WHO")]
-    pub subject: Option<String>,
-    /// Print nothing but the rights that Kubernetes targets need, as YAML.
-    #[arg(long, conflicts_with = "json")]
-    pub rbac: bool,
 }
 
 /// What to do with releases.

@@ -1,7 +1,11 @@
 //! Commands on a room in memory.
 
 use super::exit::Exit;
+use super::keeper::Keeper;
 use super::testing::{Memory, typed};
+use crate::domain::live::{Live, TargetLive};
+use crate::domain::workload::{Owner, Parts, Stuck, Workload};
+use crate::domain::{Artifact, Ask, TargetName};
 
 fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
@@ -231,6 +235,105 @@ async fn the_ledger_reads_as_words_and_as_json() {
         typed(&room, "", "ledger backup copy.db").await.exit,
         Exit::BadInput
     );
+}
+
+/// The target payments-prod-eu is one workload, seen divided and stuck.
+fn workload(room: &mut Memory) {
+    let mut charter = (*room.state().borrow().charter).clone();
+    let name: TargetName = "payments-prod-eu".into();
+    let target = charter.targets.get_mut(&name).unwrap();
+    (target.by_share, target.instances) = (true, vec!["payments".into()]);
+    room.engine(Ask::Adopt(charter.into()));
+    let parts = |there, available| Parts {
+        there,
+        ready: available,
+        available,
+    };
+    let artifact = Artifact {
+        version: "5.1.0".into(),
+        digest: "".into(),
+    };
+    let workload = Workload {
+        kind: "Deployment".into(),
+        place: "shop/payments in main".into(),
+        wanted: 20,
+        new: parts(2, 1),
+        old: parts(18, 18),
+        bound: Some(4),
+        arriving: Some(artifact),
+        stuck: vec![Stuck {
+            count: 1,
+            reason: "crash-loop",
+            words: "exit 137".into(),
+            way_out: Some("roll back".into()),
+        }],
+        owners: vec![Owner {
+            who: "Argo CD".into(),
+            words: "keeps it as Git says".into(),
+            forbids: true,
+        }],
+        ..Workload::default()
+    };
+    let read = TargetLive {
+        workload: Some(workload.into()),
+        ..TargetLive::default()
+    };
+    let live = Live {
+        targets: [(name, read.into())].into(),
+        ..Live::default()
+    };
+    room.live = live.into();
+}
+
+#[tokio::test]
+async fn a_workload_is_told_in_pods() {
+    let mut room = Memory::new();
+    workload(&mut room);
+    let ok = async |room: &Memory, who: &str, line: &str| {
+        let said = typed(room, who, line).await;
+        assert_eq!(said.exit, Exit::Done, "{line}: {said:?}");
+        said.out
+    };
+    let plan = "plans/payments-prod-eu.yaml";
+    let said = ok(&room, "dev", &format!("release submit {plan} --dry-run")).await;
+    let step = "0 % → 10 % of shop/payments in main (0 → 2 of 20 pods, at most 4)";
+    assert!(said.contains(step), "{said}");
+    ok(&room, "dev", &format!("release submit {plan}")).await;
+    room.see("4.11.3");
+    for who in ["kim", "bo"] {
+        ok(&room, who, "vote R-1 approve").await;
+    }
+    ok(&room, "ada", "release start R-1").await;
+    let said = ok(&room, "", "release show R-1").await;
+    for words in [
+        "1 of 2 new available, 1 stuck, 20 in all",
+        "new 5.1.0: 2 there, 1 ready, 1 available, at most 4",
+        "old 4.11.3: 18, all available",
+        "1 pod, crash loop: exit 137",
+        "what helps: roll back",
+        "Argo CD: keeps it as Git says; nothing is changed over its head",
+        "waits for  10 % of payments-prod-eu is going to 5.1.0",
+    ] {
+        assert!(said.contains(words), "{words} is missing:\n{said}");
+    }
+    assert!(!said.contains("instance"), "{said}");
+    let said = ok(&room, "", "release why R-1").await;
+    assert!(
+        said.contains("shop/payments in main: 1 pod, crash loop"),
+        "{said}"
+    );
+    let said = json(&ok(&room, "", "release show R-1 --json").await);
+    let step = &said["batches"][0]["moves"][0]["instances"][0];
+    assert_eq!(step["exposure"], 10, "{step}");
+    let seen = &said["workloads"][0];
+    assert_eq!(
+        (&seen["new"]["there"], &seen["bound"]),
+        (&2.into(), &4.into()),
+        "{seen}"
+    );
+    assert_eq!(seen["stuck"][0]["reason"], "crash-loop", "{seen}");
+    let said = json(&ok(&room, "", "release why R-1 --json").await);
+    assert_eq!(said["workloads"][0]["owners"][0]["forbids"], true, "{said}");
 }
 
 #[test]

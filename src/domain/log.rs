@@ -122,11 +122,11 @@ fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
         ),
         What::BatchDone { batch, .. } => (Tone::Good, format!("batch {} is done", batch + 1)),
         What::EffectBegun { effect } => {
-            let share = effect.exposure.map(|share| format!("{share} "));
+            let share = effect.exposure.map(|share| format!("{share} of "));
             let text = format!(
-                "{} → {}{} {}",
-                effect.instance,
+                "{}{} → {} {}",
                 share.unwrap_or_default(),
+                effect.instance,
                 effect.artifact.version,
                 verb(effect.verb)
             );

@@ -4,9 +4,9 @@
 use super::effect::Sight;
 use super::ids::{Artifact, TargetName};
 use super::plan::Exposure;
-use super::release::{Release, Step};
+use super::release::{Move, Release, Step};
 use super::state::State;
-use super::workload::{Parts, Stuck, Workload};
+use super::workload::{Parts, Stuck, Workload, surge};
 
 /// Whether a target is moved by shares.
 pub fn divided(state: &State, target: &TargetName) -> bool {
@@ -41,12 +41,28 @@ pub fn step(
             workload.share(to.percent()),
             pods(workload.wanted)
         ));
-        if let Some(bound) = workload.bound.filter(|_| bounded) {
+        let bound = workload.bound.filter(|_| bounded);
+        if let Some(bound) = bound.or_else(|| workload.most(from, to)) {
             words.push_str(&format!(", at most {bound}"));
         }
         words.push(')');
     }
     words
+}
+
+/// That everything that a batch moved is where it should be; `all` counts what it moved.
+pub fn arrived(state: &State, moves: &[Move], all: usize) -> String {
+    let share = match moves {
+        [one] if divided(state, &one.target) => one.steps.first().and_then(|step| step.exposure),
+        _ => None,
+    };
+    match (share, moves) {
+        (Some(share), [one]) => format!("{share} of {} run it", one.target),
+        _ if moves.iter().all(|m| divided(state, &m.target)) => {
+            format!("{all} of {all} workloads run it")
+        }
+        _ => format!("{all} of {all} run it"),
+    }
 }
 
 /// Whether all of a workload runs what a step brings: then no side of it is called new any more.
@@ -123,13 +139,14 @@ impl Pods {
             }
         } else if whole && self.new >= wanted {
             format!("all {} run it", pods(wanted))
-        } else if goal < wanted {
-            format!("{} of {goal} new available, {wanted} in all", self.new)
         } else {
             format!("{} of {goal} new available", self.new)
         };
         if self.stuck > 0 && !back {
             words.push_str(&format!(", {} stuck", self.stuck));
+        }
+        if goal < wanted && !back {
+            words.push_str(&format!(", {wanted} in all"));
         }
         match (words.is_empty(), self.unread) {
             (_, 0) => {}
@@ -154,6 +171,21 @@ impl Workload {
     pub fn share(&self, percent: u8) -> u32 {
         let parts = u64::from(self.wanted) * u64::from(percent);
         u32::try_from(parts.div_ceil(100)).unwrap_or(u32::MAX)
+    }
+
+    /// How many new parts there will be at most on the way from one share to another, where holdpoint
+    /// itself decides about it.
+    fn most(&self, from: u8, to: Exposure) -> Option<u32> {
+        let until = self.share(to.percent());
+        match &*self.kind {
+            "Deployment" => {
+                let over = surge(self.wanted, self.share(from), until);
+                Some(self.wanted.min(until + over))
+            }
+            // one pod takes the place of another
+            "StatefulSet" | "DaemonSet" => Some(until),
+            _ => None,
+        }
     }
 
     /// Whether parts run different things.
@@ -221,6 +253,15 @@ mod tests {
             "20 % → 50 % of shop/web in scratch (4 → 10 of 20 pods)"
         );
         assert_eq!(step(0, to, "web-eu", None, true), "0 % → 50 % of web-eu");
+        let known = |kind: &str| {
+            let workload = Workload {
+                kind: kind.into(),
+                ..workload()
+            };
+            step(20, to, "web", Some(&workload), false)
+        };
+        assert!(known("Deployment").ends_with("(4 → 10 of 20 pods, at most 12)"));
+        assert!(known("StatefulSet").ends_with("(4 → 10 of 20 pods, at most 10)"));
         let none = Workload::default();
         assert_eq!(
             step(0, to, "web-eu", Some(&none), true),
@@ -274,7 +315,7 @@ mod tests {
         assert_eq!((pods.new, pods.coming, pods.stuck, pods.old), (7, 2, 1, 11));
         assert_eq!(
             pods.words(false, false, "2.0"),
-            "7 of 10 new available, 20 in all, 1 stuck"
+            "7 of 10 new available, 1 stuck, 20 in all"
         );
         assert_eq!(
             pods.words(true, false, "2.0"),

@@ -353,8 +353,8 @@ fn shares(state: &State, moves: &[Move], back: bool, there: usize) -> Option<Str
     Some(match (more, back, there) {
         (0, true, 0) => format!("{target} goes back to {version}"),
         (0, true, _) => format!("{target} is back on {version}"),
-        (0, false, 0) => format!("{target} is on its way to {share} {version}"),
-        (0, false, _) => format!("{target} runs {share} {version}"),
+        (0, false, 0) => format!("{share} of {target} is going to {version}"),
+        (0, false, _) => format!("{share} of {target} runs {version}"),
         (_, true, _) => format!("{there} of {} workloads back", more + 1),
         (_, false, _) => format!("{there} of {} workloads at {share}", more + 1),
     })
@@ -450,7 +450,7 @@ fn moving(state: &State, release: &Release, waiting: &mut Waiting) {
         let verb = s.verb(&m.sequence).map_or("call", |v| v.word());
         waiting.word = "failed";
         waiting.what = match s.exposure {
-            Some(share) => format!("{} to {share}: {why}{later}", m.target),
+            Some(share) => format!("{share} of {}: {why}{later}", m.target),
             None => format!("{} {verb}: {why}{later}", s.instance),
         };
         waiting.trouble = true;
@@ -539,7 +539,7 @@ pub fn ahead(state: &State, release: &Release, now: Timestamp) -> Vec<(String, O
                 };
                 let version = &m.artifact_of(s).version;
                 let words = match s.exposure {
-                    Some(share) => format!("{} → {share} {version}", m.target),
+                    Some(share) => format!("{share} of {} → {version}", m.target),
                     None => format!("{} → {version}", s.instance),
                 };
                 lines.push((words, again));

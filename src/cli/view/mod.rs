@@ -147,6 +147,12 @@ pub struct InitView {
     pub room: String,
     /// The files that were written.
     pub files: Vec<String>,
+    /// The targets in it, where it was written for what runs in a cluster.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<String>,
+    /// What somebody should know of how they were found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// A room whose engine runs now.

@@ -1,13 +1,16 @@
 //! What runs in a cluster: the workloads that somebody releases, without what belongs to others.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use futures_util::future::join_all;
 use kube::api::{Api, DynamicObject, ListParams};
+use kube::config::Kubeconfig;
 use serde_json::Value;
 
 use super::cluster::{CallError, Cluster, resource, sorted};
 use super::config::Kind;
+use crate::domain::text::printable;
 
 /// Namespaces in which the cluster itself runs.
 const SYSTEM: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
@@ -123,6 +126,20 @@ pub async fn discover(cluster: &Cluster, only: Option<&str>) -> Result<Discovery
         only,
         notes,
     })
+}
+
+/// The current context of a kubeconfig, or of that of the environment; nothing where there is none, as
+/// in a pod.
+///
+/// # Errors
+/// When a file that was named cannot be read.
+pub fn current(file: Option<&Path>) -> Result<Option<String>, CallError> {
+    match file {
+        Some(path) => Kubeconfig::read_from(path)
+            .map(|config| config.current_context)
+            .map_err(|error| CallError::NotReached(printable(&error.to_string(), 300).into())),
+        None => Ok(Kubeconfig::read().ok().and_then(|it| it.current_context)),
+    }
 }
 
 type Listed = BTreeMap<Kind, Result<Vec<DynamicObject>, CallError>>;

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::cluster::{CallError, Cluster, resource, resource_of, sorted};
 use super::config::{Kind, KubeConfig};
+use super::decode::{self, Scaler, Work};
+use super::owners;
 use super::rights::{self, Needs, Right, Subject};
 use crate::domain::text::printable;
 use crate::domain::words::{listing, nearest};
@@ -48,7 +50,7 @@ pub async fn greet(cluster: &Cluster) -> Result<Greeting, CallError> {
             let name = answer["status"]["userInfo"]["username"].as_str();
             name.map(|name| printable(name, 200))
         }
-        Err(CallError::NotReached(why)) => return Err(CallError::NotReached(why)),
+        Err(error @ (CallError::NotReached(_) | CallError::Stranger(_))) => return Err(error),
         Err(_) => None,
     };
     Ok(Greeting { version, user })
@@ -73,9 +75,12 @@ async fn review(cluster: &Cluster, kind: &ApiResource, body: Value) -> Result<Va
 /// Everything that a target needs of its cluster, and the rights that it takes.
 pub async fn target(cluster: &Cluster, config: &KubeConfig) -> (Vec<Check>, Vec<Right>) {
     let kind = resource(config.kind);
-    let (found, exists) = futures_util::join!(
+    let hpa = "HorizontalPodAutoscaler";
+    let scalers = resource_of("autoscaling", "v2", hpa, "horizontalpodautoscalers");
+    let (found, exists, scalers) = futures_util::join!(
         cluster.get(&kind, &config.namespace, &config.name),
         served(cluster, config.kind),
+        cluster.list(&scalers, &config.namespace, ""),
     );
     let mut checks = Vec::new();
     match exists {
@@ -98,7 +103,11 @@ pub async fn target(cluster: &Cluster, config: &KubeConfig) -> (Vec<Check>, Vec<
         }
     }
     match &found {
-        Ok(object) => checks.extend(shape(config, &object.data, &object.metadata.generation)),
+        Ok(object) => {
+            checks.extend(shape(config, &object.data, &object.metadata.generation));
+            // without the right to list them, only who marks the workload itself is known
+            checks.extend(owned(config, object, &scalers.unwrap_or_default()));
+        }
         Err(CallError::NotFound(_)) => checks.push(absent(cluster, config).await),
         // the missing right says more
         Err(CallError::Forbidden(_)) => {}
@@ -114,9 +123,34 @@ pub async fn target(cluster: &Cluster, config: &KubeConfig) -> (Vec<Check>, Vec<
     (checks, rights)
 }
 
-/// The Deployment that a Canary is over.
-pub fn moved(data: &Value) -> Option<&str> {
-    data["spec"]["targetRef"]["name"].as_str()
+/// Who else changes it.
+fn owned(config: &KubeConfig, object: &DynamicObject, scalers: &[DynamicObject]) -> Vec<Check> {
+    // what cannot be understood was told as the workload's shape
+    let Ok(work) = decode::read::<Work>(object) else {
+        return Vec::new();
+    };
+    let scalers: Vec<Scaler> = scalers
+        .iter()
+        .filter_map(|scaler| decode::read(scaler).ok())
+        .collect();
+    let owners = owners::of(&work, config.kind.kind(), scalers.iter());
+    let checks = owners.iter().map(|owner| {
+        let what = format!("{} {}", owner.who, owner.words);
+        if owner.forbids {
+            let next = "release it there, or take the workload out of its hands first";
+            Check::missing("owner", what, next)
+        } else {
+            Check::doubt("owner", what, "")
+        }
+    });
+    checks.collect()
+}
+
+/// The Deployment that a Canary is over, or that describes the pods of a Rollout.
+fn moved(data: &Value) -> Option<&str> {
+    let spec = &data["spec"];
+    let named = |key: &str| spec[key]["name"].as_str();
+    named("targetRef").or_else(|| named("workloadRef"))
 }
 
 /// Whether the cluster knows the API of a kind.

@@ -72,7 +72,7 @@ impl Right {
 }
 
 /// The rights that a target needs in its namespace. `moves` is the Deployment that a Canary is over,
-/// where it is called otherwise.
+/// where it is called otherwise, or that describes the pods of a Rollout.
 pub fn of(config: &KubeConfig, moves: Option<&str>) -> Vec<Right> {
     let (group, _) = config.kind.group();
     let kind = config.kind.plural();
@@ -84,7 +84,6 @@ pub fn of(config: &KubeConfig, moves: Option<&str>) -> Vec<Right> {
             "see its pods and why they are stuck",
             Needs::Both,
         ),
-        Right::read("", "events", "say why pods are stuck", Needs::Words),
         Right::read(
             "autoscaling",
             "horizontalpodautoscalers",
@@ -92,9 +91,7 @@ pub fn of(config: &KubeConfig, moves: Option<&str>) -> Vec<Right> {
             Needs::Words,
         ),
     ];
-    if config.kind != Kind::Canary {
-        all.push(Right::patch(group, kind, &config.name, "change it"));
-    }
+    all.push(Right::patch(group, kind, &config.name, "change it"));
     let sets = || {
         Right::read(
             "apps",
@@ -121,9 +118,17 @@ pub fn of(config: &KubeConfig, moves: Option<&str>) -> Vec<Right> {
             });
             let why = "see what its analysis says";
             all.push(Right::read(group, "analysisruns", why, Needs::Words));
+            if let Some(name) = moves {
+                let why = "see the Deployment that describes its pods";
+                all.push(Right::read("apps", "deployments", why, Needs::Both));
+                let why = "change the Deployment that describes its pods";
+                all.push(Right::patch("apps", "deployments", name, why));
+            }
         }
         Kind::Canary => {
             all.push(sets());
+            let why = "see what Flagger says of it";
+            all.push(Right::read("", "events", why, Needs::Words));
             let why = "see the Deployment under it";
             all.push(Right::read("apps", "deployments", why, Needs::Both));
             let name = moves.unwrap_or(&config.name);
@@ -316,7 +321,7 @@ metadata:
   namespace: "shop"
 rules:
   - apiGroups: [""]
-    resources: ["events", "pods"]
+    resources: ["pods"]
     verbs: ["get", "list", "watch"]
   - apiGroups: ["apps"]
     resources: ["deployments", "replicasets"]
@@ -367,8 +372,12 @@ subjects:
             ["patch rollouts web", "patch rollouts/status web"]
         );
         assert_eq!(
+            kinds(&config(Kind::Rollout), Some("pods"))[2..],
+            ["patch deployments pods"]
+        );
+        assert_eq!(
             kinds(&config(Kind::Canary), Some("web-app")),
-            ["patch deployments web-app"]
+            ["patch canaries web", "patch deployments web-app"]
         );
         let mut both = config(Kind::Deployment);
         both.switch = Some(Switch {

@@ -231,7 +231,11 @@ impl Facts {
             };
             for verb in &m.sequence {
                 if let Some(argv) = target.calls.get(verb) {
-                    calls.push((say::argv(argv), on.clone()));
+                    let argv = match target.by_share {
+                        true => shares::call(argv, &m.artifact),
+                        false => argv.clone(),
+                    };
+                    calls.push((say::argv(&argv), on.clone()));
                 }
             }
         }

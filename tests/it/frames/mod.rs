@@ -9,3 +9,4 @@ mod seat;
 mod shop;
 mod shots;
 mod sizes;
+mod workloads;

@@ -22,6 +22,7 @@ mod cluster;
 mod demonstration;
 mod deployments;
 mod flagger;
+mod doctor;
 mod harness;
 mod proxy;
 mod proxy_harness;

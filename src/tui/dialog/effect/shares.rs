@@ -1,9 +1,11 @@
 //! What an action does to targets that are moved by shares, and who else changes them.
 
-use crate::domain::TargetName;
+use std::sync::Arc;
+
 use crate::domain::release::{Move, Release, StepStatus};
 use crate::domain::share::{divided, from, pods, step};
 use crate::domain::workload::Workload;
+use crate::domain::{Artifact, TargetName};
 
 use super::super::super::theme::Role;
 use super::super::super::world::World;
@@ -46,6 +48,15 @@ pub(super) fn scope(
         }
     }
     owners(facts, world, shares().map(|m| &m.target));
+}
+
+/// The very call: there is one for the whole workload, so that nothing in it stays open.
+pub(super) fn call(argv: &[Arc<str>], artifact: &Artifact) -> Vec<Arc<str>> {
+    let filled = argv.iter().map(|word| {
+        let word = word.replace("{version}", &artifact.version);
+        Arc::from(word.replace("{digest}", &artifact.digest))
+    });
+    filled.collect()
 }
 
 /// How a workload goes back.

@@ -16,6 +16,9 @@ use super::Draw;
 /// Most reasons for which pods are stuck that are told.
 const REASONS: usize = 4;
 
+/// From this many columns on, the kind of a workload is told.
+const KINDS: u16 = 100;
+
 /// Cells of a pod side's version.
 const VERSION: usize = 16;
 
@@ -98,11 +101,15 @@ impl<'a> Draw<'a> {
         steps.all(|(m, step)| self.release.overtaken(&m.target, step))
     }
 
-    /// Whether anything about the workloads of a batch is worth a look.
+    /// Whether the workloads of a batch are worth a look: divided, stuck, failed, or not read.
     pub(super) fn uneasy(self, batch: &Batch) -> bool {
         batch.moves.iter().any(|m| {
             let live = self.workload(m);
-            let stuck = live.is_some_and(|w| !w.stuck.is_empty() || w.forbidden().is_some());
+            let stuck = live.is_some_and(|workload| {
+                workload.is_divided()
+                    || !workload.stuck.is_empty()
+                    || workload.forbidden().is_some()
+            });
             let failed = m.steps.iter().any(|step| {
                 matches!(
                     step.status,
@@ -199,9 +206,11 @@ impl<'a> Draw<'a> {
             .gap(self.words_at())
             .sign(role, glyph)
             .gap(1)
-            .text(Role::Text, self.place(m))
-            .gap(2)
-            .text(Role::Dim, side.workload.kind.to_string());
+            .text(Role::Text, self.place(m));
+        if self.cols >= KINDS {
+            let kind = side.workload.kind.to_string();
+            line = line.gap(2).text(Role::Dim, kind);
+        }
         if let Some(weight) = side.workload.weight {
             let words = format!("{weight} % of the traffic");
             line = line.gap(2).text(Role::Text, words);
