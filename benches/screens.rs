@@ -94,7 +94,8 @@ fn main() {
 fn looked(room: &room::Room) -> Live {
     let mut live = Live::default();
     for release in room.state().live.values() {
-        let chart = |n: u32| Chart {
+        let chart = |n: u32| {
+            Chart {
             service: release.plan.services[0].service.clone(),
             metric: format!("metric-{n}").as_str().into(),
             unit: Unit::Seconds,
@@ -121,6 +122,7 @@ fn looked(room: &room::Room) -> Live {
                 blamed: true,
                 ..Judged::default()
             },
+        }
         };
         let charts = (0..METRICS).map(chart).collect();
         live.charts.insert(release.id, Arc::new(charts));

@@ -209,7 +209,7 @@ fn nothing(desk: &Desk, world: World<'_>, release: &Release, body: Rect, buffer:
 /// The widths of the columns: name, value, the looks in short.
 const fn widths(cols: u16) -> (usize, usize, usize) {
     if cols >= WIDE {
-        (24, 11, 16)
+        (23, 11, 16)
     } else if cols >= 76 {
         (16, 9, 7)
     } else {
@@ -232,7 +232,7 @@ fn columns(desk: &Desk, rows: Rect, buffer: &mut Buffer) {
     };
     let (name, value, looks) = widths(rows.width);
     let mut pen = Pen::new(buffer, desk.theme(), line);
-    pen.skip(2)
+    pen.skip(3)
         .left(Role::Dim, "metric", name)
         .skip(1)
         .left(Role::Dim, "verdict", 11)
@@ -275,7 +275,8 @@ fn row(desk: &Desk, look: &Looks, called: &str, on_it: bool, line: Rect, buffer:
         (false, true) => pen.glyph(role, Glyph::Blamed),
         (false, false) => pen.skip(1),
     };
-    pen.left(Role::Strong, called, name)
+    pen.skip(1)
+        .left(Role::Strong, called, name)
         .skip(1)
         .glyph(role, glyph)
         .skip(1)

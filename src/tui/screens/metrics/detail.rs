@@ -19,9 +19,9 @@ use super::super::super::world::{FRESH, World};
 /// Looks further apart than this are not joined by a line.
 const JOIN: f64 = 90.0;
 /// Below so many lines a chart says nothing.
-const LEAST: u16 = 4;
-/// From so many lines of chart on, two are spent on the interval alone.
-const ROOMY: u16 = 11;
+const LEAST: u16 = 3;
+/// From so many lines of chart on, some are spent on the interval alone.
+const ROOMY: u16 = 13;
 
 /// A metric to be shown.
 pub(super) struct Shown<'a> {
@@ -71,8 +71,9 @@ impl<'a> Shown<'a> {
         };
         let mut chart = plot;
         if let (true, Some(between)) = (plot >= ROOMY, self.look.judged.interval) {
-            chart -= 3;
-            self.multiples(between, at(top + chart, 2), buffer);
+            // with air before and behind
+            chart -= 4;
+            self.multiples(between, at(top + chart + 1, 2), buffer);
         }
         if chart > 0 {
             self.chart(at(top, chart), buffer);
@@ -275,6 +276,7 @@ impl<'a> Shown<'a> {
         let old = newest(self.look, |p| p.baseline).map(|(old, _)| old);
         let tolerated = self.look.judged.tolerated.zip(old.filter(|old| *old > 0.0));
         let mark = tolerated.map(|(tolerated, old)| tolerated / old);
-        multiples(buffer, area, self.desk.theme(), between, mark);
+        let words = format!("allowed: {}", self.look.allowed);
+        multiples(buffer, area, self.desk.theme(), between, mark, &words);
     }
 }
