@@ -131,8 +131,8 @@ mod tests {
         assert_eq!(
             painted((1.7, 2.6), Some(1.25), 62, true),
             [
-                " 0.25x 0.5x   1x     2x    4x    8x    16x    times the old",
-                "╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┊╌╌├━━━┤╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌  allowed: 1.25x",
+                " 0.25x 0.5x    1x    2x    4x     8x    16x    times the old",
+                "╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┊╌╌├━━┤╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌  allowed: 1.25x",
             ]
             .map(str::to_owned)
         );

@@ -70,7 +70,7 @@ impl<'a> Shown<'a> {
             height,
         };
         let mut chart = plot;
-        if let (true, Some(between)) = (plot >= ROOMY, self.look.judged.interval) {
+        if let (true, Some(between)) = (plot >= ROOMY, self.interval()) {
             // with air before and behind
             chart -= 4;
             self.multiples(between, at(top + chart + 1, 2), buffer);
@@ -212,16 +212,11 @@ impl<'a> Shown<'a> {
             series(&new[..], Role::New, "*", "new"),
         ];
         let levels: Vec<Level<'_>> = self.levels().into_iter().flatten().collect();
-        let began = new.iter().find(|(_, value)| value.is_some());
-        let band = look
-            .judged
-            .interval
-            .zip(began)
-            .map(|(times, (from, _))| Band {
-                of: &old,
-                times,
-                from: *from,
-            });
+        // where nothing was read of the new version nothing is said of it
+        let beside = |p: &Point| p.canary.and(p.baseline);
+        let between = self.interval();
+        let along = between.map(|_| side(&beside)).unwrap_or_default();
+        let band = between.map(|times| Band { of: &along, times });
         let release = self.desk.subject.and_then(|id| self.world.release(id));
         let batches = release.map_or(&[][..], |release| &release.batches);
         let began = batches.iter().filter_map(|batch| batch.began);
@@ -238,6 +233,12 @@ impl<'a> Shown<'a> {
             moment: &|x| self.moment(x, span),
         }
         .paint(buffer, area, self.desk.theme());
+    }
+
+    /// Between what the new version lies, where that rules anything out.
+    fn interval(&self) -> Option<(f64, f64)> {
+        let open = |(lower, upper): &(f64, f64)| *lower <= 0.0 && !upper.is_finite();
+        self.look.judged.interval.filter(|between| !open(between))
     }
 
     /// What is tolerated, and what must never be.
