@@ -87,7 +87,9 @@ impl Chart<'_> {
         let column = |across: f64| plot.x + super::nearest(across, plot.width);
         let mut before: Option<(f64, u16, (u16, u16))> = None;
         for (x, y) in band.known(self.span) {
-            let Some(across) = self.across(x) else {
+            let Some(across) = self.across(x).filter(|_| y * band.times.0 <= top) else {
+                // what lies above the scale altogether is only told beside it
+                before = None;
                 continue;
             };
             let ends = (
