@@ -33,14 +33,10 @@ pub fn section(live: &Live, release: &Release) -> String {
     for chart in charts {
         let (_, glyph) = say::verdict(chart.call);
         let name = words::name(chart, charts);
-        let _ = writeln!(
-            f,
-            "  {} {name:<12} {:<10} {}",
-            glyph.text(true),
-            chart.call.word(),
-            words::standing_words(chart)
-        );
-        for line in wrap(words::seen(chart), COLS) {
+        let _ = writeln!(f, "  {} {name:<13} {}", glyph.text(true), chart.call.word());
+        let stands = words::standing_words(chart);
+        let seen = wrap(words::seen(chart), COLS);
+        for line in wrap(&stands, COLS).into_iter().chain(seen) {
             let _ = writeln!(f, "      {line}");
         }
     }

@@ -100,6 +100,133 @@ async fn a_release_is_started_paused_resumed_and_shown() {
     }
 }
 
+/// What an engine would see of R-1: a regression of p99, and errors that are not decided.
+fn looked() -> crate::domain::live::Live {
+    use crate::domain::live::{Chart, Decides, Judged, Live, Point, Unit};
+    use crate::domain::{Call, Decision, Judgement, ReleaseId, Span, Timestamp};
+    let chart = |metric: &str, call, words: &str, judged| Chart {
+        service: "payments".into(),
+        metric: metric.into(),
+        unit: Unit::Share,
+        points: vec![Point {
+            at: Timestamp(0),
+            canary: Some(0.0034),
+            baseline: None,
+        }],
+        call,
+        words: words.into(),
+        allowed: "1.25x + 0.02 points".into(),
+        limit: Some(0.05),
+        judged,
+    };
+    let errors = Judged {
+        interval: Some((0.73, f64::INFINITY)),
+        decides: Decides::In(Span::secs(700)),
+        shadow: false,
+        ..Judged::default()
+    };
+    let p99 = Judged {
+        interval: Some((1.7, 2.6)),
+        tolerated: Some(0.245),
+        evidence: 340.7,
+        most: f64::INFINITY,
+        decides: Decides::Now,
+        blamed: true,
+        ..Judged::default()
+    };
+    let charts = vec![
+        chart(
+            "errors",
+            Call::Undecided,
+            "errors: too little. No evidence of a regression.",
+            errors,
+        ),
+        chart(
+            "p99",
+            Call::Fail,
+            "p99: slower. Very strong evidence of a regression.",
+            p99,
+        ),
+    ];
+    let judgement = Judgement {
+        decision: Decision::RollBack,
+        reason: "evidence 340:1 on critical metrics".into(),
+        blamed: vec!["p99".into()],
+        ..Judgement::default()
+    };
+    Live {
+        charts: [(ReleaseId(1), charts.into())].into(),
+        judgements: [(ReleaseId(1), judgement.into())].into(),
+        ..Live::default()
+    }
+}
+
+#[tokio::test]
+async fn what_the_judge_says_is_shown() {
+    let mut room = approved().await;
+    typed(&room, "ada", "release start R-1").await;
+    let said = typed(&room, "", "release show R-1").await;
+    assert!(!said.out.contains("Judge"), "{}", said.out);
+    room.live = looked().into();
+    let said = typed(&room, "", "release show R-1").await;
+    let judge = "
+Judge      ✗ roll back: evidence 340:1 on critical metrics (p99); its plan: go back
+  ? errors        undecided
+      no evidence, 1 to 1 · decides in about 12 m at present traffic · may roll back · at least
+      0.73x of the old
+      too little. No evidence of a regression.
+  ✗ p99           fail
+      to blame · very strong evidence, 340 to 1; over a million to 1 at its height · decided ·
+      may roll back · 1.7x to 2.6x of the old
+      slower. Very strong evidence of a regression.
+";
+    assert!(said.out.contains(judge), "{}", said.out);
+    let said = typed(&room, "", "release why R-1").await;
+    let why = "  the judge: roll back: evidence 340:1 on critical metrics (p99); its plan: go back
+    errors undecided: no evidence, 1 to 1; decides in about 12 m at present traffic
+";
+    assert!(said.out.ends_with(why), "{}", said.out);
+}
+
+#[tokio::test]
+async fn what_the_judge_says_is_json() {
+    let mut room = approved().await;
+    typed(&room, "ada", "release start R-1").await;
+    room.live = looked().into();
+    let said = typed(&room, "", "release show R-1 --json").await;
+    let release = json(&said.out);
+    assert_eq!(release["judgement"]["decision"], "roll-back");
+    assert_eq!(release["judgement"]["blamed"][0], "p99");
+    let errors = &release["metrics"][0];
+    assert_eq!(errors["service"], "payments");
+    assert_eq!(
+        (&errors["decides"], &errors["decides_in"]),
+        (&json("\"in\""), &json("700"))
+    );
+    // ends and values that are not known are no numbers
+    assert_eq!(errors["interval"]["upper"], json("null"));
+    assert_eq!(errors["old"], json("null"));
+    let p99 = &release["metrics"][1];
+    assert_eq!(p99["interval"]["lower"], 1.7);
+    assert_eq!(
+        (&p99["evidence"], &p99["most"]),
+        (&json("340.7"), &json("null"))
+    );
+    assert_eq!(
+        (&p99["strength"], &p99["blamed"]),
+        (&json("\"very strong\""), &json("true"))
+    );
+    let said = typed(&room, "", "release why R-1 --json").await;
+    let why = json(&said.out);
+    assert_eq!(why["judgement"]["follows"], "its plan: go back");
+    assert!(
+        why["undecided"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("errors undecided")
+    );
+}
+
 #[tokio::test]
 async fn what_goes_back_cannot_succeed_any_more() {
     let room = approved().await;

@@ -176,14 +176,14 @@ pub const fn decision(decision: Decision) -> (Status, Glyph) {
 
 /// What the plan makes of a judgement.
 pub fn follows(rule: &JudgeRule, judgement: &Judgement) -> &'static str {
-    const STANDS: &str = "it stands still until somebody decides";
-    const INFORMS: &str = "people are told, no more";
+    const STANDS: &str = "its plan: stand still until somebody decides";
+    const INFORMS: &str = "its plan: tell people, no more";
     if judgement.shadow {
         return "in shadow: nothing follows";
     }
     match judgement.decision {
         Decision::Continue if rule.step_end == OnStepEnd::Pause => {
-            "a bake that ends without proof stands still"
+            "its plan: stand still where a bake ends without proof"
         }
         Decision::Continue => "nothing follows yet",
         Decision::Pause => match rule.pause {
@@ -191,18 +191,18 @@ pub fn follows(rule: &JudgeRule, judgement: &Judgement) -> &'static str {
             OnPause::Inform => INFORMS,
         },
         Decision::RollBack => match rule.rollback {
-            OnRollback::RollBack => "the release goes back",
+            OnRollback::RollBack => "its plan: go back",
             OnRollback::Pause => STANDS,
             OnRollback::Inform => INFORMS,
         },
         Decision::Inconclusive => match rule.inconclusive {
-            OnInconclusive::Hold => "no time lets it pass meanwhile",
+            OnInconclusive::Hold => "its plan: no time lets it pass meanwhile",
             OnInconclusive::Pause => STANDS,
             OnInconclusive::Inform => INFORMS,
         },
         Decision::Promote => match rule.promote {
-            OnPromote::GoOn => "it goes on before its time",
-            OnPromote::Inform => "people are told, no more",
+            OnPromote::GoOn => "its plan: go on before its time",
+            OnPromote::Inform => INFORMS,
         },
     }
 }
@@ -340,10 +340,10 @@ mod tests {
         let mut rule = JudgeRule::default();
         assert_eq!(
             judgement_words(&rule, &judgement),
-            "roll back: evidence 340:1 on critical metrics (p99); the release goes back"
+            "roll back: evidence 340:1 on critical metrics (p99); its plan: go back"
         );
         rule.rollback = OnRollback::Inform;
-        assert!(judgement_words(&rule, &judgement).ends_with("people are told, no more"));
+        assert!(judgement_words(&rule, &judgement).ends_with("its plan: tell people, no more"));
         judgement.shadow = true;
         assert!(judgement_words(&rule, &judgement).ends_with("in shadow: nothing follows"));
     }

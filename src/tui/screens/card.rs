@@ -84,7 +84,7 @@ pub(super) fn weighed(desk: &Desk, world: World<'_>, release: &Release, cols: u1
 /// What the judge says of it, once it has begun.
 fn judge(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
     let room = cols.saturating_sub(FACTS + 2);
-    labelled("judge", grounds::judge(world, release, room))
+    labelled("judge", grounds::judge(world, release, "", room))
 }
 
 /// Puts a label before the first of some lines, and all of them where facts stand.

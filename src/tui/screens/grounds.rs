@@ -329,9 +329,14 @@ pub(super) fn queue(world: World<'_>, release: &Release) -> Vec<String> {
     told.collect()
 }
 
-/// What the judge says of a release, on what grounds, and what the plan makes of that; nothing as long
-/// as it has said nothing.
-pub(super) fn judge(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
+/// What the judge says of a release, on what grounds, and what the plan makes of that, after `lead`;
+/// nothing as long as it has said nothing.
+pub(super) fn judge(
+    world: World<'_>,
+    release: &Release,
+    lead: &'static str,
+    cols: u16,
+) -> Vec<Line> {
     let Some(judgement) = judged::judgement(world.live, release) else {
         return Vec::new();
     };
@@ -341,7 +346,7 @@ pub(super) fn judge(world: World<'_>, release: &Release, cols: u16) -> Vec<Line>
         false => status.role(),
     };
     let words = judged::judgement_words(&release.plan.judge, judgement);
-    signed(role, glyph, &words, cols)
+    signed(role, glyph, &format!("{lead}{words}"), cols)
 }
 
 /// A sign, and a text beside it that may take several lines.

@@ -261,7 +261,7 @@ impl Draw<'_> {
                 | HoldKind::Analysis { .. }
                 | HoldKind::Observe { .. },
                 _,
-            ) => grounds::judge(world, release, cols),
+            ) => grounds::judge(world, release, "the judge says ", cols),
             _ => Vec::new(),
         };
         let within = |line| Line::new().beside(line, at, at);

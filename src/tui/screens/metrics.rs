@@ -25,7 +25,7 @@ use super::{grounds, releases};
 /// Cells that a sentence needs to be worth showing.
 const SENTENCE: usize = 24;
 /// From this many lines on, the judge's line may take two.
-const ROOMY: u16 = 18;
+const ROOMY: u16 = 24;
 
 /// The metrics that are looked at.
 pub(in crate::tui) fn names(desk: &Desk, world: World<'_>) -> Vec<(ServiceName, MetricName)> {
@@ -75,9 +75,13 @@ fn parts(desk: &Desk, world: World<'_>, body: Rect) -> (Split, Vec<Line>) {
         12..ROOMY => 1,
         _ => 2,
     };
-    let mut said = release.map_or_else(Vec::new, |release| {
-        grounds::judge(world, release, body.width.saturating_sub(2))
-    });
+    // where it has one line, it is cut
+    let cols = match most {
+        1 => u16::MAX,
+        _ => body.width.saturating_sub(2),
+    };
+    let mut said =
+        release.map_or_else(Vec::new, |release| grounds::judge(world, release, "", cols));
     said.truncate(most);
     let above = 2 + u16::try_from(said.len()).unwrap_or(0);
     (layout::metrics(body, looks(desk, world).len(), above), said)
@@ -86,11 +90,17 @@ fn parts(desk: &Desk, world: World<'_>, body: Rect) -> (Split, Vec<Line>) {
 /// Where the rows of the list stand.
 pub(in crate::tui) fn rows(desk: &Desk, world: World<'_>, body: Rect) -> Rect {
     let (parts, said) = parts(desk, world, body);
-    let above = (2 + u16::try_from(said.len()).unwrap_or(0)).min(parts.list.height);
+    rows_in(parts.list, said.len())
+}
+
+/// The rows beneath the head, so many lines of the judge, and the titles of the columns.
+fn rows_in(list: Rect, said: usize) -> Rect {
+    let above = u16::try_from(said).unwrap_or(u16::MAX).saturating_add(2);
+    let above = above.min(list.height);
     Rect {
-        y: parts.list.y + above,
-        height: parts.list.height - above,
-        ..parts.list
+        y: list.y + above,
+        height: list.height - above,
+        ..list
     }
 }
 
@@ -119,18 +129,19 @@ pub(super) fn paint(desk: &Desk, world: World<'_>, body: Rect, buffer: &mut Buff
     let looks = looks(desk, world);
     let (parts, said) = parts(desk, world, body);
     releases::head(desk, world, release, body.width).paint(buffer, parts.list, theme);
-    if looks.is_empty() {
-        nothing(desk, world, release, body, buffer);
-        return;
-    }
     let under = Rect {
         x: body.x + 1,
         y: body.y + 1,
         width: body.width.saturating_sub(1),
-        height: parts.list.height.saturating_sub(1),
+        height: body.height.saturating_sub(1),
     };
     rich::paint(&said, buffer, under, theme);
-    let rows = rows(desk, world, body);
+    if looks.is_empty() {
+        let above = u16::try_from(said.len()).unwrap_or(0);
+        nothing(desk, world, release, body, 2 + above, buffer);
+        return;
+    }
+    let rows = rows_in(parts.list, said.len());
     columns(desk, rows, buffer);
     let at = at(desk, looks);
     let first = first(desk, world, rows);
@@ -179,7 +190,15 @@ fn beside(area: Rect, others: usize) -> (Rect, Vec<Rect>) {
     (large, small)
 }
 
-fn nothing(desk: &Desk, world: World<'_>, release: &Release, body: Rect, buffer: &mut Buffer) {
+/// Why there is nothing to be seen, so many lines below the top.
+fn nothing(
+    desk: &Desk,
+    world: World<'_>,
+    release: &Release,
+    body: Rect,
+    above: u16,
+    buffer: &mut Buffer,
+) {
     let waits = release.touched().next().is_none();
     let words = if waits {
         "No look was taken yet: they begin with the first call."
@@ -196,8 +215,8 @@ fn nothing(desk: &Desk, world: World<'_>, release: &Release, body: Rect, buffer:
         "No look was taken yet."
     };
     let line = Rect {
-        y: body.y.saturating_add(2),
-        height: body.height.saturating_sub(2).min(1),
+        y: body.y.saturating_add(above),
+        height: body.height.saturating_sub(above).min(1),
         ..body
     };
     Line::new()
@@ -209,7 +228,7 @@ fn nothing(desk: &Desk, world: World<'_>, release: &Release, body: Rect, buffer:
 /// The widths of the columns: name, value, the looks in short.
 const fn widths(cols: u16) -> (usize, usize, usize) {
     if cols >= WIDE {
-        (24, 11, 16)
+        (23, 11, 16)
     } else if cols >= 76 {
         (16, 9, 7)
     } else {
@@ -232,7 +251,7 @@ fn columns(desk: &Desk, rows: Rect, buffer: &mut Buffer) {
     };
     let (name, value, looks) = widths(rows.width);
     let mut pen = Pen::new(buffer, desk.theme(), line);
-    pen.skip(2)
+    pen.skip(3)
         .left(Role::Dim, "metric", name)
         .skip(1)
         .left(Role::Dim, "verdict", 11)
@@ -275,7 +294,8 @@ fn row(desk: &Desk, look: &Looks, called: &str, on_it: bool, line: Rect, buffer:
         (false, true) => pen.glyph(role, Glyph::Blamed),
         (false, false) => pen.skip(1),
     };
-    pen.left(Role::Strong, called, name)
+    pen.skip(1)
+        .left(Role::Strong, called, name)
         .skip(1)
         .glyph(role, glyph)
         .skip(1)

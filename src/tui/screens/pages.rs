@@ -168,7 +168,7 @@ fn asked(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Lin
 /// What the judge says of it, and of each metric that is not decided what it waits for.
 fn judge(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
     let room = cols.saturating_sub(3);
-    let mut said = grounds::judge(world, release, room);
+    let mut said = grounds::judge(world, release, "", room);
     for (call, words) in judged::waits(judged::charts(world.live, release)) {
         let (status, glyph) = say::verdict(call);
         said.extend(grounds::signed(status.role(), glyph, &words, room));

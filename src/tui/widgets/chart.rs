@@ -7,13 +7,15 @@ mod marks;
 
 pub use marks::{Band, Level, times};
 
+pub(super) use grid::nearest;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::super::glyph::Glyph;
 use super::super::theme::{Role, Theme};
 use super::text::width;
-use grid::{Grid, nearest};
+use grid::Grid;
 
 /// One line of a chart.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +54,8 @@ pub struct Chart<'a> {
 
 /// Cells between two labels of the axis.
 const LABEL_EVERY: u16 = 10;
+/// Below so many lines a chart has no line to spare for moments.
+const LOW: u16 = 7;
 /// What is further above the measured values than this many times is not drawn to scale: the lines
 /// would be flat.
 const FAR: f64 = 4.0;
@@ -64,20 +68,22 @@ impl Chart<'_> {
             return;
         }
         let top = self.scale();
+        // in a low chart the moments stand on the axis itself
+        let foot = if area.height >= LOW { 2 } else { 1 };
+        let rows = f64::from(area.height.saturating_sub(foot).max(1));
         // the middle of an odd height is not half of the scale
-        let rows = f64::from(area.height.saturating_sub(2).max(1));
         let middle = top * (rows - (rows / 2.0).floor()) / rows;
         let gutter = [top, middle, 0.0]
             .map(|v| width(&(self.value)(v)))
             .into_iter()
             .max();
         let gutter = u16::try_from(gutter.unwrap_or(0) + 2).unwrap_or(u16::MAX);
-        let plot = if area.height >= 4 && area.width >= gutter.saturating_add(LABEL_EVERY) {
+        let plot = if area.height > foot + 1 && area.width >= gutter.saturating_add(LABEL_EVERY) {
             Rect {
                 x: area.x + gutter,
                 y: area.y,
                 width: area.width - gutter,
-                height: area.height - 2,
+                height: area.height - foot,
             }
         } else {
             area
@@ -97,7 +103,7 @@ impl Chart<'_> {
             marks::paint_within(&names, buffer, plot, theme);
         }
         if plot != area {
-            self.axis(buffer, plot, theme);
+            self.axis(buffer, plot, theme, foot);
             self.values(buffer, plot, theme, top, gutter);
         }
     }
@@ -185,7 +191,7 @@ impl Chart<'_> {
         }
     }
 
-    fn axis(&self, buffer: &mut Buffer, plot: Rect, theme: &Theme) {
+    fn axis(&self, buffer: &mut Buffer, plot: Rect, theme: &Theme, foot: u16) {
         let style = theme.style(Role::Axis);
         let y = plot.bottom();
         let [line, tick] = if theme.unicode() {
@@ -213,7 +219,7 @@ impl Chart<'_> {
                 .saturating_sub(cells / 2)
                 .min(plot.right().saturating_sub(cells));
             if x >= plot.x && x.saturating_add(cells) <= free_to {
-                buffer.set_stringn(x, y + 1, &label, usize::from(cells), style);
+                buffer.set_stringn(x, y + foot - 1, &label, usize::from(cells), style);
                 free_to = x.saturating_sub(1);
             }
         }
@@ -260,13 +266,13 @@ fn row(share: f64, height: u16, theme: &Theme) -> u16 {
     height.saturating_sub(1).saturating_sub(up)
 }
 
-/// The next round number: 1, 2, 2.5 or 5 times a power of ten. 1 for nothing.
+/// The next round number: one of a few times a power of ten. 1 for nothing.
 fn round_up(most: f64) -> f64 {
     if !most.is_finite() || most <= 0.0 {
         return 1.0;
     }
     let power = 10f64.powf(most.log10().floor());
-    [1.0, 2.0, 2.5, 5.0, 10.0]
+    [1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]
         .into_iter()
         .map(|step| step * power)
         .find(|top| *top >= most * (1.0 - 1e-9))

@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::super::theme::{Role, Theme};
-use super::chart::times;
+use super::chart::nearest;
 use super::text::{Pen, width};
 
 /// The labels of the axis, as powers of two.
@@ -20,37 +20,33 @@ const TICKS: [(f64, &str); 7] = [
 ];
 /// Where the axis begins and ends, as powers of two.
 const ENDS: (f64, f64) = (-2.5, 4.5);
+/// The fewest cells in which an axis can be read.
+const LEAST: u16 = 30;
 /// The most cells that an axis is worth.
 const WIDEST: u16 = 64;
 
-/// Paints the axis into the first line of an area and the interval into the second; `mark` is what
-/// is tolerated. Ends that are not known, or lie beyond the axis, are arrows.
+/// Paints the axis into the first line of an area and the interval into the second, with `words`
+/// behind where there is room; `mark` is what is tolerated. Ends that are not known, or lie beyond the
+/// axis, are arrows.
 pub fn multiples(
     buffer: &mut Buffer,
     area: Rect,
     theme: &Theme,
     (lower, upper): (f64, f64),
     mark: Option<f64>,
+    words: &str,
 ) {
     let area = area.intersection(buffer.area);
-    let words = match mark {
-        Some(mark) => format!("allowed to {}", times(mark)),
-        None => String::new(),
-    };
-    let beside = u16::try_from(width(&words) + 3).unwrap_or(u16::MAX);
-    let cols = area.width.saturating_sub(beside).min(WIDEST);
-    if area.height < 2 || cols < 30 || lower.is_nan() || upper.is_nan() {
+    let beside = u16::try_from(width(words) + 3).unwrap_or(u16::MAX);
+    let room = area.width.saturating_sub(beside);
+    let cols = if room < LEAST { area.width } else { room }.min(WIDEST);
+    if area.height < 2 || cols < LEAST || lower.is_nan() || upper.is_nan() {
         return;
     }
     let column = |power: f64| -> Option<u16> {
         let share = (power - ENDS.0) / (ENDS.1 - ENDS.0);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a share of the columns"
-        )]
-        let at = (share * f64::from(cols - 1)).round() as u16;
-        (0.0..=1.0).contains(&share).then_some(area.x + at)
+        let within = (0.0..=1.0).contains(&share);
+        within.then(|| area.x + nearest(share, cols))
     };
     for (power, label) in TICKS {
         if let Some(x) = column(power) {
@@ -93,8 +89,21 @@ pub fn multiples(
             .set_symbol(mark_sign)
             .set_style(theme.style(Role::Strong));
     }
-    let behind = Rect::new(last + 3, y, beside - 2, 1).intersection(area);
-    Pen::new(buffer, theme, behind).text(Role::Tolerated, &words);
+    let behind = Rect {
+        x: last + 3,
+        width: beside - 2,
+        height: 1,
+        ..area
+    };
+    for (y, role, words) in [
+        (area.y, Role::Axis, "times the old"),
+        (y, Role::Tolerated, words),
+    ] {
+        if room >= LEAST {
+            let line = Rect { y, ..behind }.intersection(area);
+            Pen::new(buffer, theme, line).text(role, words);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +119,7 @@ mod tests {
         });
         let area = Rect::new(0, 0, cols, 2);
         let mut buffer = Buffer::empty(area);
-        multiples(&mut buffer, area, &theme, between, mark);
+        multiples(&mut buffer, area, &theme, between, mark, "allowed: 1.25x");
         [0, 1].map(|y| {
             let line: String = (0..cols).map(|x| buffer[(x, y)].symbol()).collect();
             line.trim_end().to_owned()
@@ -122,8 +131,8 @@ mod tests {
         assert_eq!(
             painted((1.7, 2.6), Some(1.25), 62, true),
             [
-                " 0.25x 0.5x    1x    2x     4x     8x    16x",
-                "╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┊╌╌├━━━┤╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌   allowed to 1.25x",
+                " 0.25x 0.5x    1x    2x    4x     8x    16x    times the old",
+                "╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┊╌╌├━━┤╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌  allowed: 1.25x",
             ]
             .map(str::to_owned)
         );
@@ -134,11 +143,11 @@ mod tests {
     #[test]
     fn open_and_far_ends_are_arrows_and_nothing_is_no_interval() {
         let [_, open] = painted((1.7, f64::INFINITY), None, 60, true);
-        assert!(open.ends_with('▸') && open.contains('├'), "{open}");
+        assert!(open.contains("━▸") && open.contains('├'), "{open}");
         let [_, both] = painted((0.0, f64::INFINITY), None, 60, false);
-        assert!(both.starts_with('<') && both.ends_with('>'), "{both}");
+        assert!(both.starts_with('<') && both.contains("=>"), "{both}");
         let [_, far] = painted((400.0, 9000.0), None, 60, true);
-        assert!(far.ends_with('▸') && !far.contains('├'), "{far}");
+        assert!(far.contains("╌▸") && !far.contains('├'), "{far}");
         let [_, none] = painted((f64::NAN, 1.0), None, 60, true);
         assert_eq!(none, "");
         for cols in 0..70 {

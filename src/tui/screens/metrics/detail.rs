@@ -19,9 +19,9 @@ use super::super::super::world::{FRESH, World};
 /// Looks further apart than this are not joined by a line.
 const JOIN: f64 = 90.0;
 /// Below so many lines a chart says nothing.
-const LEAST: u16 = 4;
-/// From so many lines of chart on, two are spent on the interval alone.
-const ROOMY: u16 = 11;
+const LEAST: u16 = 3;
+/// From so many lines of chart on, some are spent on the interval alone.
+const ROOMY: u16 = 13;
 
 /// A metric to be shown.
 pub(super) struct Shown<'a> {
@@ -70,9 +70,10 @@ impl<'a> Shown<'a> {
             height,
         };
         let mut chart = plot;
-        if let (true, Some(between)) = (plot >= ROOMY, self.look.judged.interval) {
-            chart -= 3;
-            self.multiples(between, at(top + chart, 2), buffer);
+        if let (true, Some(between)) = (plot >= ROOMY, self.interval()) {
+            // with air before and behind
+            chart -= 4;
+            self.multiples(between, at(top + chart + 1, 2), buffer);
         }
         if chart > 0 {
             self.chart(at(top, chart), buffer);
@@ -211,16 +212,11 @@ impl<'a> Shown<'a> {
             series(&new[..], Role::New, "*", "new"),
         ];
         let levels: Vec<Level<'_>> = self.levels().into_iter().flatten().collect();
-        let began = new.iter().find(|(_, value)| value.is_some());
-        let band = look
-            .judged
-            .interval
-            .zip(began)
-            .map(|(times, (from, _))| Band {
-                of: &old,
-                times,
-                from: *from,
-            });
+        // where nothing was read of the new version nothing is said of it
+        let beside = |p: &Point| p.canary.and(p.baseline);
+        let between = self.interval();
+        let along = between.map(|_| side(&beside)).unwrap_or_default();
+        let band = between.map(|times| Band { of: &along, times });
         let release = self.desk.subject.and_then(|id| self.world.release(id));
         let batches = release.map_or(&[][..], |release| &release.batches);
         let began = batches.iter().filter_map(|batch| batch.began);
@@ -237,6 +233,12 @@ impl<'a> Shown<'a> {
             moment: &|x| self.moment(x, span),
         }
         .paint(buffer, area, self.desk.theme());
+    }
+
+    /// Between what the new version lies, where that rules anything out.
+    fn interval(&self) -> Option<(f64, f64)> {
+        let open = |(lower, upper): &(f64, f64)| *lower <= 0.0 && !upper.is_finite();
+        self.look.judged.interval.filter(|between| !open(between))
     }
 
     /// What is tolerated, and what must never be.
@@ -275,6 +277,7 @@ impl<'a> Shown<'a> {
         let old = newest(self.look, |p| p.baseline).map(|(old, _)| old);
         let tolerated = self.look.judged.tolerated.zip(old.filter(|old| *old > 0.0));
         let mark = tolerated.map(|(tolerated, old)| tolerated / old);
-        multiples(buffer, area, self.desk.theme(), between, mark);
+        let words = format!("allowed: {}", self.look.allowed);
+        multiples(buffer, area, self.desk.theme(), between, mark, &words);
     }
 }

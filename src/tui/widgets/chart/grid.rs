@@ -120,7 +120,7 @@ fn braille(symbol: &str) -> u8 {
     clippy::cast_sign_loss,
     reason = "clamped to 0..count"
 )]
-pub(super) fn nearest(share: f64, count: u16) -> u16 {
+pub(in super::super) fn nearest(share: f64, count: u16) -> u16 {
     let last = f64::from(count.saturating_sub(1));
     (share * last).round().clamp(0.0, last) as u16
 }

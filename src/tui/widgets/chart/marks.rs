@@ -25,21 +25,18 @@ pub struct Level<'a> {
 /// A band that follows a line: between two multiples of it lies another one.
 #[derive(Clone, Copy, Debug)]
 pub struct Band<'a> {
-    /// The line that it follows.
+    /// The line that it follows, where there is a band.
     pub of: &'a [(f64, Option<f64>)],
     /// The multiples, lower and upper end; 0 and infinity where there is no end.
     pub times: (f64, f64),
-    /// From where on.
-    pub from: f64,
 }
 
 impl Band<'_> {
-    /// Where the line that it follows is known, from its beginning on.
+    /// Where the line that it follows is known.
     fn known(&self, span: (f64, f64)) -> impl Iterator<Item = (f64, f64)> {
-        let from = self.from.max(span.0);
         self.of
             .iter()
-            .filter(move |(x, _)| *x >= from && *x <= span.1)
+            .filter(move |(x, _)| (span.0..=span.1).contains(x))
             .filter_map(|(x, y)| Some((*x, y.filter(|y| y.is_finite())?)))
     }
 
@@ -90,7 +87,9 @@ impl Chart<'_> {
         let column = |across: f64| plot.x + super::nearest(across, plot.width);
         let mut before: Option<(f64, u16, (u16, u16))> = None;
         for (x, y) in band.known(self.span) {
-            let Some(across) = self.across(x) else {
+            let Some(across) = self.across(x).filter(|_| y * band.times.0 <= top) else {
+                // what lies above the scale altogether is only told beside it
+                before = None;
                 continue;
             };
             let ends = (
@@ -173,6 +172,8 @@ pub fn times(ratio: f64) -> String {
     match ratio {
         r if r >= 1000.0 => "over 999x".to_owned(),
         r if r > 0.0 && r < 0.01 => "under 0.01x".to_owned(),
+        // near to the old one every hundredth counts
+        r if r < 2.0 => format!("{}x", significant(r, 3)),
         r => format!("{}x", significant(r, 2)),
     }
 }
