@@ -232,6 +232,7 @@ async fn see(engine: &EngineHandle, n: usize, health: Health) {
         instance: format!("i-{i}").into(),
         health: if i == 6 { health } else { Health::Running },
         artifact: Some(old.clone()),
+        arriving: None,
         detail: "".into(),
     };
     let seen = Ask::Seen {

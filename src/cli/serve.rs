@@ -16,13 +16,15 @@ use super::reload::{self, Follower};
 use super::view::{ServeView, line};
 use crate::config::home;
 use crate::config::mistakes::Mistakes;
-use crate::config::room::{RoomFiles, TargetConfig};
+use crate::config::room::{Operate, RoomFiles, TargetConfig};
 use crate::domain::{Notice, Span, TargetName};
 use crate::engine::clock::Clock;
 use crate::engine::{EngineHandle, Hook, Parts, Running, TargetPart, explain, start};
 use crate::ledger::Ledger;
 use crate::platform::Platform;
 use crate::platform::command::CommandTarget;
+use crate::platform::kube::KubeTarget;
+use crate::platform::kube::cluster::Cluster;
 use crate::platform::runner::Runner;
 use crate::session::room::Hall;
 use crate::session::socket::{Limits, Listening};
@@ -131,15 +133,31 @@ fn targets(
         Mistakes::one(Notice::error("cannot-write", failed).at(dir.display().to_string()))
     })?;
     let mut parts = std::collections::BTreeMap::new();
+    let mut clusters: std::collections::BTreeMap<String, Cluster> =
+        std::collections::BTreeMap::new();
     for (name, config) in configs {
-        let target = CommandTarget::new(name.clone(), config.command, runner.clone());
-        // what could be wrong with it was found when the files were read
-        let target = target.map_err(|problems| {
-            let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            Mistakes::one(Notice::error("bad-target", words.join("; ")).at(name.to_string()))
-        })?;
+        let platform = match config.operate {
+            Operate::Command(command) => {
+                let target = CommandTarget::new(name.clone(), command, runner.clone());
+                // what could be wrong with it was found when the files were read
+                let target = target.map_err(|problems| {
+                    let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                    let notice = Notice::error("bad-target", words.join("; "));
+                    Mistakes::one(notice.at(name.to_string()))
+                })?;
+                Platform::Command(target)
+            }
+            Operate::Kubernetes(cluster, workload) => {
+                // the targets of one cluster share its connection
+                let cluster = clusters
+                    .entry(cluster.name.clone())
+                    .or_insert_with(|| Cluster::new(cluster));
+                let target = KubeTarget::new(name.clone(), workload, cluster.clone());
+                Platform::Kubernetes(target)
+            }
+        };
         let part = TargetPart {
-            platform: Platform::Command(target),
+            platform,
             urls: config.urls,
             metrics_path: config.metrics_path,
             namespace: config.namespace,

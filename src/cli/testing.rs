@@ -87,6 +87,7 @@ impl Memory {
                         version: version.into(),
                         digest: "".into(),
                     }),
+                    arriving: None,
                     detail: "".into(),
                 };
                 self.state
@@ -129,6 +130,7 @@ impl Memory {
                         instance: effect.instance.clone(),
                         health: Health::Running,
                         artifact: Some(effect.artifact.clone()),
+                        arriving: None,
                         detail: "".into(),
                     }],
                 });

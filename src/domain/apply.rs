@@ -601,6 +601,10 @@ fn way_back(release: &Release) -> Vec<Move> {
                     moves.push(back_move(forward, was));
                     moves.len() - 1
                 });
+                // of an instance moved share by share the first step is enough: it goes back whole
+                if moves[n].steps.iter().any(|s| s.instance == step.instance) {
+                    continue;
+                }
                 let mut back = Step::new(step.instance.clone());
                 back.to = (moves[n].artifact != *was).then(|| was.clone());
                 moves[n].steps.push(back);

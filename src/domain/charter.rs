@@ -166,10 +166,14 @@ pub struct Target {
     pub service: ServiceName,
     /// The environment.
     pub environment: EnvName,
-    /// The kind of platform: `command`.
+    /// The kind of platform: `command` or `kubernetes`.
     pub platform: Arc<str>,
     /// The instances in the order in which a rollout takes them.
     pub instances: Vec<InstanceName>,
+    /// Whether a batch moves a share of each instance rather than a share of the instances: the
+    /// platform divides them itself, as Kubernetes does a workload.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_share: bool,
     /// How many instances may change at once; at least 1.
     pub parallel: u32,
     /// How often a failed deploy is tried again by itself; 0 unless its command may safely run again.

@@ -11,7 +11,7 @@ use super::hold::{Deadline, Hold, HoldKind, HoldState};
 use super::ids::{HoldId, InstanceName, MetricName, ServiceName, Span, TargetName, Timestamp};
 use super::limits;
 use super::needs;
-use super::plan::{AtDeadline, HoldPlan, Plan, ServiceChange, Start, Window};
+use super::plan::{AtDeadline, Exposure, HoldPlan, Plan, ServiceChange, Start, Window};
 use super::readiness;
 use super::release::{Batch, Move, Step, StepStatus};
 
@@ -87,9 +87,15 @@ pub fn batches(plan: &Plan, charter: &Charter) -> Vec<Batch> {
             else {
                 continue;
             };
-            let until = batch.exposure.of(target.instances.len());
-            let from = reached.insert(name, until).unwrap_or(0);
-            moves.push(to_move(name, target, change, from..until.max(from)));
+            let steps = if target.by_share {
+                by_share(target, batch.exposure, &mut reached, name)
+            } else {
+                let until = batch.exposure.of(target.instances.len());
+                let from = reached.insert(name, until).unwrap_or(0);
+                let moved = &target.instances[from..until.max(from)];
+                moved.iter().cloned().map(Step::new).collect()
+            };
+            moves.push(to_move(name, target, change, steps));
         }
         let mut before = Vec::new();
         if n == 0 {
@@ -173,23 +179,34 @@ fn change_for<'a>(
     plan.services.iter().find(|s| s.service == *service)
 }
 
-fn to_move(
-    name: &TargetName,
-    target: &Target,
-    change: &ServiceChange,
-    range: std::ops::Range<usize>,
-) -> Move {
+fn to_move(name: &TargetName, target: &Target, change: &ServiceChange, steps: Vec<Step>) -> Move {
     Move {
         target: name.clone(),
         artifact: change.artifact(),
         parallel: target.parallel.max(1),
         sequence: target.sequence(Verb::Deploy),
-        steps: target.instances[range]
-            .iter()
-            .cloned()
-            .map(Step::new)
-            .collect(),
+        steps,
     }
+}
+
+/// All instances, each to the same share, where that is more than they have reached (in percent).
+fn by_share<'a>(
+    target: &Target,
+    exposure: Exposure,
+    reached: &mut BTreeMap<&'a TargetName, usize>,
+    name: &'a TargetName,
+) -> Vec<Step> {
+    let until = usize::from(exposure.percent());
+    let from = reached.get(name).copied().unwrap_or(0);
+    if until <= from {
+        return Vec::new();
+    }
+    reached.insert(name, until);
+    let steps = target.instances.iter().cloned().map(|instance| Step {
+        exposure: Some(exposure),
+        ..Step::new(instance)
+    });
+    steps.collect()
 }
 
 impl Step {
@@ -198,6 +215,7 @@ impl Step {
         Step {
             instance,
             to: None,
+            exposure: None,
             call: 0,
             attempt: 1,
             status: StepStatus::ToDo,

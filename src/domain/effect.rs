@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{Artifact, EffectId, InstanceName, ReleaseId, Span, TargetName};
+use super::plan::Exposure;
 
 /// What an effect does to one instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,6 +48,9 @@ pub struct Effect {
     pub verb: Verb,
     /// What shall run there afterwards.
     pub artifact: Artifact,
+    /// How much of the instance, of one that is moved by shares; see [`super::charter::Target::by_share`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<Exposure>,
 }
 
 /// How an effect ended.
@@ -84,6 +88,10 @@ pub enum Failure {
     TimedOut(Span),
     /// The command could not be started (missing, not executable, no connection); nothing happened.
     NotStarted(Arc<str>),
+    /// The platform says no, or it did not come there; in its own words, printable.
+    Refused(Arc<str>),
+    /// It was given up on the way, because the release goes back.
+    GivenUp,
 }
 
 impl std::fmt::Display for Failure {
@@ -93,6 +101,8 @@ impl std::fmt::Display for Failure {
             Failure::Signal(number) => write!(f, "ended by signal {number}"),
             Failure::TimedOut(limit) => write!(f, "no end after {limit}"),
             Failure::NotStarted(why) => write!(f, "not started: {why}"),
+            Failure::Refused(why) => f.write_str(why),
+            Failure::GivenUp => f.write_str("given up: the release goes back"),
         }
     }
 }
@@ -104,8 +114,12 @@ pub struct Sight {
     pub instance: InstanceName,
     /// How it is.
     pub health: Health,
-    /// What runs there; `None` where it is not known.
+    /// What runs there; `None` where it is not known. Of an instance that is moved by shares, what
+    /// all of it runs, or what ran before where it is divided.
     pub artifact: Option<Artifact>,
+    /// What runs on a part of it, where it is divided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arriving: Option<Artifact>,
     /// The platform's own words on its state, printable; may be empty.
     pub detail: Arc<str>,
 }

@@ -8,6 +8,7 @@ use super::ids::{InstanceName, MetricName, PersonName, ReleaseId, Span, TargetNa
 use super::metric::Action;
 use super::notice::Notice;
 use super::verdict::{Call, Judgement};
+use super::workload::Workload;
 
 /// What the engine sees right now, for screens.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +38,8 @@ pub struct TargetLive {
     pub failing: Option<Arc<str>>,
     /// Its instances and when each was seen last.
     pub instances: BTreeMap<InstanceName, (Sight, Timestamp)>,
+    /// What its workload is made of, where its platform divides it into parts.
+    pub workload: Option<Arc<Workload>>,
 }
 
 /// How the ledger is.

@@ -50,6 +50,7 @@ pub mod waiver;
 pub mod wake;
 pub mod wanted;
 pub mod words;
+pub mod workload;
 
 pub use command::{Actor, Ask, Choice, Command, Control, Door};
 pub use decide::{Draft, decide};

@@ -241,6 +241,9 @@ pub struct Step {
     pub instance: InstanceName,
     /// What it is brought to, where that differs from the move's artifact (on the way back).
     pub to: Option<Artifact>,
+    /// How much of the instance, of one that is moved by shares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<Exposure>,
     /// Which call of the sequence it is at.
     pub call: usize,
     /// Which attempt at that call: 1 is the first.
@@ -374,6 +377,7 @@ impl Move {
             instance: step.instance.clone(),
             verb,
             artifact: self.artifact_of(step).clone(),
+            exposure: step.exposure,
         })
     }
 }
@@ -434,13 +438,30 @@ impl Release {
         Some((format!("b{}", n + 1), &batch.moves))
     }
 
-    /// All instances that any call of this release touched, with what it brought or brings there.
+    /// All instances that any call of this release touched, each once with its newest step, and what
+    /// that brought or brings there.
     pub fn touched(&self) -> impl Iterator<Item = (&TargetName, &Step, &Artifact)> {
-        self.batches
-            .iter()
-            .flat_map(|b| &b.moves)
-            .flat_map(|m| m.steps.iter().map(move |s| (&m.target, s, &m.artifact)))
-            .filter(|(_, s, _)| s.touched())
+        self.forward()
+            .filter(|(m, s)| s.touched() && !self.overtaken(&m.target, s))
+            .map(|(m, s)| (&m.target, s, &m.artifact))
+    }
+
+    /// All steps forward, in order.
+    fn forward(&self) -> impl Iterator<Item = (&Move, &Step)> {
+        let moves = self.batches.iter().flat_map(|b| &b.moves);
+        moves.flat_map(|m| m.steps.iter().map(move |s| (m, s)))
+    }
+
+    /// Whether a later batch has taken an instance further: what this step brought says nothing any
+    /// more of how the instance should be.
+    pub fn overtaken(&self, target: &TargetName, step: &Step) -> bool {
+        step.exposure.is_some()
+            && self.forward().any(|(m, other)| {
+                m.target == *target
+                    && other.instance == step.instance
+                    && other.exposure > step.exposure
+                    && other.touched()
+            })
     }
 
     /// All targets it moves, each once.
@@ -459,24 +480,27 @@ impl Release {
     /// The share that runs the new version, in percent of all instances it will move, and `None`
     /// before anything was touched. On the way back it falls.
     pub fn exposed(&self) -> Option<u8> {
-        let all: usize = self
-            .batches
-            .iter()
-            .flat_map(|b| &b.moves)
-            .map(|m| m.steps.len())
-            .sum();
-        let done = self
-            .touched()
-            .filter(|(_, s, _)| s.status == StepStatus::Done)
-            .count();
-        let returned = self
-            .back
-            .iter()
-            .flat_map(|b| &b.moves)
-            .flat_map(|m| &m.steps)
-            .filter(|s| s.status == StepStatus::Done)
-            .count();
-        let done = done.saturating_sub(returned);
+        // of each instance in percent: what will run there, what does, what did before it went back
+        let mut shares: BTreeMap<(&TargetName, &InstanceName), [usize; 2]> = BTreeMap::new();
+        for (m, step) in self.forward() {
+            let share = step
+                .exposure
+                .map_or(100, |share| usize::from(share.percent()));
+            let of = shares.entry((&m.target, &step.instance)).or_default();
+            of[0] = of[0].max(share);
+            if step.status == StepStatus::Done {
+                of[1] = of[1].max(share);
+            }
+        }
+        let back = self.back.iter().flat_map(|b| &b.moves);
+        let back = back.flat_map(|m| m.steps.iter().map(move |s| (&m.target, s)));
+        for (target, step) in back.filter(|(_, s)| s.status == StepStatus::Done) {
+            if let Some(of) = shares.get_mut(&(target, &step.instance)) {
+                of[1] = 0;
+            }
+        }
+        let all: usize = shares.values().map(|of| of[0]).sum();
+        let done: usize = shares.values().map(|of| of[1]).sum();
         (self.touched().next().is_some() && all > 0)
             .then(|| u8::try_from(done * 100 / all).unwrap_or(100))
     }

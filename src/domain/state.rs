@@ -14,7 +14,8 @@ use super::ids::{
     Artifact, EnvName, InstanceName, ReleaseId, ServiceName, Span, TargetName, Timestamp,
 };
 use super::pir::Pir;
-use super::release::{Release, StepStatus, Summary};
+use super::plan::Exposure;
+use super::release::{Release, Step, StepStatus, Summary};
 
 /// Everything the room knows that is in the ledger. Cloning it is cheap: all maps are persistent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,11 +96,18 @@ impl State {
         self.targets.get(target)?.get(instance)
     }
 
-    /// Whether an instance was last seen running exactly this.
-    pub fn runs(&self, target: &TargetName, instance: &InstanceName, artifact: &Artifact) -> bool {
-        self.seen(target, instance).is_some_and(|seen| {
+    /// Whether an instance was last seen running exactly what a step brought or brings there: all
+    /// of it, or the share that the step is about.
+    pub fn runs(&self, target: &TargetName, step: &Step, artifact: &Artifact) -> bool {
+        let share = step.exposure.is_some_and(|share| share < Exposure::FULL);
+        self.seen(target, &step.instance).is_some_and(|seen| {
+            let is = |found: &Option<Artifact>| found.as_ref().is_some_and(|a| a.is(artifact));
             seen.sight.health == Health::Running
-                && seen.sight.artifact.as_ref().is_some_and(|a| a.is(artifact))
+                && match seen.sight.arriving {
+                    Some(_) if share => is(&seen.sight.arriving),
+                    Some(_) => false,
+                    None => is(&seen.sight.artifact),
+                }
         })
     }
 
@@ -112,7 +120,7 @@ impl State {
         release
             .touched()
             .filter(|(target, step, artifact)| {
-                step.status == StepStatus::Done && !self.runs(target, &step.instance, artifact)
+                step.status == StepStatus::Done && !self.runs(target, step, artifact)
             })
             .map(|(target, step, _)| (target, &step.instance, self.seen(target, &step.instance)))
     }

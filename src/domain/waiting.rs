@@ -377,9 +377,7 @@ fn moving(state: &State, release: &Release, waiting: &mut Waiting) {
             .flat_map(|m| m.steps.iter().map(move |s| (m, s)))
     };
     let there = steps()
-        .filter(|(m, s)| {
-            s.status == StepStatus::Done && state.runs(&m.target, &s.instance, m.artifact_of(s))
-        })
+        .filter(|(m, s)| s.status == StepStatus::Done && state.runs(&m.target, s, m.artifact_of(s)))
         .count();
     if back {
         waiting.word = "rolls back";

@@ -54,7 +54,7 @@ fn occupies(state: &State, m: &Move, step: &Step, back: bool) -> bool {
         StepStatus::Running => true,
         // on the way back a failed instance must not keep the others from going back
         StepStatus::Failed { .. } | StepStatus::Unknown { .. } => !back,
-        StepStatus::Done => !back && !state.runs(&m.target, &step.instance, m.artifact_of(step)),
+        StepStatus::Done => !back && !state.runs(&m.target, step, m.artifact_of(step)),
     }
 }
 

@@ -10,6 +10,7 @@ use super::start::Targets;
 use super::{EngineHandle, TargetPart, explain};
 use crate::domain::live::TargetLive;
 use crate::domain::{Ask, Health, InstanceName, Sight, Span, TargetName, Timestamp};
+use crate::platform::Picture;
 
 /// How often a target on which no release is open is read, for the screens.
 const IDLE: Span = Span::secs(15);
@@ -97,13 +98,13 @@ impl Eye {
             Err(error) => Some(error.to_string().into()),
         };
         self.complain(failing.as_deref());
-        let (sights, silent) = match read {
-            Ok(sights) => {
+        let (sights, silent, workload) = match read {
+            Ok(Picture { sights, workload }) => {
                 let silent = sights.iter().filter(|s| s.health == Health::Unknown);
                 let silent = silent.map(|s| s.instance.clone()).collect();
-                (sights, silent)
+                (sights, silent, workload)
             }
-            Err(error) => (self.part.platform.unseen(&error), BTreeSet::new()),
+            Err(error) => (self.part.platform.unseen(&error), BTreeSet::new(), None),
         };
         let before = std::mem::replace(&mut self.silent, silent);
         let doubtful = !self.silent.is_subset(&before);
@@ -130,10 +131,13 @@ impl Eye {
                     (s.instance.clone(), (s.clone(), at))
                 })
                 .collect();
+            // an old picture is better than none: its age stands beside it
+            let workload = workload.or_else(|| slot.workload.clone());
             *slot = Arc::new(TargetLive {
                 read_at,
                 failing,
                 instances,
+                workload,
             });
         });
         self.tell(sights).await;
@@ -154,6 +158,7 @@ impl Eye {
             // what ran there is remembered, but nobody may rely on it
             Some((good, _)) => Sight {
                 artifact: good.artifact.clone(),
+                arriving: good.arriving.clone(),
                 ..sight
             },
             None => sight,
@@ -169,7 +174,9 @@ impl Eye {
             .into_iter()
             .filter(|s| {
                 state.seen(&self.name, &s.instance).is_none_or(|seen| {
-                    seen.sight.health != s.health || seen.sight.artifact != s.artifact
+                    seen.sight.health != s.health
+                        || seen.sight.artifact != s.artifact
+                        || seen.sight.arriving != s.arriving
                 })
             })
             .collect();

@@ -7,7 +7,8 @@ use tokio::sync::watch;
 
 use super::EngineHandle;
 use super::start::Targets;
-use crate::domain::{Actor, Ask, Door, Effect, Health, Outcome, Span, TargetName};
+use crate::domain::{Actor, Ask, Door, Effect, Health, Outcome, Span, TargetName, Verb};
+use crate::platform::helm::Helm;
 use crate::platform::{Checked, Platform};
 
 /// The longest pause between two attempts to report an outcome that could not be written down.
@@ -41,7 +42,7 @@ impl Hands {
         let hands = self.clone();
         tokio::spawn(async move {
             let outcome = match hands.platform(&effect.target) {
-                Some(platform) => platform.perform(&effect).await,
+                Some(platform) => platform.perform(&effect, hands.helm(&effect)).await,
                 None => no_target(&effect),
             };
             hands.report(effect, outcome).await;
@@ -53,11 +54,16 @@ impl Hands {
         let hands = self.clone();
         tokio::spawn(async move {
             let outcome = match hands.platform(&effect.target) {
-                Some(platform) => recovered(platform, &effect).await,
+                Some(platform) => recovered(platform, &effect, hands.helm(&effect)).await,
                 None => no_target(&effect),
             };
             hands.report(effect, outcome).await;
         });
+    }
+
+    fn helm(&self, effect: &Effect) -> Helm {
+        let forward = effect.verb != Verb::Rollback;
+        Helm::new(self.engine.state(), effect.release, forward)
     }
 
     fn platform(&self, target: &TargetName) -> Option<&Platform> {
@@ -86,12 +92,12 @@ impl Hands {
     }
 }
 
-async fn recovered(platform: &Platform, effect: &Effect) -> Outcome {
+async fn recovered(platform: &Platform, effect: &Effect, helm: Helm) -> Outcome {
     match platform.check(effect).await {
         Checked::Ended(outcome) => outcome,
-        Checked::Running => platform.wait(effect).await,
+        Checked::Running => platform.wait(effect, helm).await,
         // the effect is still wanted, it was written down, and it certainly never began
-        Checked::NeverStarted => platform.perform(effect).await,
+        Checked::NeverStarted => platform.perform(effect, helm).await,
         Checked::Unknown { why } => by_sight(platform, effect, why).await,
     }
 }
@@ -99,11 +105,15 @@ async fn recovered(platform: &Platform, effect: &Effect) -> Outcome {
 /// When the call itself left no trace of its end, the instance may show it: if it runs exactly what
 /// the call was to bring, the call was carried out. Anything else is for a person.
 async fn by_sight(platform: &Platform, effect: &Effect, why: Arc<str>) -> Outcome {
-    let sights = platform.observe().await.unwrap_or_default();
+    let sights = platform
+        .observe()
+        .await
+        .map_or(Vec::new(), |seen| seen.sights);
     let there = sights.iter().any(|sight| {
         sight.instance == effect.instance
             && sight.health == Health::Running
             && sight.artifact.as_ref() == Some(&effect.artifact)
+            && sight.arriving.is_none()
     });
     if there {
         Outcome::Done { took: Span(0) }

@@ -12,7 +12,9 @@ pub mod command;
 mod counters;
 pub mod evidence;
 pub mod health;
+pub mod helm;
 pub mod http;
+pub mod kube;
 pub mod metrics_text;
 pub mod notify;
 pub mod output;
@@ -27,8 +29,11 @@ mod words;
 
 use std::sync::Arc;
 
+use crate::domain::workload::Workload;
 use crate::domain::{Effect, Failure, Outcome, Sight, Span, TargetName};
 use command::CommandTarget;
+use helm::Helm;
+use kube::KubeTarget;
 
 /// What a platform knows of an effect that was begun before the engine went down.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +76,17 @@ pub enum ObserveError {
 pub enum Platform {
     /// Programs, here or over ssh.
     Command(CommandTarget),
+    /// A workload in a Kubernetes cluster.
+    Kubernetes(KubeTarget),
+}
+
+/// A target as its platform shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// How each instance is.
+    pub sights: Vec<Sight>,
+    /// What the workload is made of, where the platform divides it.
+    pub workload: Option<Arc<Workload>>,
 }
 
 impl Platform {
@@ -78,14 +94,17 @@ impl Platform {
     pub fn name(&self) -> &TargetName {
         match self {
             Platform::Command(target) => target.name(),
+            Platform::Kubernetes(target) => target.name(),
         }
     }
 
     /// Carries the effect out to its end, once however often this is called. Dropping the future
-    /// stops the waiting only.
-    pub async fn perform(&self, effect: &Effect) -> Outcome {
+    /// stops the waiting only. What takes its time listens to the `helm`; a command does not: it runs
+    /// to its end.
+    pub async fn perform(&self, effect: &Effect, helm: Helm) -> Outcome {
         match self {
             Platform::Command(target) => target.perform(effect).await,
+            Platform::Kubernetes(target) => target.perform(effect, helm).await,
         }
     }
 
@@ -94,13 +113,16 @@ impl Platform {
     pub async fn check(&self, effect: &Effect) -> Checked {
         match self {
             Platform::Command(target) => target.check(effect).await,
+            Platform::Kubernetes(target) => target.check(effect).await,
         }
     }
 
     /// Waits for the end of an effect that was found running.
-    pub async fn wait(&self, effect: &Effect) -> Outcome {
+    pub async fn wait(&self, effect: &Effect, helm: Helm) -> Outcome {
         match self {
             Platform::Command(target) => target.wait(effect).await,
+            // it looks first how far it is
+            Platform::Kubernetes(target) => target.perform(effect, helm).await,
         }
     }
 
@@ -108,6 +130,7 @@ impl Platform {
     pub async fn output(&self, effect: &Effect) -> Vec<String> {
         match self {
             Platform::Command(target) => target.output(effect).await,
+            Platform::Kubernetes(target) => target.output(effect).await,
         }
     }
 
@@ -115,9 +138,13 @@ impl Platform {
     ///
     /// # Errors
     /// When nothing can be said of any of them; [`Platform::unseen`] makes sights of it.
-    pub async fn observe(&self) -> Result<Vec<Sight>, ObserveError> {
+    pub async fn observe(&self) -> Result<Picture, ObserveError> {
         match self {
-            Platform::Command(target) => target.observe().await,
+            Platform::Command(target) => Ok(Picture {
+                sights: target.observe().await?,
+                workload: None,
+            }),
+            Platform::Kubernetes(target) => target.observe().await,
         }
     }
 
@@ -125,6 +152,7 @@ impl Platform {
     pub fn unseen(&self, why: &ObserveError) -> Vec<Sight> {
         match self {
             Platform::Command(target) => target.unseen(why),
+            Platform::Kubernetes(target) => target.unseen(why),
         }
     }
 }

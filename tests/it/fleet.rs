@@ -10,7 +10,6 @@ use holdpoint::cli::fleet::profile::{self, Health, Profile, Profiles};
 use holdpoint::cli::fleet::{Traffic, stop_all};
 use holdpoint::domain::{Artifact, Effect, Health as Seen, Outcome, ReleaseId, Timestamp, Verb};
 use holdpoint::judge::Sample;
-use holdpoint::platform::Platform;
 use holdpoint::platform::command::{CommandConfig, CommandTarget};
 use holdpoint::platform::http::{Http, Redirects};
 use holdpoint::platform::runner::Runner;
@@ -469,7 +468,7 @@ async fn a_release_on_a_fleet_is_seen_and_counted_exactly() {
     );
 }
 
-fn target(fleet: &Fleet) -> Platform {
+fn target(fleet: &Fleet) -> CommandTarget {
     let root = fleet.root().display().to_string();
     let words = |verb: &str| {
         let words = [
@@ -492,7 +491,7 @@ fn target(fleet: &Fleet) -> Platform {
     config.insert("instances".to_string(), instances.into());
     let config: CommandConfig = config.try_into().unwrap();
     let runner = Runner::with_program(fleet.root().join("effects"), BIN);
-    Platform::Command(CommandTarget::new("payments".into(), config, runner).unwrap())
+    CommandTarget::new("payments".into(), config, runner).unwrap()
 }
 
 fn effect(id: &str, instance: &str, version: &str) -> Effect {
@@ -502,6 +501,7 @@ fn effect(id: &str, instance: &str, version: &str) -> Effect {
         target: "payments".into(),
         instance: instance.into(),
         verb: Verb::Deploy,
+        exposure: None,
         artifact: Artifact {
             version: version.into(),
             digest: format!("sha256:{version}").into(),

@@ -76,6 +76,7 @@ fn charter() -> Charter {
                 environment: place.into(),
                 platform: "command".into(),
                 instances: vec!["i-1".into(), "i-2".into()],
+                by_share: false,
                 parallel: 2,
                 retries: 0,
                 backoff: Span::secs(5),

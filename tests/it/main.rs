@@ -41,6 +41,7 @@ mod room;
 mod rules;
 mod server;
 mod sessions;
+mod shares;
 mod shop;
 mod sockets;
 mod sshd;

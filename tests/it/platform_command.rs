@@ -9,7 +9,7 @@ use holdpoint::domain::{
 };
 use holdpoint::platform::command::{CommandConfig, CommandTarget, InstanceConfig, Timeouts};
 use holdpoint::platform::runner::Runner;
-use holdpoint::platform::{Checked, ObserveError, Platform};
+use holdpoint::platform::{Checked, ObserveError};
 use tempfile::TempDir;
 
 use crate::sshd::{Sshd, free_port};
@@ -32,10 +32,10 @@ impl Room {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    fn target(&self, config: CommandConfig) -> Platform {
+    fn target(&self, config: CommandConfig) -> CommandTarget {
         let runner = Runner::with_program(self.path("effects"), BIN);
         let target = CommandTarget::new("payments".into(), config, runner);
-        Platform::Command(target.unwrap_or_else(|problems| panic!("{problems:?}")))
+        target.unwrap_or_else(|problems| panic!("{problems:?}"))
     }
 }
 
@@ -76,6 +76,7 @@ fn effect(name: &str, verb: Verb) -> Effect {
         target: "payments".into(),
         instance: "i-01".into(),
         verb,
+        exposure: None,
         artifact: Artifact {
             version: "4.12.0".into(),
             digest: "sha256:abcd".into(),

@@ -6,6 +6,7 @@ mod amount;
 mod calendar;
 mod catalog;
 mod holds;
+mod kube;
 mod people;
 mod policy;
 mod risk;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 pub use policy::policy_over;
-pub use targets::{Settings, TargetConfig};
+pub use targets::{Operate, Settings, TargetConfig};
 
 use self::calendar::CalendarFile;
 use self::catalog::CatalogFile;

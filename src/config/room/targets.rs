@@ -7,11 +7,13 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::Checker;
+use super::kube::{self, ClusterEntry, SwitchEntry};
 use super::sources::{self, SourceEntry};
 use crate::domain::charter::{Environment, Metric, Service, Target};
 use crate::domain::text::printable;
 use crate::domain::{EnvName, InstanceName, ServiceName, SourceName, Span, TargetName, Verb};
 use crate::platform::command::{CommandConfig, InstanceConfig, Timeouts};
+use crate::platform::kube::config::{ClusterConfig, KubeConfig};
 use crate::platform::prometheus::client::Config;
 
 /// How often platforms are read and metrics looked at where nothing is said.
@@ -30,20 +32,32 @@ pub struct RoomFile {
     #[serde(default)]
     sources: BTreeMap<SourceName, SourceEntry>,
     #[serde(default)]
+    clusters: BTreeMap<String, ClusterEntry>,
+    #[serde(default)]
     target: Vec<TargetEntry>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TargetEntry {
+pub(super) struct TargetEntry {
     name: TargetName,
     service: ServiceName,
     environment: EnvName,
-    namespace: Option<String>,
+    pub(super) namespace: Option<String>,
     platform: PlatformKind,
+    pub(super) cluster: Option<String>,
+    pub(super) workload: Option<String>,
+    pub(super) container: Option<String>,
+    pub(super) image: Option<String>,
+    pub(super) deadline: Option<Span>,
+    pub(super) switch: Option<SwitchEntry>,
+    #[serde(default)]
     instances: Vec<InstanceConfig>,
+    #[serde(default)]
     deploy: Vec<String>,
+    #[serde(default)]
     rollback: Vec<String>,
+    #[serde(default)]
     status: Vec<String>,
     drain: Option<Vec<String>>,
     undrain: Option<Vec<String>>,
@@ -68,6 +82,7 @@ struct TargetEntry {
 #[serde(rename_all = "kebab-case")]
 enum PlatformKind {
     Command,
+    Kubernetes,
 }
 
 fn one() -> u32 {
@@ -86,7 +101,7 @@ fn metrics() -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetConfig {
     /// How it is operated.
-    pub command: CommandConfig,
+    pub operate: Operate,
     /// Where its instances answer, for health checks and metrics.
     pub urls: BTreeMap<InstanceName, String>,
     /// Where under that address their metrics are: `/metrics`.
@@ -95,6 +110,15 @@ pub struct TargetConfig {
     pub namespace: Option<String>,
     /// The age from which the last reading of an instance says nothing any more.
     pub stale: Span,
+}
+
+/// How a target is operated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operate {
+    /// By programs.
+    Command(CommandConfig),
+    /// As a workload of a cluster.
+    Kubernetes(ClusterConfig, KubeConfig),
 }
 
 /// What a room is set to.
@@ -191,11 +215,16 @@ impl RoomFile {
                     "add it to catalog.toml, or write another",
                 );
             }
-            let command = entry.command(room);
-            for problem in command.problems() {
-                let what = problem.what;
-                check.add(&at(&problem.key), "bad-target", what, String::new());
-            }
+            entry.foreign_keys(check, n);
+            let operate = match entry.platform {
+                PlatformKind::Command => entry.operated(check, n, room),
+                PlatformKind::Kubernetes => {
+                    match entry.kubernetes(check, &format!("target[{n}]"), &self.clusters, room) {
+                        Some((cluster, config)) => Operate::Kubernetes(cluster, config),
+                        None => continue,
+                    }
+                }
+            };
             if entry.parallel == 0 {
                 check.add(
                     &at("parallel"),
@@ -215,13 +244,13 @@ impl RoomFile {
                     "write \"/metrics\"",
                 );
             }
-            targets.insert(entry.name.clone(), entry.target());
+            targets.insert(entry.name.clone(), entry.target(&operate));
             let config = TargetConfig {
                 urls: entry.urls(),
                 metrics_path: entry.scrape.clone(),
                 namespace: entry.namespace.clone(),
-                stale: self.stale(&command),
-                command,
+                stale: self.stale(&operate),
+                operate,
             };
             configs.insert(entry.name.clone(), config);
         }
@@ -229,9 +258,13 @@ impl RoomFile {
     }
 
     /// Three readings may fail, the slowest of them by taking all the time it has.
-    fn stale(&self, command: &CommandConfig) -> Span {
+    fn stale(&self, operate: &Operate) -> Span {
         let look = self.look.unwrap_or(LOOK).0.saturating_mul(3);
-        Span(look.saturating_add(command.timeouts.status.0))
+        let slowest = match operate {
+            Operate::Command(command) => command.timeouts.status,
+            Operate::Kubernetes(..) => Timeouts::default().status,
+        };
+        Span(look.saturating_add(slowest.0))
     }
 
     /// What is no mistake and yet worth a look.
@@ -291,8 +324,71 @@ impl RoomFile {
 }
 
 impl TargetEntry {
-    fn target(&self) -> Target {
-        let PlatformKind::Command = self.platform;
+    /// What stands there of a platform that this target is not on.
+    fn foreign_keys(&self, check: &mut Checker<'_>, n: usize) {
+        let kubernetes = [
+            ("cluster", self.cluster.is_some()),
+            ("workload", self.workload.is_some()),
+            ("container", self.container.is_some()),
+            ("image", self.image.is_some()),
+            ("deadline", self.deadline.is_some()),
+            ("switch", self.switch.is_some()),
+        ];
+        let command = [
+            ("instances", !self.instances.is_empty()),
+            ("deploy", !self.deploy.is_empty()),
+            ("rollback", !self.rollback.is_empty()),
+            ("status", !self.status.is_empty()),
+            ("drain", self.drain.is_some()),
+            ("undrain", self.undrain.is_some()),
+            ("via", self.via.is_some()),
+            ("dir", self.dir.is_some()),
+            ("env", !self.env.is_empty()),
+            ("timeouts", self.timeouts != Timeouts::default()),
+        ];
+        let (word, foreign) = match self.platform {
+            PlatformKind::Command => ("command", &kubernetes[..]),
+            PlatformKind::Kubernetes => ("kubernetes", &command[..]),
+        };
+        for (key, _) in foreign.iter().filter(|(_, stands)| *stands) {
+            check.add(
+                &format!("target[{n}].{key}"),
+                "foreign-key",
+                format!("`{key}` means nothing to the platform `{word}`"),
+                "leave it out, or write the other platform",
+            );
+        }
+    }
+
+    /// How a target of programs is operated, checked.
+    fn operated(&self, check: &mut Checker<'_>, n: usize, room: &Path) -> Operate {
+        let command = self.command(room);
+        for problem in command.problems() {
+            let path = format!("target[{n}].{}", problem.key);
+            check.add(&path, "bad-target", problem.what, String::new());
+        }
+        Operate::Command(command)
+    }
+
+    fn target(&self, operate: &Operate) -> Target {
+        let target = Target {
+            service: self.service.clone(),
+            environment: self.environment.clone(),
+            platform: "command".into(),
+            instances: Vec::new(),
+            by_share: false,
+            parallel: self.parallel,
+            retries: self.retries,
+            backoff: self.backoff,
+            calls: BTreeMap::new(),
+        };
+        match operate {
+            Operate::Command(_) => self.of_programs(target),
+            Operate::Kubernetes(_, config) => kube::target(target, config),
+        }
+    }
+
+    fn of_programs(&self, target: Target) -> Target {
         let mut calls = BTreeMap::new();
         for (verb, argv) in [
             (Verb::Deploy, Some(&self.deploy)),
@@ -307,16 +403,11 @@ impl TargetEntry {
         }
         let instances = self.instances.iter();
         Target {
-            service: self.service.clone(),
-            environment: self.environment.clone(),
-            platform: "command".into(),
             instances: instances
                 .map(|instance| InstanceName::from(instance.name.as_str()))
                 .collect(),
-            parallel: self.parallel,
-            retries: self.retries,
-            backoff: self.backoff,
             calls,
+            ..target
         }
     }
 

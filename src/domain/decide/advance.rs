@@ -1,10 +1,12 @@
 //! Walking a release on as far as its holds let it.
 
+use std::collections::BTreeSet;
+
 use super::Draft;
 use crate::domain::approval::tally;
 use crate::domain::event::What;
 use crate::domain::hold::{Hold, HoldKind, HoldState};
-use crate::domain::ids::{HoldId, ReleaseId};
+use crate::domain::ids::{HoldId, InstanceName, ReleaseId, TargetName};
 use crate::domain::limits;
 use crate::domain::needs;
 use crate::domain::plan::Kind;
@@ -288,11 +290,12 @@ impl Draft {
     }
 
     fn baseline(&self, release: &Release) -> Vec<Was> {
-        release
-            .batches
-            .iter()
-            .flat_map(|b| &b.moves)
-            .flat_map(|m| m.steps.iter().map(move |s| (&m.target, &s.instance)))
+        let moves = release.batches.iter().flat_map(|b| &b.moves);
+        let steps = moves.flat_map(|m| m.steps.iter().map(move |s| (&m.target, &s.instance)));
+        // one that is moved share by share has a step in several batches
+        let mut told: BTreeSet<(&TargetName, &InstanceName)> = BTreeSet::new();
+        steps
+            .filter(|step| told.insert(*step))
             .filter_map(|(target, instance)| {
                 let artifact = self.state.seen(target, instance)?.sight.artifact.clone()?;
                 Some(Was {
@@ -337,8 +340,7 @@ fn back_is_done(draft: &Draft, release: &Release) -> bool {
     release.back.as_ref().is_some_and(|back| {
         back.moves.iter().all(|m| {
             m.steps.iter().all(|s| {
-                s.status == StepStatus::Done
-                    && draft.state.runs(&m.target, &s.instance, m.artifact_of(s))
+                s.status == StepStatus::Done && draft.state.runs(&m.target, s, m.artifact_of(s))
             })
         })
     })

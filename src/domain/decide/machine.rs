@@ -283,7 +283,9 @@ impl Draft {
         let before = self.events.len();
         for sight in sights {
             let same = self.state.seen(target, &sight.instance).is_some_and(|s| {
-                s.sight.health == sight.health && s.sight.artifact == sight.artifact
+                s.sight.health == sight.health
+                    && s.sight.artifact == sight.artifact
+                    && s.sight.arriving == sight.arriving
             });
             if !same {
                 self.push(What::InstanceSeen {

@@ -57,6 +57,7 @@ fn sight(value: Value) -> Result<Sight, String> {
         instance: InstanceName::from(printable(&row.instance, 64)),
         health,
         artifact,
+        arriving: None,
         detail: printable(&row.state, 100).into(),
     })
 }
@@ -71,6 +72,7 @@ pub(super) fn unknown(instance: &InstanceName, why: impl Into<Arc<str>>) -> Sigh
         instance: instance.clone(),
         health: Health::Unknown,
         artifact: None,
+        arriving: None,
         detail: why.into(),
     }
 }

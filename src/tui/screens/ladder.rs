@@ -373,10 +373,8 @@ impl Draw<'_> {
     fn well(self, m: &Move, step: &Step) -> bool {
         step.status == StepStatus::ToDo && !step.touched()
             || step.status == StepStatus::Done
-                && self
-                    .world
-                    .state
-                    .runs(&m.target, &step.instance, &m.artifact)
+                && (self.release.overtaken(&m.target, step)
+                    || self.world.state.runs(&m.target, step, &m.artifact))
     }
 
     /// One instance: its health, its version, and what is wrong with it.
@@ -568,7 +566,8 @@ impl Count {
                 Some((m, s))
             });
             let (m, s, returning) = way_back.map_or((m, s, false), |(m, s)| (m, s, true));
-            let runs = state.runs(&m.target, &s.instance, m.artifact_of(s));
+            let overtaken = !returning && draw.release.overtaken(&m.target, s);
+            let runs = overtaken || state.runs(&m.target, s, m.artifact_of(s));
             match s.status {
                 StepStatus::Done if runs && returning => count.returned += 1,
                 StepStatus::Done if runs => count.there += 1,

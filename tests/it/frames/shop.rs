@@ -95,6 +95,7 @@ fn target(name: &str, environment: &str, count: u64) -> Target {
         instances: (1..=count)
             .map(|n| format!("{}-{n:02}", &name[..2]).into())
             .collect(),
+        by_share: false,
         parallel: 2,
         retries: 0,
         backoff: Span::secs(5),
@@ -468,6 +469,7 @@ pub fn live(room: &Room) -> Live {
             instance: instance.clone(),
             health: *health,
             artifact: Some(artifact.clone()),
+            arriving: None,
             detail: "".into(),
         };
         let seen = (sight, now.minus(Span(400)));

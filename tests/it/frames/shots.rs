@@ -137,6 +137,7 @@ fn a_platform_that_does_not_answer() {
     let stale = TargetLive {
         read_at: Some(seat.now().minus(Span::secs(47))),
         failing: Some("no answer after 5 s".into()),
+        workload: None,
         instances: old
             .instances
             .iter()

@@ -36,6 +36,7 @@ fn room(n: usize) -> Room {
         draft: from.draft.clone(),
         now: from.now,
         fleet: from.fleet.clone(),
+        divided: Default::default(),
         begun: Vec::new(),
         fails: Vec::new(),
     }

@@ -7,6 +7,7 @@ use holdpoint::domain::charter::{
     ApprovalRule, Charter, Confirm, Environment, Group, Metric, Person, Reading, Right, Service,
     Target,
 };
+use holdpoint::domain::plan::Exposure;
 use holdpoint::domain::wanted::wanted;
 use holdpoint::domain::{
     Actor, Artifact, Ask, Choice, Command, Control, Door, Draft, Effect, Failure, Health,
@@ -101,6 +102,7 @@ pub fn charter() -> Charter {
                 environment: "prod-eu".into(),
                 platform: "command".into(),
                 instances: (1..=6).map(|n| format!("i-{n}").into()).collect(),
+                by_share: false,
                 parallel: 2,
                 retries: 0,
                 backoff: Span::secs(5),
@@ -156,6 +158,8 @@ pub struct Room {
     pub now: Timestamp,
     /// What runs where, and how it is.
     pub fleet: BTreeMap<(TargetName, InstanceName), (Artifact, Health)>,
+    /// What runs on a part of those that are moved by shares.
+    pub divided: BTreeMap<(TargetName, InstanceName), Artifact>,
     /// Calls that were begun and have not been answered; emptied by [`Room::work`].
     pub begun: Vec<Effect>,
     /// Instances whose next forward call fails.
@@ -180,6 +184,7 @@ impl Room {
             draft: Draft::new(State::default()),
             now: START,
             fleet,
+            divided: BTreeMap::new(),
             begun: Vec::new(),
             fails: Vec::new(),
         };
@@ -246,6 +251,10 @@ impl Room {
                 instance: instance.clone(),
                 health: *health,
                 artifact: Some(artifact.clone()),
+                arriving: self
+                    .divided
+                    .get(&(target.clone(), instance.clone()))
+                    .cloned(),
                 detail: "".into(),
             });
         }
@@ -285,8 +294,13 @@ impl Room {
             }
             _ => {
                 let key = (effect.target.clone(), effect.instance.clone());
-                self.fleet
-                    .insert(key, (effect.artifact.clone(), Health::Running));
+                if effect.exposure.is_some_and(|share| share < Exposure::FULL) {
+                    self.divided.insert(key, effect.artifact.clone());
+                } else {
+                    self.divided.remove(&key);
+                    self.fleet
+                        .insert(key, (effect.artifact.clone(), Health::Running));
+                }
                 Outcome::Done {
                     took: Span::secs(1),
                 }

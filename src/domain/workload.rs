@@ -1,0 +1,97 @@
+//! A workload as its platform shows it now: how many parts run what, what is stuck and why, who else
+//! changes it. Live telemetry, never audit.
+
+use std::sync::Arc;
+
+use super::ids::Artifact;
+
+/// What a workload is made of now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Workload {
+    /// What it is: `Deployment`, `StatefulSet`, `Rollout`.
+    pub kind: Arc<str>,
+    /// Where it is, for people: `shop/web in scratch`.
+    pub place: Arc<str>,
+    /// How many parts there should be.
+    pub wanted: u32,
+    /// The parts that run what is arriving; of a workload that is not divided, none.
+    pub new: Parts,
+    /// The parts that run what ran before; of a workload that is not divided, all.
+    pub old: Parts,
+    /// Parts that are on their way out, of either side.
+    pub leaving: u32,
+    /// The name that the platform gives to what is arriving: a template's hash.
+    pub new_hash: Option<Arc<str>>,
+    /// The name of what ran before.
+    pub old_hash: Option<Arc<str>>,
+    /// What is arriving, as the platform shows it.
+    pub arriving: Option<Artifact>,
+    /// The share of traffic that the new parts get, in percent, where the platform directs traffic.
+    pub weight: Option<u8>,
+    /// How many new parts there may be at most during the move that goes on, the overshoot included.
+    pub bound: Option<u32>,
+    /// What the platform says of it, in its own words: `Paused: CanaryPauseStep`.
+    pub says: Arc<str>,
+    /// The platform's own steps, where it has any.
+    pub stages: Vec<Stage>,
+    /// What is stuck and why, the most frequent first.
+    pub stuck: Vec<Stuck>,
+    /// Who else changes it.
+    pub owners: Vec<Owner>,
+}
+
+/// Parts of a workload by how they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// How many there are.
+    pub there: u32,
+    /// How many of them answer.
+    pub ready: u32,
+    /// How many of them have answered long enough to be relied on.
+    pub available: u32,
+}
+
+/// A step of a platform's own rollout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// What it does, in a few words: `20 %`, `pause`, `analysis error-rate`.
+    pub name: Arc<str>,
+    /// Whether it is behind, at hand or to come.
+    pub at: StageAt,
+}
+
+/// Where a platform's rollout is with a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StageAt {
+    /// Behind.
+    Done,
+    /// At hand.
+    Here,
+    /// To come.
+    ToCome,
+}
+
+/// Parts that do not come up, by why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    /// How many.
+    pub count: u32,
+    /// Why, as a stable word: `crash-loop`, `image`, `unschedulable`, `quota`, `probe`, `webhook`,
+    /// `node`, `deadline`, `blocked`.
+    pub reason: &'static str,
+    /// Why, in a sentence, printable.
+    pub words: Arc<str>,
+    /// What helps, where something is known to.
+    pub way_out: Option<Arc<str>>,
+}
+
+/// Somebody else who changes the workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Who: `Argo CD`, `HorizontalPodAutoscaler web`, a field manager.
+    pub who: Arc<str>,
+    /// What that means, in a sentence.
+    pub words: Arc<str>,
+    /// Whether holdpoint must not change it over their head.
+    pub forbids: bool,
+}
