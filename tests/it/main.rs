@@ -35,6 +35,7 @@ mod platform_runner;
 mod platform_scrape;
 mod policy;
 mod prometheus;
+mod proof;
 mod quorum;
 mod readme;
 mod room;
