@@ -31,6 +31,8 @@ pub struct Seen {
     pub looks: f64,
     /// How many there are, or would have been, in its whole time.
     pub all: f64,
+    /// How long a look was, in seconds: on a busy machine longer than it should be.
+    pub length: f64,
     /// Requests of the canary and of the others in a look.
     pub traffic: [f64; 2],
     /// The last sentence about each metric.
@@ -84,10 +86,11 @@ impl Seen {
             panic!("{id}: no look was judged: {words:?}");
         };
         let looks = judged.len() as f64;
-        let length = (last - first) as f64 / 1000.0 / (looks - 1.0).max(1.0);
+        let length = ((last - first) as f64 / 1000.0 / (looks - 1.0).max(1.0)).max(1.0);
         Seen {
             looks,
-            all: looks.max(((step - WARM_UP) / length.max(1.0)).floor()),
+            all: looks.max(((step - WARM_UP) / length).floor()),
+            length,
             traffic: sums.map(|sum| sum / looks),
             words,
         }
@@ -118,14 +121,15 @@ impl Seen {
     }
 }
 
-/// The table as text.
+/// The table as text; requests are those of both sides in a look.
 pub fn table(lines: &[Line]) -> String {
     let mut text = format!(
-        "{:<8} {:<28} {:>6} {:>9} {:>6} {:>9} {:>9}  {}\n",
+        "{:<8} {:<28} {:>6} {:>8} {:>6} {:>6} {:>8} {:>8}  {}\n",
         "service",
         "what is wrong",
         "share",
         "requests",
+        "a look",
         "looks",
         "promised",
         "found",
@@ -139,11 +143,12 @@ pub fn table(lines: &[Line]) -> String {
         };
         let _ = writeln!(
             text,
-            "{:<8} {:<28} {:>4.0} % {:>7.1}/s {:>6} {:>9} {:>9}  {}",
+            "{:<8} {:<28} {:>4.0} % {:>8.0} {:>4.1} s {:>6} {:>8} {:>8}  {}",
             line.service,
             line.wrong.words,
             100.0 * new / (new + old),
             new + old,
+            line.seen.length,
             line.seen.all,
             or(line.promised.is_some(), line.promised.unwrap_or_default()),
             or(line.found, line.seen.looks),
