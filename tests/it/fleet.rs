@@ -27,7 +27,6 @@ pub struct Fleet(TempDir);
 impl Fleet {
     /// A fleet whose versions start quickly.
     pub fn new() -> Fleet {
-        let fleet = Fleet(tempfile::tempdir().unwrap());
         let mut profiles = Profiles::new();
         let versions = [
             ("1.0", Health::Ok, 0.0),
@@ -45,7 +44,13 @@ impl Fleet {
             };
             profiles.insert(version.into(), profile);
         }
-        profile::write(fleet.root(), &profiles).unwrap();
+        Fleet::with(&profiles)
+    }
+
+    /// A fleet whose versions behave like this.
+    pub fn with(profiles: &Profiles) -> Fleet {
+        let fleet = Fleet(tempfile::tempdir().unwrap());
+        profile::write(fleet.root(), profiles).unwrap();
         touch(fleet.root()).unwrap();
         fleet
     }
@@ -55,7 +60,12 @@ impl Fleet {
     }
 
     fn place(&self, instance: &str) -> Place {
-        Place::new(self.root(), "payments", instance).unwrap()
+        self.place_of("payments", instance)
+    }
+
+    /// The files of an instance of any service.
+    pub fn place_of(&self, service: &str, instance: &str) -> Place {
+        Place::new(self.root(), service, instance).unwrap()
     }
 
     fn served(&self, instance: &str) -> Served {
@@ -70,9 +80,14 @@ impl Fleet {
     }
 
     fn command(&self, verb: &str, instance: &str, version: &str) -> Command {
+        self.command_of("payments", verb, instance, version)
+    }
+
+    /// An operator's command for an instance of any service.
+    pub fn command_of(&self, service: &str, verb: &str, instance: &str, version: &str) -> Command {
         let mut command = Command::new(BIN);
         command.args(["__fleet", verb, "--root"]).arg(self.root());
-        command.args(["--service", "payments"]);
+        command.args(["--service", service]);
         command.env("HOLDPOINT_INSTANCE", instance);
         command.env("HOLDPOINT_VERSION", version);
         command.env("HOLDPOINT_DIGEST", format!("sha256:{version}"));

@@ -1,7 +1,7 @@
 //! Metrics from a real Prometheus that scrapes the demo's fleet.
 
-mod rollout;
-mod store;
+pub mod rollout;
+pub mod store;
 
 use std::sync::Arc;
 

@@ -32,6 +32,19 @@ pub fn until<T: Debug>(what: &str, mut see: impl FnMut() -> T, done: impl Fn(&T)
 /// After [`DEADLINE`], with what was seen last.
 pub async fn until_async<T: Debug, F: Future<Output = T>>(
     what: &str,
+    see: impl FnMut() -> F,
+    done: impl Fn(&T) -> bool,
+) -> T {
+    until_within(DEADLINE, what, see, done).await
+}
+
+/// The same for what takes its time.
+///
+/// # Panics
+/// After that time, with what was seen last.
+pub async fn until_within<T: Debug, F: Future<Output = T>>(
+    deadline: Duration,
+    what: &str,
     mut see: impl FnMut() -> F,
     done: impl Fn(&T) -> bool,
 ) -> T {
@@ -42,7 +55,7 @@ pub async fn until_async<T: Debug, F: Future<Output = T>>(
             return seen;
         }
         assert!(
-            begun.elapsed() < DEADLINE,
+            begun.elapsed() < deadline,
             "{what}: did not come; seen last: {seen:?}"
         );
         tokio::time::sleep(Duration::from_millis(10)).await;
