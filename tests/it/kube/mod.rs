@@ -21,6 +21,7 @@ mod client;
 mod cluster;
 mod demonstration;
 mod deployments;
+mod flagger;
 mod harness;
 mod proxy;
 mod proxy_harness;
