@@ -371,3 +371,7 @@ impl Craft for Revised {
         statefulset::hold(&self.wish, seen)
     }
 }
+
+#[cfg(test)]
+#[path = "revised_tests.rs"]
+mod tests;
