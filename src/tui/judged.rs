@@ -159,7 +159,7 @@ pub fn name(chart: &Chart, all: &[Chart]) -> String {
     let twins = all.iter().filter(|other| other.metric == chart.metric);
     match twins.count() {
         0 | 1 => chart.metric.to_string(),
-        _ => format!("{} of {}", chart.metric, chart.service),
+        _ => format!("{}/{}", chart.service, chart.metric),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::domain::ladder::{Mark, Station, rungs};
 use crate::domain::press;
 use crate::domain::release::{Phase, Release};
 use crate::domain::wake::armed;
-use crate::domain::{Health, TargetName, waiting};
+use crate::domain::{Call, Health, MetricVerdict, TargetName, waiting};
 
 use super::super::desk::Desk;
 use super::super::dialog::effect::{window, window_words};
@@ -344,34 +344,56 @@ pub(super) fn evidence(desk: &Desk, world: World<'_>, release: &Release, cols: u
     lines
 }
 
+/// What is said of each metric: as it is seen now, else as it was written down last.
 fn verdicts(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
     let charts = judged::charts(world.live, release);
     let mut lines = vec![heading("Verdicts")];
-    if release.verdicts.is_empty() {
+    for chart in charts {
+        let written = release.verdicts.get(&chart.metric);
+        lines.push(verdict(chart.call, judged::name(chart, charts), written));
+        let stands = judged::standing_words(chart);
+        lines.extend(Line::wrapped(Role::Text, &stands, 14, cols));
+        lines.extend(Line::wrapped(Role::Text, judged::seen(chart), 14, cols));
+        lines.extend(rests(written, cols));
+    }
+    for written in release.verdicts.values() {
+        if charts.iter().any(|chart| chart.metric == written.metric) {
+            continue;
+        }
+        let name = written.metric.to_string();
+        lines.push(verdict(written.call, name, Some(written)));
+        lines.extend(Line::wrapped(Role::Text, written.seen(), 14, cols));
+        lines.extend(rests(Some(written), cols));
+    }
+    if lines.len() == 1 {
         lines.push(Line::new().gap(2).text(Role::Dim, "no look was taken yet"));
     }
-    for verdict in release.verdicts.values() {
-        let (status, glyph) = say::verdict(verdict.call);
-        lines.push(
-            Line::new()
-                .gap(2)
-                .sign(status.role(), glyph)
-                .gap(1)
-                .left(status.role(), verdict.call.word(), 9)
-                .gap(1)
-                .text(Role::Strong, verdict.metric.to_string())
-                .end(Role::Dim, say::count(verdict.streak as usize, "look")),
-        );
-        lines.extend(Line::wrapped(Role::Text, verdict.seen(), 14, cols));
-        for chart in charts.iter().filter(|c| c.metric == verdict.metric) {
-            let name = judged::name(chart, charts);
-            let words = format!("now, {name}: {}", judged::standing_words(chart));
-            lines.extend(Line::wrapped(Role::Text, &words, 14, cols));
-        }
-        let inputs = format!("rests on numbers with the digest {}", verdict.inputs);
-        lines.extend(Line::wrapped(Role::Dim, &inputs, 14, cols));
-    }
     lines
+}
+
+/// The answer on a metric, and for how long it has been that.
+fn verdict(call: Call, name: String, written: Option<&MetricVerdict>) -> Line {
+    let (status, glyph) = say::verdict(call);
+    let line = Line::new()
+        .gap(2)
+        .sign(status.role(), glyph)
+        .gap(1)
+        .left(status.role(), call.word(), 9)
+        .gap(1)
+        .text(Role::Strong, name);
+    match written.filter(|written| written.call == call) {
+        Some(written) => line.end(Role::Dim, say::count(written.streak as usize, "look")),
+        None => line,
+    }
+}
+
+/// The digest of what was written down last.
+fn rests(written: Option<&MetricVerdict>, cols: u16) -> Vec<Line> {
+    let Some(written) = written else {
+        return Vec::new();
+    };
+    let inputs = format!("rests on numbers with the digest {}", written.inputs);
+    Line::wrapped(Role::Dim, &inputs, 14, cols)
 }
 
 /// What was read of a target, and when; and what the ledger says of its instances.

@@ -333,19 +333,19 @@ fn the_cursor_tells_metrics_of_the_same_name_apart() {
     seat.keys("3");
     // the one to blame comes first
     assert!(
-        seat.text().contains(" errors of ledger-api   ✗ fail"),
+        seat.text().contains(" ledger-api/errors   ✗ fail"),
         "{}",
         seat.text()
     );
     seat.keys("k");
     assert!(
-        seat.text().contains(" errors of payments   ✓ pass"),
+        seat.text().contains(" payments/errors   ✓ pass"),
         "{}",
         seat.text()
     );
     seat.keys("j");
     assert!(
-        seat.text().contains(" errors of ledger-api   ✗ fail"),
+        seat.text().contains(" ledger-api/errors   ✗ fail"),
         "{}",
         seat.text()
     );
