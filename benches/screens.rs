@@ -10,8 +10,10 @@ mod room;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use holdpoint::domain::live::Live;
-use holdpoint::domain::{Actor, Ask, Choice, Control, Door, Health, Span};
+use holdpoint::domain::live::{CHART_POINTS, Chart, Decides, Judged, Live, Point, Unit};
+use holdpoint::domain::{
+    Actor, Ask, Call, Choice, Control, Decision, Door, Health, Judgement, Span,
+};
 use holdpoint::tui::{
     Asker, Caps, Depth, Desk, Input, Key, Keymap, Scene, Setup, Themes, World, paint, update,
 };
@@ -20,13 +22,15 @@ use ratatui::layout::{Rect, Size};
 
 /// Releases that move.
 const MOVING: usize = 200;
+/// Metrics of each that are looked at.
+const METRICS: u32 = 8;
 /// Pictures of each kind.
 const PICTURES: usize = 500;
 
 fn main() {
     let mut room = moving();
     let area = Rect::new(0, 0, 160, 48);
-    let live = Live::default();
+    let live = looked(&room);
     let mut desk = Desk::new(
         Setup {
             asker: Asker {
@@ -84,6 +88,52 @@ fn main() {
         desk.settle(world);
     });
     println!("{:<10} {settled:?}", "settle");
+}
+
+/// What is seen of it: full charts of several metrics of every release, with all that the judge says.
+fn looked(room: &room::Room) -> Live {
+    let mut live = Live::default();
+    for release in room.state().live.values() {
+        let chart = |n: u32| {
+            Chart {
+            service: release.plan.services[0].service.clone(),
+            metric: format!("metric-{n}").as_str().into(),
+            unit: Unit::Seconds,
+            points: (0..CHART_POINTS as u64)
+                .map(|look| Point {
+                    at: room.now.minus(Span::secs((CHART_POINTS as u64 - look) * 5)),
+                    canary: Some(0.4 + (look % 7) as f64 * 0.01),
+                    baseline: Some(0.2 + (look % 5) as f64 * 0.01),
+                })
+                .collect(),
+            call: Call::Hold,
+            words: "metric: new 412 ms, old 196 ms; above 0.25: 11.2% of the new version's requests (9412 \
+                    of 84120), 5.33% of the old version's (40318 of 756004) over the same time. Allowed: \
+                    1.25x in odds. Strong evidence of a regression."
+                .into(),
+            allowed: "1.25x in odds".into(),
+            limit: Some(0.5),
+            judged: Judged {
+                interval: Some((1.7, 2.6)),
+                tolerated: Some(0.25),
+                evidence: 45.0,
+                most: 61.0,
+                decides: Decides::In(Span::mins(12)),
+                blamed: true,
+                ..Judged::default()
+            },
+        }
+        };
+        let charts = (0..METRICS).map(chart).collect();
+        live.charts.insert(release.id, Arc::new(charts));
+        let judgement = Judgement {
+            decision: Decision::Pause,
+            reason: "evidence 45:1".into(),
+            ..Judgement::default()
+        };
+        live.judgements.insert(release.id, Arc::new(judgement));
+    }
+    live
 }
 
 /// A room in which every release is in the middle of a batch.

@@ -38,6 +38,7 @@
 //! - [`engine`]: the only async shell and the one door to state: the turn, what watches, what calls.
 //! - [`tui`] (pure): one person's desk and a state in, cells out. It sees only `domain` and `judge`.
 //! - [`session`]: one person at one terminal, near or far: bytes to keys, frames to bytes, the socket.
+//! - [`web`]: HTTP in: the gates that Flagger asks at.
 //! - [`config`]: the only code that looks for files; every value knows its file and line.
 //! - [`cli`]: one file per group of commands, the same here and over the socket; the demo.
 //!
@@ -63,3 +64,4 @@ pub mod platform;
 pub mod policy;
 pub mod session;
 pub mod tui;
+pub mod web;

@@ -1,6 +1,7 @@
-//! The specification's tables A, B and D, repeated.
+//! The specification's tables A, B and D, repeated, and its claims on one page.
 
 mod chance;
+mod proof;
 mod table_a;
 mod table_b;
 mod table_d;
@@ -15,16 +16,60 @@ pub use chance::Chance;
 /// Looks of a run: an hour at 15 seconds.
 pub const LOOKS: usize = 240;
 
-/// Repeats the tables of these names, on all cores.
-pub fn run(tables: &[&str]) {
+/// Repeats the tables of these names, on all cores; `runs` rollouts for each row, or as many as each
+/// table usually takes.
+pub fn run(tables: &[String], runs: Option<u64>) {
+    let mut tally = Tally::default();
     for table in tables {
-        match *table {
-            "A" => table_a::run(),
-            "B" => table_b::run(),
-            "D" => table_d::run(),
-            other => println!("there is no table {other}; there are A, B and D"),
+        match table.as_str() {
+            "A" => table_a::run(runs, &mut tally),
+            "B" => table_b::run(runs, &mut tally),
+            "D" => table_d::run(runs, &mut tally),
+            "proof" => proof::run(runs),
+            other => println!("there is no table {other}; there are A, B, D and proof"),
         }
     }
+    if tally.compared > 0 {
+        let Tally { compared, differ } = tally;
+        println!(
+            "{compared} figures compared, {differ} differ by more than three standard errors of both (by \
+             chance about {:.1} would)",
+            0.0027 * compared as f64
+        );
+    }
+}
+
+/// How many figures were compared with the specification's, and how many of them differ.
+#[derive(Debug, Default)]
+pub struct Tally {
+    compared: usize,
+    differ: usize,
+}
+
+impl Tally {
+    /// Counts a comparison; the word for it.
+    pub fn word(&mut self, agrees: bool) -> &'static str {
+        self.compared += 1;
+        self.differ += usize::from(!agrees);
+        if agrees { "ok" } else { "DIFFERS" }
+    }
+
+    /// A share in percent beside the one of the specification, which came from `others` runs, and
+    /// whether the two are within three standard errors of each other.
+    pub fn beside(&mut self, hits: usize, of: usize, should: f64, others: f64) -> String {
+        let is = percent(hits, of);
+        // half a hit keeps the error of a share of 0 from being 0
+        let pooled = (hits as f64 + should / 100.0 * others + 0.5) / (of as f64 + others + 1.0);
+        let error = (pooled * (1.0 - pooled) * (1.0 / of as f64 + 1.0 / others)).sqrt();
+        let bar = 300.0 * error;
+        let word = self.word((is - should).abs() <= bar);
+        format!("{is:.2} ({should} ±{bar:.2} {word})")
+    }
+}
+
+/// So many of so many, in percent.
+pub fn percent(hits: usize, of: usize) -> f64 {
+    100.0 * hits as f64 / of as f64
 }
 
 /// Settings against `rho` and `delta` over an hour.
@@ -90,19 +135,4 @@ pub fn runs<T: Send>(count: u64, seed: u64, one: impl Fn(&mut Chance) -> T + Syn
             .flat_map(|part| part.join().unwrap())
             .collect()
     })
-}
-
-/// A share in percent beside the one of the specification, which came from `others` runs, and whether
-/// the two are within three standard errors of each other.
-pub fn beside(hits: usize, of: usize, should: f64, others: f64) -> String {
-    let is = 100.0 * hits as f64 / of as f64;
-    // half a hit keeps the error of a share of 0 from being 0
-    let pooled = (hits as f64 + should / 100.0 * others + 0.5) / (of as f64 + others + 1.0);
-    let error = 100.0 * (pooled * (1.0 - pooled) * (1.0 / of as f64 + 1.0 / others)).sqrt();
-    let mark = if (is - should).abs() <= 3.0 * error {
-        ""
-    } else {
-        " (!)"
-    };
-    format!("{is:.2} / {should}{mark}")
 }

@@ -4,6 +4,7 @@
 //! files at once, the engine's side reads them again to carry them out.
 
 mod calendar;
+mod doctor;
 mod holds;
 mod policy;
 mod report;
@@ -17,6 +18,7 @@ use crate::domain::charter::Right;
 use crate::domain::{Choice, Span};
 
 pub use calendar::{CalendarVerb, ImportAs, ScopeArgs};
+pub use doctor::{DoctorArgs, InitArgs};
 pub use holds::{EvidenceArgs, EvidenceKind, WaiveArgs};
 pub use policy::PolicyVerb;
 pub use report::ReportVerb;
@@ -106,13 +108,11 @@ Without --room it plays in a directory of its own and takes it away afterwards."
 Examples:
   holdpoint init my-room
   holdpoint init                          into the standard directory
+  holdpoint init my-room --from-kube      with what runs in the cluster of your kubeconfig
+  holdpoint init my-room --from-kube --namespace shop --context prod-eu
 
-Nothing is ever overwritten.")]
-    Init {
-        /// Where; without one, --room, HOLDPOINT_ROOM or the standard directory.
-        #[arg(value_hint = ValueHint::DirPath)]
-        dir: Option<PathBuf>,
-    },
+Nothing is ever overwritten, and nothing in a cluster is changed.")]
+    Init(InitArgs),
     /// Say what is wrong with a room, a plan, a keymap or a theme.
     #[command(after_help = "\
 Examples:
@@ -128,6 +128,15 @@ Examples:
         #[arg(long, value_enum)]
         kind: Option<FileKind>,
     },
+    /// Say what the room's targets need of the world outside, and what is missing.
+    #[command(after_help = "\
+Examples:
+  holdpoint doctor
+  holdpoint doctor --rbac --subject serviceaccount:ops/holdpoint | kubectl apply -f -
+
+It asks every cluster, program and store, changes nothing, and needs no engine. Exit code 0: nothing is
+missing. 1: something is.")]
+    Doctor(DoctorArgs),
     /// Run the room's engine, without a terminal.
     #[command(after_help = "\
 Examples:

@@ -11,6 +11,7 @@ use super::exec::{Order, exec};
 use super::keeper::{Keeper, Line, Settled};
 use super::out::{Chunk, Look, Out};
 use crate::config::tokens::Identities;
+use crate::domain::live::Live;
 use crate::domain::{Actor, Ask, Door, Notice, State};
 use crate::engine::EngineHandle;
 use crate::session::socket::{Console, ExecRequest, Host};
@@ -101,6 +102,10 @@ fn look(tty: Option<Caps>, cols: u16) -> Look {
 impl Keeper for EngineHandle {
     fn state(&self) -> watch::Receiver<Arc<State>> {
         EngineHandle::state(self)
+    }
+
+    fn live_now(&self) -> Arc<Live> {
+        self.board().now()
     }
 
     fn runs(&self) -> bool {

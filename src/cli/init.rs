@@ -1,6 +1,10 @@
 //! `init`: a new room.
 
+mod kube;
+
 use std::path::{Path, PathBuf};
+
+pub use kube::from_kube;
 
 use super::exit::Stop;
 use super::view::{InitView, line};
@@ -15,14 +19,9 @@ pub fn run(dir: &Path, json: bool) -> Result<String, Stop> {
     let files = template::write(dir, &owner()).map_err(Stop::from)?;
     let shown = dir.display().to_string();
     if json {
-        let names = files.iter().map(|file| file.display().to_string());
-        return Ok(line(&InitView {
-            schema: "holdpoint.init/1",
-            room: shown,
-            files: names.collect(),
-        }));
+        return Ok(written(dir, &files, Vec::new(), Vec::new()));
     }
-    let word = shlex::try_quote(&shown).map_or(shown.clone(), |word| word.into_owned());
+    let word = typed(dir);
     Ok(format!(
         "wrote a room to {shown}, for you alone to read
 
@@ -35,6 +34,24 @@ then     holdpoint --room {word} check
          holdpoint --room {word} release submit --dry-run {word}/plan.yaml
 "
     ))
+}
+
+/// What was written, as JSON.
+fn written(dir: &Path, files: &[PathBuf], targets: Vec<String>, notes: Vec<String>) -> String {
+    let names = files.iter().map(|file| file.display().to_string());
+    line(&InitView {
+        schema: "holdpoint.init/1",
+        room: dir.display().to_string(),
+        files: names.collect(),
+        targets,
+        notes,
+    })
+}
+
+/// A directory as it is typed in a shell.
+fn typed(dir: &Path) -> String {
+    let shown = dir.display().to_string();
+    shlex::try_quote(&shown).map_or(shown.clone(), |word| word.into_owned())
 }
 
 /// The user who runs this.

@@ -100,7 +100,8 @@ pub const FORMATS: &str = r#"Examples:
   holdpoint judge --vectors vectors.json   exit code 1 if a number differs
 
 Samples in CSV are error ratios, a line for each metric of a look; both arms over the same time,
-requests and bad ones; an empty cell is a look without data:
+requests and bad ones; an empty cell is a look without data. CSV holds nothing else: histograms, gauges,
+raw counters, strata, instances, weights and tolerances need JSON:
   at,metric,n1,k1,n0,k0
   1718000000,errors,150,1,2850,12
 
@@ -125,6 +126,13 @@ A ratio is [new requests, new bad, old requests, old bad], or a list of up to 8 
 Counters are raw: all requests and bad ones of every series. A histogram is cumulative over `le`, of
 that look alone. A gauge has a value for every instance, null for one that gave none. A metric that
 is null or not named has no data in that look. A look may carry hard_limit, share, elapsed, step_over.
+At most 100000 looks, 10000 metrics, and 4000000 readings of metrics in all.
+
+A ratio may be given by instance, null for one that gave nothing. With "peers": true, here and for
+counters, up to 19 old instances are judged too, each against the others: a rollback needs more
+evidence than there ever was against one of them.
+  "metrics": {"errors": {"kind": "ratio", "critical": true, "peers": true}}
+  "errors": {"canary": {"pod-a": [150, 1]}, "baseline": {"pod-x": [1425, 7], "pod-y": [1425, 5]}}
 
 Series for --compat kayenta: {"metrics": {"NAME": {"control": [...], "experiment": [...]}}}, null for
 a missing point, or Kayenta's own list of metric set pairs. The config is a canary config.

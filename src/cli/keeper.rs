@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::exit::NO_ENGINE;
+use crate::domain::live::Live;
 use crate::domain::{Actor, Ask, Door, Notice, ReleaseId, State};
 
 /// What was asked is durable.
@@ -33,6 +34,11 @@ pub struct Line {
 pub trait Keeper: Sync {
     /// The state as last published.
     fn state(&self) -> watch::Receiver<Arc<State>>;
+
+    /// What is seen right now; nothing where no engine looks.
+    fn live_now(&self) -> Arc<Live> {
+        Arc::default()
+    }
 
     /// Whether an engine runs: only then anything ever changes.
     fn runs(&self) -> bool;

@@ -1,16 +1,20 @@
 //! A release top to bottom in the order it walks: holds and batches in one column.
 
+mod share;
+
 use std::fmt::Write as _;
 
 use chrono::DateTime;
 use chrono_tz::Tz;
 
 use super::evidence;
+use super::judged;
 use super::release::sentence;
 use super::update;
 use crate::domain::emergency;
 use crate::domain::hold::{Hold, HoldKind, HoldState};
 use crate::domain::ladder::{Mark, Station, rungs};
+use crate::domain::live::Live;
 use crate::domain::needs::standing;
 use crate::domain::press;
 use crate::domain::refusal::short;
@@ -23,9 +27,10 @@ use crate::tui::Glyph;
 const LOG: usize = 12;
 
 /// A release that is not closed, for people.
-pub fn show(state: &State, release: &Release, now: Timestamp) -> String {
+pub fn show(state: &State, live: &Live, release: &Release, now: Timestamp) -> String {
     let page = Page {
         state,
+        live,
         release,
         now,
         zone: zone(state, release),
@@ -63,6 +68,7 @@ fn zone(state: &State, release: &Release) -> Tz {
 
 struct Page<'a> {
     state: &'a State,
+    live: &'a Live,
     release: &'a Release,
     now: Timestamp,
     zone: Tz,
@@ -93,6 +99,7 @@ impl Page<'_> {
         }
         self.back(f)?;
         self.waits(f)?;
+        f.push_str(&judged::section(self.live, self.release));
         self.done(f)?;
         self.next(f)
     }
@@ -188,9 +195,10 @@ impl Page<'_> {
     fn batch(&self, f: &mut String, n: usize, batch: &Batch, mark: Mark) -> std::fmt::Result {
         let reached = batch.began.is_some();
         let count: usize = batch.moves.iter().map(|m| m.steps.len()).sum();
-        let size = match reached {
-            false => plural(count, "instance"),
-            true => {
+        let size = match (self.shares(batch), reached) {
+            (Some(words), _) => words,
+            (None, false) => plural(count, "instance"),
+            (None, true) => {
                 let done = batch.moves.iter().flat_map(|m| &m.steps);
                 let done = done.filter(|s| s.status == StepStatus::Done).count();
                 format!("{done} of {count} moved")
@@ -203,7 +211,7 @@ impl Page<'_> {
         let at = batch.began.map(|at| self.clock(at)).unwrap_or_default();
         let row = columns(&batch.name, &size, &at, 0);
         writeln!(f, "{:>2} {} {row}", n + 1, sign(mark))?;
-        if reached {
+        if reached && !self.overtaken(batch) {
             self.moves(f, &batch.moves)?;
         }
         Ok(())
@@ -213,13 +221,11 @@ impl Page<'_> {
         for m in moves {
             writeln!(f, "       {} → {}", m.target, m.artifact.version)?;
             for step in &m.steps {
+                let verb = step.verb(&m.sequence).map_or("call", |verb| verb.word());
                 let how = match &step.status {
                     StepStatus::ToDo if step.touched() => "between two calls".to_owned(),
                     StepStatus::ToDo => "to do".to_owned(),
-                    StepStatus::Running => {
-                        let verb = step.verb(&m.sequence).map_or("call", |verb| verb.word());
-                        format!("{verb} runs {}", self.now.since(step.since))
-                    }
+                    StepStatus::Running => format!("{verb} runs {}", self.now.since(step.since)),
                     StepStatus::Done => "done".to_owned(),
                     StepStatus::Failed { why, again } => match again {
                         Some(at) => format!("failed: {why}; again in {}", at.since(self.now)),
@@ -228,15 +234,12 @@ impl Page<'_> {
                     StepStatus::Unknown { why } => format!("unknown: {why}"),
                 };
                 let (sign, seen) = match self.state.seen(&m.target, &step.instance) {
-                    Some(seen) => {
-                        let version = seen.sight.artifact.as_ref();
-                        let version = version.map_or("?", |artifact| &*artifact.version);
-                        (sign_of(seen.sight.health), version)
-                    }
-                    None => ("?", "not read yet"),
+                    Some(seen) => (sign_of(seen.sight.health), share::runs(&seen.sight)),
+                    None => ("?", "not read yet".to_owned()),
                 };
                 writeln!(f, "         {sign} {:<14} {seen:<12} {how}", step.instance)?;
             }
+            self.workload(f, m)?;
         }
         Ok(())
     }

@@ -144,7 +144,8 @@ pub fn run(cli: &Cli, look: Look) -> Option<Exit> {
             });
             return Some(finish(went, look));
         }
-        Verb::Init { dir } => init_at(dir.as_ref().or(room), look),
+        Verb::Init(args) if args.from_kube => return None,
+        Verb::Init(args) => init_at(args.dir.as_ref().or(room), look),
         Verb::Token { name } => token(name, room, look),
         Verb::Schema { name } => schema::schema(name.as_deref()),
         Verb::Completions { shell } => Ok(schema::completions(*shell)),
@@ -160,6 +161,7 @@ pub fn run(cli: &Cli, look: Look) -> Option<Exit> {
             verb: PolicyVerb::Test { file, policy },
         } => policy::test(file, policy.as_ref(), room, look),
         Verb::Demo(_)
+        | Verb::Doctor(_)
         | Verb::Serve
         | Verb::Release { .. }
         | Verb::Vote { .. }

@@ -160,7 +160,7 @@ pub fn rehearsed<R>(state: &State, ask: Ask, errand: &Errand<'_, R>) -> Result<D
 }
 
 async fn rehearse<R: Keeper>(state: &State, ask: Ask, errand: &Errand<'_, R>) -> Went {
-    let now = now();
+    let (now, live) = (now(), errand.room.live_now());
     let draft = rehearsed(state, ask, errand)?;
     let Some(release) = draft.state.live.get(&ReleaseId(draft.state.last_id)) else {
         return Ok(Exit::Done);
@@ -168,11 +168,11 @@ async fn rehearse<R: Keeper>(state: &State, ask: Ask, errand: &Errand<'_, R>) ->
     if errand.out.look.json {
         let view = DryRunView {
             schema: "holdpoint.dry-run/1",
-            release: ReleaseView::live(&draft.state, release, now),
+            release: ReleaseView::live(&draft.state, &live, release, now),
         };
         errand.out.object(&view).await?;
     } else {
-        let page = ladder::show(&draft.state, release, now);
+        let page = ladder::show(&draft.state, &live, release, now);
         errand.out.say(page).await?;
         errand
             .out
@@ -208,13 +208,14 @@ async fn list<R: Keeper>(all: bool, errand: &Errand<'_, R>) -> Went {
 
 async fn show<R: Keeper>(word: &str, errand: &Errand<'_, R>) -> Went {
     let state = errand.room.state().borrow().clone();
+    let live = errand.room.live_now();
     let (id, now, out) = (find(&state, word)?, now(), errand.out);
     match (state.live.get(&id), state.closed.get(&id)) {
         (Some(release), _) if out.look.json => {
-            let view = ReleaseView::live(&state, release, now);
+            let view = ReleaseView::live(&state, &live, release, now);
             out.object(&view).await?;
         }
-        (Some(release), _) => out.say(ladder::show(&state, release, now)).await?,
+        (Some(release), _) => out.say(ladder::show(&state, &live, release, now)).await?,
         (None, Some(summary)) if out.look.json => {
             out.object(&ReleaseView::closed(summary)).await?;
         }

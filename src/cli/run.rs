@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use super::args::{Cli, Verb};
 use super::exit::{Exit, Stop, Went};
 use super::out::Look;
-use super::{client, demo, fleet, local, runner, serve, usage};
+use super::{client, demo, doctor, fleet, init, local, runner, serve, usage};
 use crate::domain::Notice;
 
 /// Commands that the engine and the demo give to this very program; nobody types them.
@@ -97,6 +97,8 @@ async fn dispatch(cli: &Cli, argv: &[String], look: Look) -> Went {
     match &cli.verb {
         Some(Verb::Serve) => serve::serve(room, look).await,
         Some(Verb::Demo(args)) => demo::run(args, room, look).await,
+        Some(Verb::Init(args)) => init::from_kube(args, room, look).await,
+        Some(Verb::Doctor(args)) => doctor::run(args, room, look).await,
         Some(_) => client::run(cli, argv, look).await,
         None => client::open(cli).await,
     }
@@ -105,7 +107,9 @@ async fn dispatch(cli: &Cli, argv: &[String], look: Look) -> Went {
 /// Runs to the end: with several threads where an engine runs, with one where only a client does.
 fn on_runtime(cli: &Cli, work: impl Future<Output = Went>) -> Went {
     let mut builder = match cli.verb {
-        Some(Verb::Serve | Verb::Demo(_)) => tokio::runtime::Builder::new_multi_thread(),
+        Some(Verb::Serve | Verb::Demo(_) | Verb::Doctor(_)) => {
+            tokio::runtime::Builder::new_multi_thread()
+        }
         _ => tokio::runtime::Builder::new_current_thread(),
     };
     let runtime = builder.enable_all().build().map_err(|error| {

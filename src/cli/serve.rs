@@ -25,9 +25,11 @@ use crate::platform::Platform;
 use crate::platform::command::CommandTarget;
 use crate::platform::kube::KubeTarget;
 use crate::platform::kube::cluster::Cluster;
+use crate::platform::kube::gates::Gates;
 use crate::platform::runner::Runner;
 use crate::session::room::Hall;
 use crate::session::socket::{Limits, Listening};
+use crate::web::gates::Listening as GatesDoor;
 
 /// How long the hook may take to tell whom it tells.
 const HOOK_LIMIT: Span = Span::secs(30);
@@ -42,6 +44,7 @@ pub struct Open {
     close: oneshot::Sender<()>,
     socket: JoinHandle<()>,
     follower: JoinHandle<()>,
+    _gates: Option<GatesDoor>,
     _log: WorkerGuard,
 }
 
@@ -62,10 +65,16 @@ impl Open {
         let listening = Listening::open(&dir.join("sock"))
             .await
             .map_err(|error| Mistakes::one(error.notice()))?;
+        let kept = files.settings.gates.as_ref();
+        let gates = Gates::at(kept.map(|kept| kept.listen.to_string()).as_deref());
+        let door = match kept {
+            Some(kept) => Some(GatesDoor::open(kept, &gates).await.map_err(Mistakes::one)?),
+            None => None,
+        };
         let running = start(Parts {
             ledger,
             charter: Arc::new(files.charter),
-            targets: targets(dir, files.targets, files.settings.look)?,
+            targets: targets(dir, files.targets, files.settings.look, &gates)?,
             sources: files.sources,
             clock: Clock::System,
             look: files.settings.look,
@@ -97,6 +106,7 @@ impl Open {
             doubts: files.doubts,
             running,
             close,
+            _gates: door,
             _log: log,
         })
     }
@@ -127,6 +137,7 @@ fn targets(
     dir: &Path,
     configs: std::collections::BTreeMap<TargetName, TargetConfig>,
     every: Span,
+    gates: &Gates,
 ) -> Result<std::collections::BTreeMap<TargetName, TargetPart>, Mistakes> {
     let runner = Runner::new(dir.join("effects")).map_err(|error| {
         let failed = format!("the folder for effects cannot be used: {error}");
@@ -152,7 +163,7 @@ fn targets(
                 let cluster = clusters
                     .entry(cluster.name.clone())
                     .or_insert_with(|| Cluster::new(cluster));
-                let target = KubeTarget::new(name.clone(), workload, cluster.clone());
+                let target = KubeTarget::new(name.clone(), workload, cluster.clone(), gates);
                 Platform::Kubernetes(target)
             }
         };

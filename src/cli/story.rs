@@ -81,7 +81,7 @@ pub fn words(what: &What, at: Timestamp) -> String {
             "{} {}: {}",
             verdict.metric,
             verdict.call.word(),
-            verdict.words
+            verdict.seen()
         ),
         What::Weighed { judgement, .. } => match judgement.shadow {
             true => format!("the judge, in shadow, says {}", judgement.words()),

@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::keeper::{Keeper, Line, Settled};
 use super::out::{Chunk, Look, Out};
 use crate::config::room::RoomFiles;
+use crate::domain::live::Live;
 use crate::domain::{
     Actor, Artifact, Ask, Command, Door, Draft, Event, Health, Notice, Outcome, Sight, Span, State,
     Timestamp, wanted::wanted,
@@ -31,6 +32,8 @@ pub struct Memory {
     state: watch::Sender<Arc<State>>,
     events: Mutex<Vec<Event>>,
     runs: bool,
+    /// What is seen right now.
+    pub live: Arc<Live>,
 }
 
 impl Memory {
@@ -40,6 +43,7 @@ impl Memory {
             state: watch::channel(Arc::default()).0,
             events: Mutex::default(),
             runs: true,
+            live: Arc::default(),
         };
         memory.engine(Ask::Adopt(Arc::new(fixture_room().charter)));
         memory
@@ -142,6 +146,10 @@ impl Memory {
 impl Keeper for Memory {
     fn state(&self) -> watch::Receiver<Arc<State>> {
         self.state.subscribe()
+    }
+
+    fn live_now(&self) -> Arc<Live> {
+        self.live.clone()
     }
 
     fn runs(&self) -> bool {

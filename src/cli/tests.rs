@@ -1,7 +1,11 @@
 //! Commands on a room in memory.
 
 use super::exit::Exit;
+use super::keeper::Keeper;
 use super::testing::{Memory, typed};
+use crate::domain::live::{Live, TargetLive};
+use crate::domain::workload::{Owner, Parts, Stuck, Workload};
+use crate::domain::{Artifact, Ask, TargetName};
 
 fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
@@ -94,6 +98,133 @@ async fn a_release_is_started_paused_resumed_and_shown() {
     ] {
         assert!(said.contains(words), "{words} is missing:\n{said}");
     }
+}
+
+/// What an engine would see of R-1: a regression of p99, and errors that are not decided.
+fn looked() -> crate::domain::live::Live {
+    use crate::domain::live::{Chart, Decides, Judged, Live, Point, Unit};
+    use crate::domain::{Call, Decision, Judgement, ReleaseId, Span, Timestamp};
+    let chart = |metric: &str, call, words: &str, judged| Chart {
+        service: "payments".into(),
+        metric: metric.into(),
+        unit: Unit::Share,
+        points: vec![Point {
+            at: Timestamp(0),
+            canary: Some(0.0034),
+            baseline: None,
+        }],
+        call,
+        words: words.into(),
+        allowed: "1.25x + 0.02 points".into(),
+        limit: Some(0.05),
+        judged,
+    };
+    let errors = Judged {
+        interval: Some((0.73, f64::INFINITY)),
+        decides: Decides::In(Span::secs(700)),
+        shadow: false,
+        ..Judged::default()
+    };
+    let p99 = Judged {
+        interval: Some((1.7, 2.6)),
+        tolerated: Some(0.245),
+        evidence: 340.7,
+        most: f64::INFINITY,
+        decides: Decides::Now,
+        blamed: true,
+        ..Judged::default()
+    };
+    let charts = vec![
+        chart(
+            "errors",
+            Call::Undecided,
+            "errors: too little. No evidence of a regression.",
+            errors,
+        ),
+        chart(
+            "p99",
+            Call::Fail,
+            "p99: slower. Very strong evidence of a regression.",
+            p99,
+        ),
+    ];
+    let judgement = Judgement {
+        decision: Decision::RollBack,
+        reason: "evidence 340:1 on critical metrics".into(),
+        blamed: vec!["p99".into()],
+        ..Judgement::default()
+    };
+    Live {
+        charts: [(ReleaseId(1), charts.into())].into(),
+        judgements: [(ReleaseId(1), judgement.into())].into(),
+        ..Live::default()
+    }
+}
+
+#[tokio::test]
+async fn what_the_judge_says_is_shown() {
+    let mut room = approved().await;
+    typed(&room, "ada", "release start R-1").await;
+    let said = typed(&room, "", "release show R-1").await;
+    assert!(!said.out.contains("Judge"), "{}", said.out);
+    room.live = looked().into();
+    let said = typed(&room, "", "release show R-1").await;
+    let judge = "
+Judge      ✗ roll back: evidence 340:1 on critical metrics (p99); its plan: go back
+  ? errors        undecided
+      no evidence, 1 to 1 · decides in about 12 m at present traffic · may roll back · at least
+      0.73x of the old
+      too little. No evidence of a regression.
+  ✗ p99           fail
+      to blame · very strong evidence, 340 to 1; over a million to 1 at its height · decided ·
+      may roll back · 1.7x to 2.6x of the old
+      slower. Very strong evidence of a regression.
+";
+    assert!(said.out.contains(judge), "{}", said.out);
+    let said = typed(&room, "", "release why R-1").await;
+    let why = "  the judge: roll back: evidence 340:1 on critical metrics (p99); its plan: go back
+    errors undecided: no evidence, 1 to 1; decides in about 12 m at present traffic
+";
+    assert!(said.out.ends_with(why), "{}", said.out);
+}
+
+#[tokio::test]
+async fn what_the_judge_says_is_json() {
+    let mut room = approved().await;
+    typed(&room, "ada", "release start R-1").await;
+    room.live = looked().into();
+    let said = typed(&room, "", "release show R-1 --json").await;
+    let release = json(&said.out);
+    assert_eq!(release["judgement"]["decision"], "roll-back");
+    assert_eq!(release["judgement"]["blamed"][0], "p99");
+    let errors = &release["metrics"][0];
+    assert_eq!(errors["service"], "payments");
+    assert_eq!(
+        (&errors["decides"], &errors["decides_in"]),
+        (&json("\"in\""), &json("700"))
+    );
+    // ends and values that are not known are no numbers
+    assert_eq!(errors["interval"]["upper"], json("null"));
+    assert_eq!(errors["old"], json("null"));
+    let p99 = &release["metrics"][1];
+    assert_eq!(p99["interval"]["lower"], 1.7);
+    assert_eq!(
+        (&p99["evidence"], &p99["most"]),
+        (&json("340.7"), &json("null"))
+    );
+    assert_eq!(
+        (&p99["strength"], &p99["blamed"]),
+        (&json("\"very strong\""), &json("true"))
+    );
+    let said = typed(&room, "", "release why R-1 --json").await;
+    let why = json(&said.out);
+    assert_eq!(why["judgement"]["follows"], "its plan: go back");
+    assert!(
+        why["undecided"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("errors undecided")
+    );
 }
 
 #[tokio::test]
@@ -231,6 +362,105 @@ async fn the_ledger_reads_as_words_and_as_json() {
         typed(&room, "", "ledger backup copy.db").await.exit,
         Exit::BadInput
     );
+}
+
+/// The target payments-prod-eu is one workload, seen divided and stuck.
+fn workload(room: &mut Memory) {
+    let mut charter = (*room.state().borrow().charter).clone();
+    let name: TargetName = "payments-prod-eu".into();
+    let target = charter.targets.get_mut(&name).unwrap();
+    (target.by_share, target.instances) = (true, vec!["payments".into()]);
+    room.engine(Ask::Adopt(charter.into()));
+    let parts = |there, available| Parts {
+        there,
+        ready: available,
+        available,
+    };
+    let artifact = Artifact {
+        version: "5.1.0".into(),
+        digest: "".into(),
+    };
+    let workload = Workload {
+        kind: "Deployment".into(),
+        place: "shop/payments in main".into(),
+        wanted: 20,
+        new: parts(2, 1),
+        old: parts(18, 18),
+        bound: Some(4),
+        arriving: Some(artifact),
+        stuck: vec![Stuck {
+            count: 1,
+            reason: "crash-loop",
+            words: "exit 137".into(),
+            way_out: Some("roll back".into()),
+        }],
+        owners: vec![Owner {
+            who: "Argo CD".into(),
+            words: "keeps it as Git says".into(),
+            forbids: true,
+        }],
+        ..Workload::default()
+    };
+    let read = TargetLive {
+        workload: Some(workload.into()),
+        ..TargetLive::default()
+    };
+    let live = Live {
+        targets: [(name, read.into())].into(),
+        ..Live::default()
+    };
+    room.live = live.into();
+}
+
+#[tokio::test]
+async fn a_workload_is_told_in_pods() {
+    let mut room = Memory::new();
+    workload(&mut room);
+    let ok = async |room: &Memory, who: &str, line: &str| {
+        let said = typed(room, who, line).await;
+        assert_eq!(said.exit, Exit::Done, "{line}: {said:?}");
+        said.out
+    };
+    let plan = "plans/payments-prod-eu.yaml";
+    let said = ok(&room, "dev", &format!("release submit {plan} --dry-run")).await;
+    let step = "0 % → 10 % of shop/payments in main (0 → 2 of 20 pods, at most 4)";
+    assert!(said.contains(step), "{said}");
+    ok(&room, "dev", &format!("release submit {plan}")).await;
+    room.see("4.11.3");
+    for who in ["kim", "bo"] {
+        ok(&room, who, "vote R-1 approve").await;
+    }
+    ok(&room, "ada", "release start R-1").await;
+    let said = ok(&room, "", "release show R-1").await;
+    for words in [
+        "1 of 2 new available, 1 stuck, 20 in all",
+        "new 5.1.0: 2 there, 1 ready, 1 available, at most 4",
+        "old 4.11.3: 18, all available",
+        "1 pod, crash loop: exit 137",
+        "what helps: roll back",
+        "Argo CD: keeps it as Git says; nothing is changed over its head",
+        "waits for  10 % of payments-prod-eu is going to 5.1.0",
+    ] {
+        assert!(said.contains(words), "{words} is missing:\n{said}");
+    }
+    assert!(!said.contains("instance"), "{said}");
+    let said = ok(&room, "", "release why R-1").await;
+    assert!(
+        said.contains("shop/payments in main: 1 pod, crash loop"),
+        "{said}"
+    );
+    let said = json(&ok(&room, "", "release show R-1 --json").await);
+    let step = &said["batches"][0]["moves"][0]["instances"][0];
+    assert_eq!(step["exposure"], 10, "{step}");
+    let seen = &said["workloads"][0];
+    assert_eq!(
+        (&seen["new"]["there"], &seen["bound"]),
+        (&2.into(), &4.into()),
+        "{seen}"
+    );
+    assert_eq!(seen["stuck"][0]["reason"], "crash-loop", "{seen}");
+    let said = json(&ok(&room, "", "release why R-1 --json").await);
+    assert_eq!(said["workloads"][0]["owners"][0]["forbids"], true, "{said}");
 }
 
 #[test]

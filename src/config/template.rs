@@ -1,5 +1,8 @@
 //! A new room: commented files that `check` accepts.
 
+pub mod kube;
+
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -36,19 +39,22 @@ pub struct Owner {
 /// # Errors
 /// When one of the files is there already (nothing is written then), or one cannot be written.
 pub fn write(dir: &Path, owner: &Owner) -> Result<Vec<PathBuf>, Notice> {
-    let shown = dir.display();
+    write_with(dir, owner, &BTreeMap::new())
+}
+
+/// The same with some of the files as they were `made`, and not as templates.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_with(
+    dir: &Path,
+    owner: &Owner,
+    made: &BTreeMap<&str, String>,
+) -> Result<Vec<PathBuf>, Notice> {
     let failed = |what: &str, error: io::Error| {
         Notice::error("cannot-write", format!("{what} cannot be written: {error}"))
     };
-    if let Some((name, _)) = FILES.iter().find(|(name, _)| dir.join(name).exists()) {
-        return Err(
-            Notice::error("room-exists", format!("{shown} has a {name} already"))
-                .detail("nothing was written: a room is never overwritten")
-                .next(format!(
-                    "`holdpoint check {shown}` says what is wrong with it"
-                )),
-        );
-    }
+    vacant(dir)?;
     let mut private = DirBuilder::new();
     private.recursive(true).mode(0o700);
     let keys = dir.join("keys");
@@ -62,6 +68,7 @@ pub fn write(dir: &Path, owner: &Owner) -> Result<Vec<PathBuf>, Notice> {
     let mut written = Vec::new();
     for (name, template) in FILES {
         let path = dir.join(name);
+        let template = made.get(name).map_or(template, String::as_str);
         let text = fill(template, dir, owner);
         let mut open = OpenOptions::new();
         open.write(true).create_new(true).mode(0o600);
@@ -71,6 +78,25 @@ pub fn write(dir: &Path, owner: &Owner) -> Result<Vec<PathBuf>, Notice> {
         written.push(path);
     }
     Ok(written)
+}
+
+/// Whether a new room can be written to a directory.
+///
+/// # Errors
+/// When there is one already.
+pub fn vacant(dir: &Path) -> Result<(), Notice> {
+    let shown = dir.display();
+    match FILES.iter().find(|(name, _)| dir.join(name).exists()) {
+        None => Ok(()),
+        Some((name, _)) => Err(Notice::error(
+            "room-exists",
+            format!("{shown} has a {name} already"),
+        )
+        .detail("nothing was written: a room is never overwritten")
+        .next(format!(
+            "`holdpoint check {shown}` says what is wrong with it"
+        ))),
+    }
 }
 
 /// Takes the rights of all others away from a directory.

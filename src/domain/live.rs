@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::effect::Sight;
-use super::ids::{InstanceName, MetricName, PersonName, ReleaseId, Span, TargetName, Timestamp};
+use super::ids::{
+    InstanceName, MetricName, PersonName, ReleaseId, ServiceName, Span, TargetName, Timestamp,
+};
 use super::metric::Action;
 use super::notice::Notice;
 use super::verdict::{Call, Judgement};
@@ -56,6 +58,8 @@ pub struct LedgerLive {
 /// A metric of a release over time.
 #[derive(Clone, Debug)]
 pub struct Chart {
+    /// The service that it is read of: two services of a release may have a metric of the same name.
+    pub service: ServiceName,
     /// The metric.
     pub metric: MetricName,
     /// What its numbers are.

@@ -121,15 +121,17 @@ fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
             ),
         ),
         What::BatchDone { batch, .. } => (Tone::Good, format!("batch {} is done", batch + 1)),
-        What::EffectBegun { effect } => (
-            Tone::Plain,
-            format!(
-                "{} → {} {}",
+        What::EffectBegun { effect } => {
+            let share = effect.exposure.map(|share| format!("{share} of "));
+            let text = format!(
+                "{}{} → {} {}",
+                share.unwrap_or_default(),
                 effect.instance,
                 effect.artifact.version,
                 verb(effect.verb)
-            ),
-        ),
+            );
+            (Tone::Plain, text)
+        }
         What::EffectEnded {
             effect,
             outcome,
@@ -179,7 +181,7 @@ fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
                     "{} {}: {}",
                     verdict.metric,
                     verdict.call.word(),
-                    verdict.words
+                    verdict.seen()
                 ),
             )
         }

@@ -27,6 +27,10 @@ pub struct Metric {
     /// How much worse than the old version the new one may be; [`Metric::allowed`] without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<Tolerance>,
+    /// How much worse it may at most be for going on: what has to be proven. 1.5x, and 0.1 points of a
+    /// ratio, without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<Tolerance>,
     /// How much it counts beside others, in parts per million.
     #[serde(default = "million", skip_serializing_if = "is_million")]
     pub weight: u64,

@@ -41,6 +41,7 @@ pub mod refusal;
 pub mod release;
 pub mod risk;
 pub mod ruling;
+pub mod share;
 pub mod spelled;
 pub mod state;
 pub mod text;

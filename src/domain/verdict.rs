@@ -53,6 +53,21 @@ pub struct MetricVerdict {
     pub shadow: bool,
 }
 
+impl MetricVerdict {
+    /// What was seen, without the metric's name in front: for lines that name it already.
+    pub fn seen(&self) -> &str {
+        unnamed(&self.metric, &self.words)
+    }
+}
+
+/// A sentence about a metric without the metric's name in front.
+pub fn unnamed<'a>(metric: &MetricName, words: &'a str) -> &'a str {
+    words
+        .strip_prefix(metric.as_str())
+        .and_then(|rest| rest.strip_prefix(": "))
+        .unwrap_or(words)
+}
+
 /// What the judge says of a whole release.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

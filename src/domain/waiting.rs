@@ -7,13 +7,14 @@ use super::approval::{Terms, helps, tally};
 use super::authority;
 use super::calendar::{self, Rule};
 use super::charter::Right;
-use super::effect::Health;
+use super::effect::{Health, Sight};
 use super::hold::{Hold, HoldKind, HoldState};
 use super::ids::{GroupName, InstanceName, PersonName, ReleaseId, Span, TargetName, Timestamp};
 use super::plan::Kind;
 use super::readiness;
 use super::release::{Move, Phase, Release, StepStatus};
 use super::ruling;
+use super::share;
 use super::state::State;
 use super::verdict::Call;
 
@@ -222,7 +223,7 @@ fn at_hold(state: &State, release: &Release, hold: &Hold, now: Timestamp) -> Wai
                 .filter_map(|m| release.verdicts.get(m))
                 .find(|v| v.call != Call::Pass);
             waiting.what = match bad {
-                Some(v) => format!("{} {}: {}", v.metric, v.call.word(), v.words),
+                Some(v) => format!("{} {}: {}", v.metric, v.call.word(), v.seen()),
                 None => format!("{passes} looks in a row that pass"),
             };
             waiting.trouble |= bad.is_some_and(|v| matches!(v.call, Call::Fail | Call::NoData));
@@ -309,11 +310,54 @@ fn trouble(state: &State, release: &Release, waiting: &mut Waiting) {
             0 => String::new(),
             n => format!(" and {n} more"),
         };
-        let how = seen.map_or("has not been read", |s| health_words(s.sight.health));
-        waiting.what = format!("{target} {instance} {how}{more}");
+        waiting.what = match seen {
+            Some(seen) if share::divided(state, target) => {
+                format!("{}{more}", divided_words(target, &seen.sight))
+            }
+            Some(seen) => {
+                let how = health_words(seen.sight.health);
+                format!("{target} {instance} {how}{more}")
+            }
+            None => format!("{target} {instance} has not been read{more}"),
+        };
         waiting.on = Whom::Instance(instance.clone());
         waiting.trouble = true;
     }
+}
+
+/// A workload in trouble, with its platform's own words where it has any.
+fn divided_words(target: &TargetName, sight: &Sight) -> String {
+    let how = match sight.health {
+        Health::Running => "runs another version or another share",
+        Health::Down => "is stuck",
+        other => health_words(other),
+    };
+    match &*sight.detail {
+        "" => format!("{target} {how}"),
+        detail => format!("{target} {how}: {detail}"),
+    }
+}
+
+/// How far workloads are that are moved by shares; `None` where other instances move as well.
+fn shares(state: &State, moves: &[Move], back: bool, there: usize) -> Option<String> {
+    if !moves.iter().all(|m| share::divided(state, &m.target)) {
+        return None;
+    }
+    let mut steps = moves
+        .iter()
+        .flat_map(|m| m.steps.iter().map(move |s| (m, s)));
+    let (m, step) = steps.next()?;
+    let share = step.exposure.unwrap_or(super::plan::Exposure::FULL);
+    let (target, version) = (&m.target, &m.artifact_of(step).version);
+    let more = steps.count();
+    Some(match (more, back, there) {
+        (0, true, 0) => format!("{target} goes back to {version}"),
+        (0, true, _) => format!("{target} is back on {version}"),
+        (0, false, 0) => format!("{share} of {target} is going to {version}"),
+        (0, false, _) => format!("{share} of {target} runs {version}"),
+        (_, true, _) => format!("{there} of {} workloads back", more + 1),
+        (_, false, _) => format!("{there} of {} workloads at {share}", more + 1),
+    })
 }
 
 /// What a health means in a sentence about an instance.
@@ -384,8 +428,13 @@ fn moving(state: &State, release: &Release, waiting: &mut Waiting) {
     } else {
         waiting.word = "moving";
     }
-    let verb = if back { "back" } else { "there" };
-    waiting.what = format!("{there} of {} instances {verb}", steps().count());
+    waiting.what = match shares(state, moves, back, there) {
+        Some(words) => words,
+        None => {
+            let verb = if back { "back" } else { "there" };
+            format!("{there} of {} instances {verb}", steps().count())
+        }
+    };
     let failed = steps().find_map(|(m, s)| match &s.status {
         StepStatus::Failed { why, again } => Some((m, s, why, *again)),
         StepStatus::Unknown { why } => Some((m, s, why, None)),
@@ -400,15 +449,21 @@ fn moving(state: &State, release: &Release, waiting: &mut Waiting) {
         };
         let verb = s.verb(&m.sequence).map_or("call", |v| v.word());
         waiting.word = "failed";
-        waiting.what = format!("{} {verb}: {why}{later}", s.instance);
+        waiting.what = match s.exposure {
+            Some(share) => format!("{share} of {}: {why}{later}", m.target),
+            None => format!("{} {verb}: {why}{later}", s.instance),
+        };
         waiting.trouble = true;
     } else if !back {
         let mut down = state.troubled(release).filter(|(_, _, seen)| {
             seen.is_some_and(|s| matches!(s.sight.health, Health::Down | Health::Unknown))
         });
-        if let Some((_, instance, Some(seen))) = down.next() {
+        if let Some((target, instance, Some(seen))) = down.next() {
             waiting.word = "health";
-            waiting.what = format!("{instance} {}", health_words(seen.sight.health));
+            waiting.what = match share::divided(state, target) {
+                true => divided_words(target, &seen.sight),
+                false => format!("{instance} {}", health_words(seen.sight.health)),
+            };
             waiting.on = Whom::Instance(instance.clone());
             waiting.trouble = true;
         }
@@ -482,10 +537,12 @@ pub fn ahead(state: &State, release: &Release, now: Timestamp) -> Vec<(String, O
                     StepStatus::Failed { again, .. } => again,
                     _ => None,
                 };
-                lines.push((
-                    format!("{} → {}", s.instance, m.artifact_of(s).version),
-                    again,
-                ));
+                let version = &m.artifact_of(s).version;
+                let words = match s.exposure {
+                    Some(share) => format!("{share} of {} → {version}", m.target),
+                    None => format!("{} → {version}", s.instance),
+                };
+                lines.push((words, again));
             }
         }
         let more = lines.len().saturating_sub(4);

@@ -95,3 +95,28 @@ pub struct Owner {
     /// Whether holdpoint must not change it over their head.
     pub forbids: bool,
 }
+
+/// How many parts at once a workload should take on when it goes from `from` new parts to `until`,
+/// of `all`: a tenth of all at most, and as even as can be. During the move there are never more new
+/// parts than `until` and this.
+pub fn surge(all: u32, from: u32, until: u32) -> u32 {
+    let way = until.saturating_sub(from).max(1);
+    let most = (all / 10).max(1);
+    way.div_ceil(way.div_ceil(most))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::surge;
+
+    #[test]
+    fn a_surge_divides_the_way_evenly() {
+        assert_eq!(surge(20, 0, 5), 2, "2, 4, 5");
+        assert_eq!(surge(20, 5, 10), 2);
+        assert_eq!(surge(100, 0, 12), 6, "6, 12, rather than 10, 12");
+        assert_eq!(surge(3, 0, 1), 1);
+        assert_eq!(surge(3, 0, 3), 1, "a small one goes by ones");
+        assert_eq!(surge(0, 0, 0), 1, "never none: nothing would move");
+        assert_eq!(surge(50, 20, 10), 1, "there already");
+    }
+}

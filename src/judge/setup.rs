@@ -33,13 +33,20 @@ pub fn asked(metric: &Metric, name: &str, horizon: u32) -> Asked {
     let allowed = metric.allowed();
     let (kind, margin) = match metric.reading {
         // hard limits are watched over several looks, elsewhere
-        Reading::Ratio { .. } => (Kind::Ratio { fail_above: None }, Tolerance::Line(MARGIN)),
+        Reading::Ratio { .. } => {
+            let margin = metric.margin.map_or(MARGIN, |margin| Line {
+                rho: millionths(margin.times),
+                delta: millionths(margin.plus),
+            });
+            (Kind::Ratio { fail_above: None }, Tolerance::Line(margin))
+        }
         Reading::Quantile { .. } => {
             let kind = Kind::Histogram {
                 bounds: Vec::new(),
                 warm: None,
             };
-            (kind, Tolerance::Odds(MARGIN.rho))
+            let odds = metric.margin.map(|margin| millionths(margin.times));
+            (kind, Tolerance::Odds(odds.unwrap_or(MARGIN.rho)))
         }
         Reading::Gauge { .. } => {
             let gauge = Allowed {

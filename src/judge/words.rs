@@ -15,12 +15,17 @@ pub fn strength(e: f64) -> &'static str {
     }
 }
 
+/// The power of ten of a number's first digit; of a finite one that is not 0.
+pub fn magnitude(value: f64) -> i32 {
+    value.abs().log10().floor() as i32
+}
+
 /// A number with so many significant digits, without zeros at its end: `0.333`, `12`, `1.25`.
 pub fn significant(value: f64, digits: i32) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{value}");
     }
-    let whole = value.abs().log10().floor() as i32;
+    let whole = magnitude(value);
     let places = usize::try_from(digits - 1 - whole).unwrap_or(0);
     let text = format!("{value:.places$}");
     match text.contains('.') {

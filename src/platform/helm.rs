@@ -58,6 +58,18 @@ impl Helm {
         }
     }
 
+    /// Waits until the release is closed. Never ends once the engine is gone.
+    pub async fn over(&mut self) {
+        loop {
+            if !self.state.borrow().live.contains_key(&self.release) {
+                return;
+            }
+            if self.state.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     /// Waits until it is something else than `known`. Never ends once the engine is gone.
     pub async fn changed(&mut self, known: Steer) -> Steer {
         loop {

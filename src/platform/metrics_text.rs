@@ -387,7 +387,50 @@ mod tests {
         }
     }
 
+    /// A sound scrape of what there is in the format.
+    const WHOLE: &str = "# HELP m What it is.\n# TYPE m counter\nm{a=\"1\",b=\"x\\\\y\\n\\\"\"} 12 1395066363000\n\
+        m{a=\"2\"} +Inf\nm NaN\na:b{le=\"0.5\"} 1e308 # {id=\"t\"} 1 2\n{\"m\",c=\"\u{e4}\"} 3\n# EOF\n";
+
+    #[test]
+    fn a_million_series_are_too_many() {
+        let text: String = (0..1_000_000)
+            .map(|n| format!("m{{a=\"{n}\"}} 1\n"))
+            .collect();
+        let error = read(&text, &["m"]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "line 101: more than 100 series are selected"
+        );
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig {
+            rng_seed: proptest::test_runner::RngSeed::Fixed(4),
+            failure_persistence: None,
+            ..ProptestConfig::with_cases(1000)
+        })]
+        #[test]
+        fn a_garbled_scrape_is_read_or_refused_at_a_line(
+            cuts in proptest::collection::vec((0.0f64..1.0, 0usize..8, 0usize..16), 1..4),
+        ) {
+            let signs = [
+                "", "{", "}", "\"", "\\", "=", ",", "#", "\n", "\r", " ", "1e999", "-", "NaN", "\0", "ä",
+            ];
+            let mut text: Vec<char> = WHOLE.chars().collect();
+            for (at, length, sign) in cuts {
+                let from = (at * text.len() as f64) as usize;
+                let to = (from + length).min(text.len());
+                text.splice(from..to, signs[sign].chars());
+            }
+            let text: String = text.into_iter().collect();
+            for format in [Format::Prometheus, Format::OpenMetrics] {
+                if let Err(error) = read_as(&text, format, &["m", "a:b"]) {
+                    prop_assert!(error.line <= text.lines().count() + 1, "{}", error);
+                    prop_assert!(!error.what.is_empty() && !error.what.contains('\0'));
+                }
+            }
+        }
+
         #[test]
         fn nothing_makes_it_panic(text in "\\PC*", lines in prop::collection::vec(
             r#"[m{}="\\,#a1 \n]{0,24}"#, 0..6)) {

@@ -10,6 +10,7 @@
 
 pub mod command;
 mod counters;
+pub mod doctor;
 pub mod evidence;
 pub mod health;
 pub mod helm;
@@ -122,7 +123,7 @@ impl Platform {
         match self {
             Platform::Command(target) => target.wait(effect).await,
             // it looks first how far it is
-            Platform::Kubernetes(target) => target.perform(effect, helm).await,
+            Platform::Kubernetes(target) => target.wait(effect, helm).await,
         }
     }
 

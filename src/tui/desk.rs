@@ -12,7 +12,7 @@ use ratatui::layout::Size;
 use crate::domain::hold::HoldState;
 use crate::domain::release::Release;
 use crate::domain::{
-    self, HoldId, Level, MetricName, Notice, PersonName, ReleaseId, Span, Timestamp,
+    self, HoldId, Level, MetricName, Notice, PersonName, ReleaseId, ServiceName, Span, Timestamp,
 };
 
 use super::action::Context;
@@ -214,7 +214,7 @@ pub struct Desk {
     /// What the calendar screen shows.
     pub(super) page: Page,
     pub(super) metrics: Scroll,
-    pub(super) metric: Option<MetricName>,
+    pub(super) metric: Option<(ServiceName, MetricName)>,
     /// How much time the charts show.
     pub(super) span: Span,
     pub(super) filters: BTreeMap<Screen, String>,

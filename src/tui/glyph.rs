@@ -74,7 +74,21 @@ glyphs! {
     /// The present moment.
     Now "┃" "|";
     /// A horizontal line in a chart: what is allowed.
-    Dotted "╌" ".";
+    Dotted "╌" "-";
+    /// A horizontal line in a chart: what must never be.
+    HardLine "━" "=";
+    /// Between what something lies, in a chart.
+    Shade "░" ".";
+    /// The upper end of what lies between two values.
+    BandTop "┐" "]";
+    /// The lower end of it.
+    BandFoot "┘" "]";
+    /// The end of a line in a chart, beside its name.
+    LineEnd "╴" "-";
+    /// To blame for what is said.
+    Blamed "!" "!";
+    /// Acts on nothing.
+    Shadow "◌" "~";
     /// A vertical line in a chart: when something happened.
     Limit "┊" ":";
     /// The filled part of a progress bar.
@@ -83,6 +97,8 @@ glyphs! {
     Half "▓" "=";
     /// The part of a progress bar to come.
     Empty "░" ".";
+    /// The part of a bar that runs what ran before.
+    Low "▂" "_";
 }
 
 /// What a colour means: each has its role, its sign and its word.

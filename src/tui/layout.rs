@@ -154,11 +154,11 @@ pub fn calendar(body: Rect) -> Split {
     split(body, detail)
 }
 
-/// The parts of the metrics screen: two lines of heading, the list, and a chart.
-pub fn metrics(body: Rect, rows: usize) -> Split {
+/// The parts of the metrics screen: so many lines of heading, the list, and a chart.
+pub fn metrics(body: Rect, rows: usize, above: u16) -> Split {
     let rows = u16::try_from(rows).unwrap_or(u16::MAX);
     let list = rows
-        .saturating_add(2)
+        .saturating_add(above)
         .min((body.height / 2).max(3))
         .min(body.height);
     let rule = u16::from(body.height > list + 3);
@@ -198,7 +198,7 @@ mod tests {
                 );
                 let p = approvals(f.body, 7);
                 assert!(p.first.intersection(p.second).is_empty());
-                let m = metrics(f.body, 3);
+                let m = metrics(f.body, 3, 4);
                 assert_eq!(
                     m.list.height + m.rule.height + m.detail.height,
                     f.body.height

@@ -11,6 +11,7 @@ pub mod desk;
 pub mod dialog;
 pub mod glyph;
 pub mod input;
+pub mod judged;
 pub mod key;
 pub mod keymap;
 pub mod layout;

@@ -189,10 +189,11 @@ pub fn failed(release: &Release) -> impl Iterator<Item = (&str, &'static str)> {
             )
         })
         .map(|(m, s)| {
-            (
-                s.instance.as_str(),
-                s.verb(&m.sequence).map_or("call", |v| v.word()),
-            )
+            let name = match s.exposure {
+                Some(_) => m.target.as_str(),
+                None => s.instance.as_str(),
+            };
+            (name, s.verb(&m.sequence).map_or("call", |v| v.word()))
         })
 }
 

@@ -128,6 +128,9 @@ pub fn value(unit: Unit, value: f64) -> String {
         }
         Unit::Seconds if value.abs() < 1.0 => format!("{} ms", digits(value * 1000.0)),
         Unit::Seconds => format!("{} s", digits(value)),
+        Unit::Plain if value.abs() >= 1e18 => format!("{value:.2e}"),
+        Unit::Plain if value.abs() >= 1e15 => format!("{} P", digits(value / 1e15)),
+        Unit::Plain if value.abs() >= 1e12 => format!("{} T", digits(value / 1e12)),
         Unit::Plain if value.abs() >= 1e9 => format!("{} G", digits(value / 1e9)),
         Unit::Plain if value.abs() >= 1e6 => format!("{} M", digits(value / 1e6)),
         Unit::Plain => digits(value),
@@ -294,6 +297,8 @@ mod tests {
         assert_eq!(value(Unit::Share, 0.0034), "0.34 %");
         assert_eq!(value(Unit::Share, 0.0), "0.00 %");
         assert_eq!(value(Unit::Plain, 28_401_664.0), "28.4 M");
+        assert_eq!(value(Unit::Plain, 1.26e15), "1.26 P");
+        assert_eq!(value(Unit::Plain, 3e21), "3.00e21");
         assert_eq!(value(Unit::Plain, f64::NAN), "?");
         assert_eq!(value(Unit::Plain, 1234.4), "1234");
         assert_eq!(short(Span::mins(125)), "2 h");

@@ -121,6 +121,12 @@ roles! {
     NoticeWarning "notice.warning" StatusPerson;
     /// Something was refused or failed.
     NoticeError "notice.error" StatusBad;
+    /// What the old version's value allows, in a chart.
+    Tolerated "chart.tolerated" Text;
+    /// Between what the new version lies, in a chart.
+    Band "chart.band" BarRest;
+    /// The ends of it, in words.
+    BandEnd "chart.band.end" New;
 }
 
 impl Role {

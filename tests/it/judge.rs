@@ -341,3 +341,221 @@ fn no_traffic_is_said_and_is_no_pass() {
     );
     assert!(!text.contains("promote"), "{text}");
 }
+
+/// It is refused at this place, in these words, with nothing on stdout.
+#[track_caller]
+fn refused(text: &str, name: &str, place: &str, says: &str) {
+    let output = on(text, name, &[]);
+    let said = err(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert_eq!(out(&output), "");
+    let placed = said.contains(&format!("{name}{place}"));
+    assert!(placed && said.contains(says), "{said}");
+}
+
+const RATIO: &str = "\"e\": {\"kind\": \"ratio\"}";
+const RAW: &str = "\"e\": {\"kind\": \"counters\"}";
+const HEAD: &str = "at,metric,n1,k1,n0,k0\n";
+
+#[test]
+fn nan_is_refused_where_it_stands() {
+    let text = rollout(RATIO, "{\"metrics\": {\"e\": [100, \"NaN\", 900, 9]}}");
+    refused(
+        &text,
+        "s.json",
+        ":3:19",
+        "look 1, e: a count is not a number",
+    );
+    let text = format!("{HEAD}1,e,100,NaN,900,9\n");
+    refused(&text, "s.csv", ":2:9", "`NaN` is no count");
+}
+
+#[test]
+fn infinity_is_refused_where_it_stands() {
+    let text = rollout(RATIO, "{\"metrics\": {\"e\": [100, 1, \"+Inf\", 9]}}");
+    refused(
+        &text,
+        "s.json",
+        ":3:19",
+        "look 1, e: a count is not a number",
+    );
+    let gauge = "\"e\": {\"kind\": \"gauge\"}";
+    let text = rollout(
+        gauge,
+        "{\"metrics\": {\"e\": {\"canary\": [1, \"inf\"], \"baseline\": [1]}}}",
+    );
+    refused(&text, "s.json", ":3:19", "look 1, e: a value is infinite");
+    refused(
+        &format!("{HEAD}1,e,100,1,1e999,9\n"),
+        "s.csv",
+        ":2:11",
+        "`1e999` is no count",
+    );
+}
+
+#[test]
+fn negative_counters_are_refused_where_they_stand() {
+    let text = rollout(
+        RAW,
+        "{\"metrics\": {\"e\": {\"canary\": {\"p\": [9, 1]}, \"baseline\": {\"q\": [-9, 1]}}}}",
+    );
+    refused(&text, "s.json", ":3:19", "the counters of `q` are below 0");
+    refused(
+        &format!("{HEAD}1,e,100,-1,900,9\n"),
+        "s.csv",
+        ":2:9",
+        "`-1` is no count",
+    );
+}
+
+#[test]
+fn a_counter_that_falls_began_anew() {
+    let look = |at: u32, all: u32, bad: u32| {
+        format!(
+            "{{\"at\": {at}, \"metrics\": {{\"e\": {{\"canary\": {{\"p\": [{all}, {bad}]}}, \
+             \"baseline\": {{\"q\": [{}, {bad}]}}}}}}}}",
+            at * 1000
+        )
+    };
+    let looks = [look(1, 500, 5), look(2, 600, 6), look(3, 40, 2)].join(",\n");
+    let text = out(&on(&rollout(RAW, &looks), "s.json", &[]));
+    // 100 and 1, then the 40 and 2 since the restart
+    assert!(text.contains("(3 of 140)"), "{text}");
+}
+
+#[test]
+fn time_that_goes_back_is_refused_where_it_does() {
+    let looks = "{\"at\": 30, \"metrics\": {}},\n{\"at\": 15, \"metrics\": {}}";
+    refused(
+        &rollout(RATIO, looks),
+        "s.json",
+        ":4:1",
+        "look 2: time does not go on",
+    );
+    let text = format!("{HEAD}30,e,100,1,900,9\n15,e,100,1,900,9\n");
+    refused(&text, "s.csv", ":3:1", "time goes back");
+}
+
+#[test]
+fn one_arm_alone_is_refused() {
+    let says = "no look has both arms";
+    let text = rollout(RATIO, "{\"metrics\": {\"e\": [100, 1, null, null]}}");
+    refused(&text, "s.json", ":1:19", says);
+    let one = "{\"metrics\": {\"e\": {\"canary\": {\"p\": [9, 1]}}}}";
+    refused(&rollout(RATIO, one), "s.json", ":1:19", says);
+    refused(&rollout(RAW, one), "s.json", ":1:19", says);
+    refused(&format!("{HEAD}1,e,100,1,,\n"), "s.csv", ":1:1", says);
+}
+
+#[test]
+fn an_instance_on_both_sides_is_refused() {
+    let both =
+        "{\"metrics\": {\"e\": {\"canary\": {\"p\": [9, 1]}, \"baseline\": {\"p\": [9, 1]}}}}";
+    for kind in [RATIO, RAW] {
+        refused(
+            &rollout(kind, both),
+            "s.json",
+            ":3:19",
+            "`p` is in both arms",
+        );
+    }
+}
+
+#[test]
+fn a_million_series_are_counted_or_refused_in_words() {
+    // as metrics they are too many
+    let metrics: Vec<String> = (0..1_000_000)
+        .map(|n| format!("\"m{n}\":{{\"kind\":\"ratio\"}}"))
+        .collect();
+    let text = rollout(&metrics.join(","), "{\"metrics\": {}}");
+    refused(
+        &text,
+        "s.json",
+        ":1:1",
+        "1 looks of 1000000 metrics, which is too much",
+    );
+    let rows: String = (0..1_000_000)
+        .map(|n| format!("1,m{n},9,1,9,1\n"))
+        .collect();
+    refused(
+        &format!("{HEAD}{rows}"),
+        "s.csv",
+        ":10002:1",
+        "at most 100000 looks, 10000 metrics",
+    );
+    // as series of one metric they are counted
+    let arm = |side: &str, all: u32| -> String {
+        let series: Vec<String> = (0..500_000)
+            .map(|n| format!("\"{side}{n}\":[{all},1]"))
+            .collect();
+        format!("{{{}}}", series.join(","))
+    };
+    let look = |all| {
+        let (canary, baseline) = (arm("a", all), arm("b", all));
+        format!("{{\"metrics\":{{\"e\":{{\"canary\":{canary},\"baseline\":{baseline}}}}}}}")
+    };
+    let text = out(&on(
+        &rollout(RAW, &format!("{},\n{}", look(10), look(13))),
+        "s.json",
+        &[],
+    ));
+    assert!(text.contains("of 1500000"), "{text}");
+}
+
+#[test]
+fn what_csv_cannot_hold_is_said() {
+    for text in [
+        "at,metric,canary,baseline\n1,e,0.4,0.5\n".to_owned(),
+        format!("{HEAD}1,e,100,1,900,9,pod-a\n"),
+    ] {
+        let said = err(&on(&text, "s.csv", &[]));
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            words.contains("histograms, gauges, raw counters, strata, instances"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn old_instances_that_fail_as_much_speak_for_the_release() {
+    let file = fixture("judge/instances.json");
+    let verdict = |text: &str| {
+        let output = on(text, "s.json", &["--json"]);
+        let text = out(&output);
+        let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        last
+    };
+    let text = std::fs::read_to_string(file).unwrap();
+    // one of the old ones is as bad as the new version
+    let disagree = verdict(&text);
+    assert_eq!(disagree["verdict"], "pause");
+    assert_eq!(
+        disagree["instances_disagree"],
+        serde_json::json!(["errors"])
+    );
+    let unchecked = verdict(&text.replace(", \"peers\": true", ""));
+    assert_eq!(unchecked["verdict"], "rollback");
+    assert_eq!(unchecked["instances_disagree"], serde_json::json!([]));
+    // as good as the others
+    let bad = regex::Regex::new(r#""pod-z": \[950, \d+\]"#).unwrap();
+    let agree = verdict(&bad.replace_all(&text, r#""pod-z": [950, 5]"#));
+    assert_eq!(agree["verdict"], "rollback");
+    assert_eq!(agree["instances_disagree"], serde_json::json!([]));
+    // what is no comparison is refused
+    let alone = rollout(
+        "\"e\": {\"kind\": \"ratio\", \"peers\": true}",
+        "{\"metrics\": {\"e\": [100, 1, 900, 9]}}",
+    );
+    refused(
+        &alone,
+        "s.json",
+        ":1:19",
+        "compares old instances, of which there are 0",
+    );
+    let gauge = rollout(
+        "\"e\": {\"kind\": \"gauge\", \"peers\": true}",
+        "{\"metrics\": {}}",
+    );
+    refused(&gauge, "s.json", ":1:19", "`peers` compares counts");
+}

@@ -26,6 +26,8 @@ mod holds;
 mod hooks;
 mod house;
 mod judge;
+mod judged;
+mod kube;
 mod ledgers;
 mod located;
 mod machine;

@@ -6,7 +6,7 @@ pub mod store;
 use std::sync::Arc;
 
 use holdpoint::domain::live::Chart;
-use holdpoint::domain::{Call, Span};
+use holdpoint::domain::{Call, Decision, Span};
 use holdpoint::judge::Sample;
 use holdpoint::platform::prometheus::answer::Limits;
 use holdpoint::platform::prometheus::client::{Auth, Config, Header};
@@ -606,8 +606,24 @@ async fn a_release_is_judged_by_what_a_store_says() {
             |c: &Chart| c.call == Call::NoData && c.words.contains("prom: connection refused");
         charts.iter().all(said)
     };
-    until_async("no data, and why", see, blind).await;
+    let evidence = |charts: &[Chart]| (charts[0].judged.evidence, charts[0].judged.most);
+    let blinded = until_async("no data, and why", see, blind).await;
+    // a look without data is none: as long as it lasts, the evidence stands still
+    let inconclusive = async || stage.engine().live().borrow().judgements.get(&id).cloned();
+    let said = until_async("no data at all", inconclusive, |it| {
+        it.as_ref()
+            .is_some_and(|it| it.decision == Decision::Inconclusive)
+    })
+    .await
+    .unwrap();
+    assert_eq!(&*said.reason, "no data");
+    assert_eq!(evidence(&charts(&stage, id)), evidence(&blinded));
     store.again();
     let well = |charts: &Vec<Chart>| charts.iter().all(|chart| chart.call != Call::NoData);
     until_async("data again", see, well).await;
+    until_async("a judgement again", inconclusive, |it| {
+        it.as_ref()
+            .is_some_and(|it| it.decision != Decision::Inconclusive)
+    })
+    .await;
 }

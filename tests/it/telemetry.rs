@@ -30,20 +30,26 @@ pub struct Busy {
 
 impl Busy {
     async fn new(many: usize) -> Busy {
+        Busy::showing(vec![(10, 1); many]).await
+    }
+
+    /// Servers that each count so many good and bad requests in a tick.
+    async fn showing(each: Vec<(u64, u64)>) -> Busy {
         let mut servers = Vec::new();
-        for _ in 0..many {
+        for _ in &each {
             servers.push(Server::shows("").await);
         }
         let servers = Arc::new(servers);
         let shown = servers.clone();
         let task = tokio::spawn(async move {
             for n in 1_u64.. {
-                let good = n * 10;
-                let page = format!(
-                    "# TYPE http_requests_total counter\nhttp_requests_total{{code=\"200\"}} {good}\n\
-                     http_requests_total{{code=\"500\"}} {n}\n"
-                );
-                shown.iter().for_each(|server| server.now_shows(&page));
+                for (server, (good, bad)) in shown.iter().zip(&each) {
+                    let (good, bad) = (n * good, n * bad);
+                    server.now_shows(&format!(
+                        "# TYPE http_requests_total counter\nhttp_requests_total{{code=\"200\"}} {good}\n\
+                         http_requests_total{{code=\"500\"}} {bad}\n"
+                    ));
+                }
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         });
@@ -70,8 +76,18 @@ fn halfway() -> Plan {
 
 /// A stage with busy instances.
 pub async fn stage() -> (Stage, Busy) {
+    stage_of(Busy::new(6).await).await
+}
+
+/// A stage with these instances; every eleventh request may be bad without any limit being broken, and
+/// nobody has to warm up.
+pub async fn stage_of(busy: Busy) -> (Stage, Busy) {
     let mut stage = Stage::new().await;
-    let busy = Busy::new(6).await;
+    stage.charter.judging.warm_up = Span(0);
+    let services = stage.charter.services.values_mut();
+    for metric in services.flat_map(|service| service.metrics.values_mut()) {
+        metric.fail_above = Some(500_000);
+    }
     stage.urls = (1..=6)
         .map(|n| (format!("i-{n}").as_str().into(), busy.url(n - 1)))
         .collect();
@@ -265,4 +281,87 @@ async fn looks_survive_a_kill_and_are_no_part_of_the_ledger() {
     fs::remove_file(&file).unwrap();
     let _engine = shop.serve();
     assert_eq!(shop.show(&id)["ending"], "succeeded");
+}
+
+/// What the file knows of the evidence of a release's one metric.
+async fn evidence(file: &Path, release: u64) -> Option<Value> {
+    let mut telemetry = Telemetry::open(file, ALL).await.unwrap();
+    let bytes = telemetry.latest(release).await.unwrap();
+    telemetry.close().await;
+    let latest: Value = serde_json::from_slice(&bytes?).unwrap();
+    Some(latest["weighing"]["groups"][0]["rollout"]["metrics"][0].clone())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn evidence_goes_on_after_a_restart_and_no_look_is_lost() {
+    let (mut stage, busy) = stage().await;
+    let file = stage.file("telemetry.db");
+    stage.start().await;
+    let id = released(&stage).await;
+    drawn(&stage, id, 5).await;
+    stage.stop().await;
+    let looks = rows(&file, id.0).await.len();
+    let before = evidence(&file, id.0).await.unwrap();
+    let history = |metric: &Value| metric["history"].as_array().unwrap().clone();
+    assert!(history(&before).len() >= 4, "{before}");
+
+    stage.start().await;
+    let see = async || evidence(&file, id.0).await.unwrap();
+    let more = |metric: &Value| history(metric).len() >= history(&before).len() + 3;
+    let after = until_async("more evidence", see, more).await;
+    assert_eq!(
+        history(&after)[..history(&before).len()],
+        history(&before)[..]
+    );
+    let calls = rows(&file, id.0).await;
+    let calls = calls[looks..]
+        .iter()
+        .map(|(_, row)| row["metrics"][0]["verdict"]["call"].clone());
+    let calls: Vec<Value> = calls.collect();
+    assert!(!calls.contains(&Value::from("no-data")), "{calls:?}");
+    drop(busy);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worse_version_is_found_and_goes_back_by_itself() {
+    // of the new version twice as many are bad, far below the hard limit
+    let mut each = vec![(9, 2); 3];
+    each.extend([(10, 1); 3]);
+    let (mut stage, _busy) = stage_of(Busy::showing(each).await).await;
+    stage.start().await;
+    let id = stage.approved(halfway()).await;
+    stage.control(id, Control::Start).await.unwrap();
+    stage.until(id, "closed: rolled back").await;
+    let state = stage.state();
+    let why = state
+        .closed
+        .values()
+        .next_back()
+        .map(|summary| summary.why.to_string());
+    let why = why.unwrap_or_default();
+    assert!(why.contains("the judge") && why.contains("errors"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_equal_version_is_proven_and_goes_on() {
+    let (mut stage, _busy) = stage().await;
+    stage.start().await;
+    let mut plan = halfway();
+    let text = r#"[{"analysis": {"metrics": ["errors"], "passes": 2}}]"#;
+    plan.batches[0].after = serde_json::from_str(text).unwrap();
+    let id = stage.approved(plan).await;
+    stage.control(id, Control::Start).await.unwrap();
+    stage.until(id, "manual").await;
+    let verdict = stage.state().live[&id]
+        .verdicts
+        .values()
+        .next()
+        .cloned()
+        .unwrap();
+    assert_eq!(verdict.call, holdpoint::domain::Call::Pass, "{verdict:?}");
+    assert!(
+        verdict.words.contains("Allowed: 1.25x + 0.02 points"),
+        "{}",
+        verdict.words
+    );
 }

@@ -7,10 +7,14 @@ use chrono_tz::Tz;
 use super::times::{moment, span};
 use crate::cli::exec::Errand;
 use crate::cli::exit::{Exit, Stop, Went};
+use crate::cli::judged;
 use crate::cli::keeper::Keeper;
 use crate::cli::release::{find, now, sentence};
-use crate::cli::view::{BarView, SlotView, WhenView, WhyView, calendar_kind, time};
+use crate::cli::view::{
+    BarView, JudgementView, SlotView, WhenView, WhyView, WorkloadView, calendar_kind, time,
+};
 use crate::domain::calendar::{Bar, Evaluator, Lane, Slot};
+use crate::domain::live::Live;
 use crate::domain::release::Release;
 use crate::domain::waiting;
 use crate::domain::{Notice, ReleaseId, State, Timestamp};
@@ -92,6 +96,7 @@ pub fn agenda(state: &State, lanes: &[Lane], all: bool, now: Timestamp, to: Time
 /// Why a release waits.
 pub async fn why<R: Keeper>(word: &str, errand: &Errand<'_, R>) -> Went {
     let state = errand.room.state().borrow().clone();
+    let live = errand.room.live_now();
     let (now, out) = (now(), errand.out);
     let release = open(&state, word)?;
     let waits = waiting::of(&state, release, now);
@@ -105,8 +110,11 @@ pub async fn why<R: Keeper>(word: &str, errand: &Errand<'_, R>) -> Went {
             waiting: sentence(&waits),
             on: waits.on.words(),
             since: time(waits.since),
+            judgement: JudgementView::of(&live, release),
+            undecided: judged::undecided(&live, release),
             calendar: answer.bars.iter().map(BarView::of).collect(),
             next: next.map(SlotView::of),
+            workloads: WorkloadView::all(&live, release.targets()),
         };
         out.object(&view).await?;
         return Ok(Exit::Done);
@@ -119,6 +127,7 @@ pub async fn why<R: Keeper>(word: &str, errand: &Errand<'_, R>) -> Went {
         waits.on.words(),
         now.since(waits.since)
     );
+    text.push_str(&stuck(&live, release));
     for bar in &answer.bars {
         let _ = writeln!(text, "{}", bar_line(bar, now, zone));
     }
@@ -127,8 +136,31 @@ pub async fn why<R: Keeper>(word: &str, errand: &Errand<'_, R>) -> Went {
     } else {
         text.push_str(&next_words(next, now, zone));
     }
+    text.push_str(&judged::why(&live, release));
     out.say(text).await?;
     Ok(Exit::Done)
+}
+
+/// What is stuck in the workloads that it moves and what helps, and who forbids to change them.
+fn stuck(live: &Live, release: &Release) -> String {
+    let mut text = String::new();
+    for target in release.targets() {
+        let read = live.targets.get(target);
+        let Some(workload) = read.and_then(|read| read.workload.as_deref()) else {
+            continue;
+        };
+        let place = &workload.place;
+        for stuck in &workload.stuck {
+            let _ = writeln!(text, "  {place}: {}", stuck.told());
+            if let Some(way) = &stuck.way_out {
+                let _ = writeln!(text, "    what helps: {way}");
+            }
+        }
+        if let Some(owner) = workload.forbidden() {
+            let _ = writeln!(text, "  {place}: {}, {}", owner.who, owner.words);
+        }
+    }
+    text
 }
 
 fn bar_line(bar: &Bar, now: Timestamp, zone: Tz) -> String {

@@ -195,11 +195,13 @@ tier = {}
 ratio = {{ bad = 'http_requests_total{{code=~"5.."}}', total = "http_requests_total" }}
 fail_above = "25%"
 min_count = 60
+margin = "2x + 8 points"
 
 [service.{service}.metric.p99]
 quantile = {{ histogram = "http_request_duration_seconds", at = "p99" }}
 fail_above = "2s"
 min_count = 60
+margin = "30x"
 
 [service.{service}.metric.memory]
 gauge = "process_resident_memory_bytes"
@@ -298,4 +300,43 @@ fn first(slot: &Slot) -> (String, String) {
     let version = slot.version(0);
     let digest = artifact_digest(slot, &version);
     (version, digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::demo::TRAFFIC;
+    use crate::judge::count::Direction;
+    use crate::judge::counts::{Line, Tolerance};
+    use crate::judge::planning::Expected;
+
+    /// Seconds of a look.
+    const LOOK: f64 = 2.0;
+
+    fn expected(tolerance: Tolerance, alpha: f64, phi: f64, p0: f64) -> Expected {
+        Expected {
+            n1: TRAFFIC * LOOK,
+            n0: 3.0 * TRAFFIC * LOOK,
+            p0,
+            tolerance,
+            alpha,
+            phi,
+        }
+    }
+
+    #[test]
+    fn the_demos_traffic_is_enough_for_its_story() {
+        let line = |rho, delta| Tolerance::Line(Line { rho, delta });
+        let bad = expected(line(1.25, 0.0002), 0.01, 1.0, 0.002).looks_by_vote(0.14);
+        assert!(bad < 15.0, "a bad version is found after {bad} looks");
+        let errors = expected(line(2.0, 0.08), 0.05, 3.0, 0.002);
+        let errors = errors.looks(0.002, Direction::Down);
+        let slow = expected(Tolerance::Odds(30.0), 0.05, 3.0, 0.008);
+        let slow = slow.looks(0.008, Direction::Down);
+        for looks in [errors, slow] {
+            assert!(
+                looks < 25.0,
+                "a good one is proven after {errors} and {slow} looks"
+            );
+        }
+    }
 }

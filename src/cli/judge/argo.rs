@@ -139,8 +139,19 @@ pub fn judge(config: &File<'_>, measured: &File<'_>, json: bool) -> Result<Strin
     let given: Measured = measured.read(measured.text, "").map_err(|one| vec![one])?;
     let mut running = Vec::new();
     let mut wrong = Vec::new();
+    let mut dry = Vec::new();
+    for (index, given) in template.spec.dry_run.iter().enumerate() {
+        match regex::Regex::new(&format!("^(?:{})$", given.metric_name)) {
+            Ok(pattern) => dry.push(pattern),
+            Err(_) => wrong.push(doc.notice(
+                &format!("spec.dryRun[{index}].metricName"),
+                "bad-template",
+                "this is neither a name nor a pattern",
+            )),
+        }
+    }
     for (index, metric) in template.spec.metrics.iter().enumerate() {
-        match ready(&doc, index, metric, &template.spec.dry_run) {
+        match ready(&doc, index, metric, &dry) {
             Ok(mut ready) => {
                 let Some(values) = given.metrics.get(&metric.name) else {
                     let name = printable(&metric.name, 60);
@@ -161,7 +172,7 @@ pub fn judge(config: &File<'_>, measured: &File<'_>, json: bool) -> Result<Strin
 }
 
 /// A metric with its conditions read.
-fn ready(doc: &Doc, index: usize, given: &Given, dry: &[DryRun]) -> Result<Running, Notice> {
+fn ready(doc: &Doc, index: usize, given: &Given, dry: &[regex::Regex]) -> Result<Running, Notice> {
     let condition = |key: &str, text: &Option<String>| {
         let Some(text) = text.as_ref().filter(|text| !text.trim().is_empty()) else {
             return Ok(None);
@@ -183,10 +194,7 @@ fn ready(doc: &Doc, index: usize, given: &Given, dry: &[DryRun]) -> Result<Runni
             doc.notice(&path, "bad-template", "this is no whole number")
         }),
     };
-    let dry_run = dry.iter().any(|dry| {
-        let pattern = regex::Regex::new(&format!("^(?:{})$", dry.metric_name));
-        pattern.is_ok_and(|pattern| pattern.is_match(&given.name))
-    });
+    let dry_run = dry.iter().any(|pattern| pattern.is_match(&given.name));
     let limits = Limits {
         failure: whole("failureLimit", &given.failure_limit)?.unwrap_or(usual.failure),
         inconclusive: whole("inconclusiveLimit", &given.inconclusive_limit)?

@@ -1,7 +1,9 @@
 //! Recorded error ratios in CSV: `at,metric,n1,k1,n0,k0`, a line for each metric of a look.
 
+use std::collections::HashMap;
+
 use super::json::File;
-use super::recorded::{Look, Owned, Recorded};
+use super::recorded::{Look, MOST_LOOKS, MOST_METRICS, MOST_READS, Owned, Recorded, too_much};
 use crate::domain::Notice;
 use crate::domain::text::printable;
 use crate::judge::counts::{Counts, Tolerance};
@@ -13,6 +15,9 @@ use crate::judge::verdict::{Rank, Rules};
 
 /// The first line.
 pub const HEADER: &str = "at,metric,n1,k1,n0,k0";
+/// What it cannot hold, and where it belongs.
+const ONLY_RATIOS: &str = "CSV holds error ratios and nothing else: histograms, gauges, raw counters, \
+                           strata, instances, weights and tolerances need JSON (`holdpoint judge --help`)";
 
 /// Reads recorded samples in CSV: all metrics are critical error ratios that promotion needs, of the
 /// default tolerance and the same weight.
@@ -27,22 +32,25 @@ pub fn csv(file: &File<'_>) -> Result<Recorded, Notice> {
         let read = printable(header, 100);
         return Err(file
             .at(0, format!("the first line is `{read}`"))
+            .detail(ONLY_RATIOS)
             .next(format!("begin with `{HEADER}`")));
     }
     let mut names: Vec<String> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
     let mut looks: Vec<Look> = Vec::new();
     for line in lines {
         if line.trim().is_empty() {
             continue;
         }
         let row = row(file, line)?;
-        let metric = names
-            .iter()
-            .position(|name| *name == row.name)
-            .unwrap_or_else(|| {
+        let metric = match places.get(&row.name) {
+            Some(metric) => *metric,
+            None => {
+                places.insert(row.name.clone(), names.len());
                 names.push(row.name.clone());
                 names.len() - 1
-            });
+            }
+        };
         let last = looks.last().and_then(|look| look.at);
         match last {
             Some(last) if row.at < last => {
@@ -56,6 +64,9 @@ pub fn csv(file: &File<'_>) -> Result<Recorded, Notice> {
                 elapsed: true,
                 ..Look::default()
             }),
+        }
+        if looks.len() > MOST_LOOKS || names.len() > MOST_METRICS {
+            return Err(too_much(file, line, looks.len(), names.len()));
         }
         let Some(look) = looks.last_mut() else {
             continue;
@@ -71,6 +82,9 @@ pub fn csv(file: &File<'_>) -> Result<Recorded, Notice> {
     }
     if looks.is_empty() {
         return Err(file.at(0, "there is no look to judge"));
+    }
+    if looks.len() * names.len() > MOST_READS {
+        return Err(too_much(file, file.text, looks.len(), names.len()));
     }
     for look in &mut looks {
         look.reads.resize(names.len(), Owned::Missing);
@@ -98,8 +112,12 @@ fn row(file: &File<'_>, line: &str) -> Result<Row, Notice> {
         let headline = format!("{} cells, 6 are needed", cells.len());
         return Err(file
             .about(line, headline)
+            .detail(ONLY_RATIOS)
             .next(format!("columns: {HEADER}")));
     };
+    if name.trim().is_empty() {
+        return Err(file.about(line, "`metric` is missing"));
+    }
     let number = |cell: &str| {
         let read = cell.trim();
         match read.parse::<f64>() {
@@ -154,5 +172,6 @@ fn recorded(names: Vec<String>, looks: Vec<Look>) -> Recorded {
         metrics: names.into_iter().map(asked).collect(),
         seconds: if shortest.is_finite() { shortest } else { 15.0 },
         looks,
+        peers: Vec::new(),
     }
 }

@@ -47,24 +47,27 @@ impl<'a> File<'a> {
     /// # Errors
     /// The first mistake, with its place.
     pub fn read<T: Deserialize<'a>>(&self, part: &'a str, what: &str) -> Result<T, Notice> {
-        serde_json::from_str(part).map_err(|error| {
-            let start = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
-            let lines = part
-                .split_inclusive('\n')
-                .take(error.line().saturating_sub(1));
-            let within = lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
-            let (said, next) = words(&error);
-            let said = if what.is_empty() {
-                said
-            } else {
-                format!("{what}: {said}")
-            };
-            let notice = self.at(start + within, said);
-            match next {
-                Some(next) => notice.next(next),
-                None => notice,
-            }
-        })
+        serde_json::from_str(part).map_err(|error| self.mistake(part, &error, what))
+    }
+
+    /// What is wrong with a part of this text, where it is wrong.
+    pub fn mistake(&self, part: &str, error: &serde_json::Error, what: &str) -> Notice {
+        let start = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
+        let lines = part
+            .split_inclusive('\n')
+            .take(error.line().saturating_sub(1));
+        let within = lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
+        let (said, next) = words(error);
+        let said = if what.is_empty() {
+            said
+        } else {
+            format!("{what}: {said}")
+        };
+        let notice = self.at(start + within, said);
+        match next {
+            Some(next) => notice.next(next),
+            None => notice,
+        }
     }
 
     /// Mistakes in this text, shown with their lines where those are short enough to be read.
@@ -78,7 +81,7 @@ impl<'a> File<'a> {
 }
 
 /// What serde says, without the place, and the nearest word that would have been right.
-fn words(error: &serde_json::Error) -> (String, Option<String>) {
+pub fn words(error: &serde_json::Error) -> (String, Option<String>) {
     let text = error.to_string();
     let said = match text.rsplit_once(" at line ") {
         Some((said, _)) => said,

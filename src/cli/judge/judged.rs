@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::recorded::{Owned, Recorded};
+use super::recorded::{Look, Owned, Recorded};
 use crate::cli::view::line;
+use crate::judge::peers::{MOST, Peers};
 use crate::judge::rollout::{Around, Metric, Read, Rollout};
 use crate::judge::verdict::Verdict;
 use crate::judge::words::{strength, stretch, to_one};
@@ -60,6 +61,9 @@ pub struct JudgedView {
     pub first: Vec<FirstView>,
     /// What was seen of each metric, a sentence each.
     pub sentences: Vec<String>,
+    /// Metrics of which an old instance looks as bad as a regression would: the release may not be
+    /// to blame. Only metrics with `peers` are checked.
+    pub instances_disagree: Vec<String>,
 }
 
 /// When a verdict came first.
@@ -71,13 +75,45 @@ pub struct FirstView {
     pub look: usize,
 }
 
+/// The old instances of one metric, judged each against the others.
+struct Checked<'a> {
+    metric: usize,
+    names: &'a [String],
+    peers: Peers,
+}
+
+impl Checked<'_> {
+    /// Takes in what a look brought of them.
+    fn feed(&mut self, look: &Look) {
+        let found = look
+            .instances
+            .iter()
+            .find(|(metric, _)| *metric == self.metric);
+        let Some((_, each)) = found else {
+            return;
+        };
+        let of = |name: &String| each.iter().find(|(other, _)| other == name);
+        let counts = |name| of(name).map(|(_, counts)| *counts);
+        let all: Vec<Option<(f64, f64)>> = self.names.iter().map(counts).collect();
+        self.peers.feed(&all);
+    }
+}
+
 /// Judges all looks; the text for stdout.
 pub fn judge(recorded: &Recorded, json: bool) -> String {
     let mut rollout = Rollout::new(recorded.rules, recorded.metrics.clone());
     let mut text = String::new();
     let mut first: Vec<FirstView> = Vec::new();
     let mut verdict = Verdict::Continue;
+    let checked = recorded.peers.iter().map(|(metric, names)| Checked {
+        metric: *metric,
+        names,
+        peers: Peers::new(names.len(), recorded.metrics[*metric].settings),
+    });
+    let mut checked: Vec<Checked<'_>> = checked.collect();
     for (index, look) in recorded.looks.iter().enumerate() {
+        checked.iter_mut().for_each(|one| one.feed(look));
+        let most = checked.iter().filter_map(|one| one.peers.most());
         let reads: Vec<Read<'_>> = look.reads.iter().map(read).collect();
         let ruling = rollout.look(
             &reads,
@@ -86,7 +122,7 @@ pub fn judge(recorded: &Recorded, json: bool) -> String {
                 share: look.share,
                 elapsed: look.elapsed,
                 step_over: look.step_over,
-                peer_most: None,
+                peer_most: most.reduce(f64::max),
             },
         );
         let known = first.iter().any(|one| one.verdict == ruling.verdict.word());
@@ -117,6 +153,11 @@ pub fn judge(recorded: &Recorded, json: bool) -> String {
         verdict: verdict.word(),
         first,
         sentences: rollout.metrics().iter().map(Metric::sentence).collect(),
+        instances_disagree: checked
+            .iter()
+            .filter(|one| one.peers.disagree())
+            .map(|one| recorded.metrics[one.metric].rank.name.clone())
+            .collect(),
     };
     text.push_str(&if json {
         line(&view)
@@ -170,6 +211,11 @@ fn summary(view: &JudgedView, seconds: f64) -> String {
     let mut text = String::from("\n");
     for sentence in &view.sentences {
         text.push_str(&format!("{sentence}\n"));
+    }
+    for name in &view.instances_disagree {
+        text.push_str(&format!(
+            "{name}: the old instances disagree; one of the first {MOST} looks as bad as a regression would.\n"
+        ));
     }
     if view.first.is_empty() {
         text.push_str(&format!("{} looks: nothing to act on.\n", view.looks));

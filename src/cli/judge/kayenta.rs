@@ -56,7 +56,7 @@ struct Rules {
 #[serde(rename_all = "camelCase", default)]
 struct Outliers {
     strategy: Option<Strategy>,
-    outlier_factor: Option<Num>,
+    outlier_factor: Option<Amount>,
 }
 
 #[derive(Clone, Copy, Deserialize, PartialEq)]
@@ -70,30 +70,30 @@ enum Strategy {
 #[serde(rename_all = "camelCase", default)]
 struct Effect {
     measure: Option<Measure>,
-    allowed_increase: Option<Num>,
-    allowed_decrease: Option<Num>,
-    critical_increase: Option<Num>,
-    critical_decrease: Option<Num>,
+    allowed_increase: Option<Finite>,
+    allowed_decrease: Option<Finite>,
+    critical_increase: Option<Finite>,
+    critical_decrease: Option<Finite>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Classifier {
-    group_weights: Ordered<Num>,
+    group_weights: Ordered<Amount>,
     score_thresholds: Thresholds,
 }
 
 #[derive(Deserialize)]
 struct Thresholds {
-    pass: Num,
-    marginal: Num,
+    pass: Finite,
+    marginal: Finite,
 }
 
 impl Default for Thresholds {
     fn default() -> Thresholds {
         Thresholds {
-            pass: Num(95.0),
-            marginal: Num(75.0),
+            pass: Finite(95.0),
+            marginal: Finite(75.0),
         }
     }
 }
@@ -108,8 +108,52 @@ struct JudgeConfig {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct JudgeRules {
-    tolerance: Option<Num>,
-    conf_level: Option<Num>,
+    tolerance: Option<Amount>,
+    conf_level: Option<Confidence>,
+}
+
+/// A number, neither NaN nor infinite.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "Num")]
+struct Finite(f64);
+
+/// The same, from 0 to 1e12, so that sums of them are numbers too.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "Num")]
+struct Amount(f64);
+
+/// The same, between 0 and 1.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "Num")]
+struct Confidence(f64);
+
+impl TryFrom<Num> for Finite {
+    type Error = String;
+
+    fn try_from(number: Num) -> Result<Finite, String> {
+        let finite = number.0.is_finite().then_some(Finite(number.0));
+        finite.ok_or_else(|| format!("{} where a number is needed", number.0))
+    }
+}
+
+impl TryFrom<Num> for Amount {
+    type Error = String;
+
+    fn try_from(number: Num) -> Result<Amount, String> {
+        let amount = (0.0..=1e12).contains(&number.0).then_some(Amount(number.0));
+        amount.ok_or_else(|| format!("{} where a number from 0 to 1e12 is needed", number.0))
+    }
+}
+
+impl TryFrom<Num> for Confidence {
+    type Error = String;
+
+    fn try_from(number: Num) -> Result<Confidence, String> {
+        let sound = number.0 > 0.0 && number.0 < 1.0;
+        let confidence = sound.then_some(Confidence(number.0));
+        confidence
+            .ok_or_else(|| format!("{} is no confidence: one is above 0 and below 1", number.0))
+    }
 }
 
 /// Recorded series by metric.
@@ -202,9 +246,9 @@ pub fn judge(config: &File<'_>, series: &File<'_>, json: bool) -> Result<String,
                 .at(0, format!("metric `{shown}` has no series in {file}"))
                 .next("record it, with an empty list where nothing was read"));
         };
-        let arm = |raw: &'_ RawValue, arm: &str| -> Result<Vec<f64>, Notice> {
+        let arm = |raw: &RawValue, arm: &str| -> Result<Vec<f64>, Notice> {
             let values: Vec<Point> = serde_json::from_str(raw.get())
-                .map_err(|error| series.about(raw.get(), format!("{shown}, {arm}: {error}")))?;
+                .map_err(|error| series.mistake(raw.get(), &error, &format!("{shown}, {arm}")))?;
             let values = points(&values);
             if values.iter().any(|value| value.is_infinite()) {
                 let headline = format!("{shown}, {arm}: a value is infinite");
@@ -273,7 +317,7 @@ fn classify(
     config.nan = rules.nan_strategy.unwrap_or(config.nan);
     config.critical = rules.critical;
     config.must_have_data = rules.must_have_data;
-    let number = |given: Option<Num>, usual: f64| given.map_or(usual, |given| given.0);
+    let number = |given: Option<Finite>, usual: f64| given.map_or(usual, |given| given.0);
     config.allowed = (
         number(effect.allowed_decrease, config.allowed.0),
         number(effect.allowed_increase, config.allowed.1),
@@ -284,15 +328,15 @@ fn classify(
     );
     if let Some(judge) = judge {
         let given = &judge.judge_configurations;
-        config.tolerance = number(given.tolerance, config.tolerance);
-        config.confidence = number(given.conf_level, config.confidence);
+        config.tolerance = given.tolerance.map_or(config.tolerance, |given| given.0);
+        config.confidence = given.conf_level.map_or(config.confidence, |given| given.0);
     }
     let used = |values: &[f64]| {
         let values = without_nan(values, config.nan);
         if rules.outliers.strategy != Some(Strategy::Remove) {
             return values;
         }
-        let factor = number(rules.outliers.outlier_factor, 3.0);
+        let factor = rules.outliers.outlier_factor.map_or(3.0, |given| given.0);
         let detector = Detector::Iqr {
             factor,
             reduce_sensitivity: true,

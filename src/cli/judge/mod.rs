@@ -5,6 +5,7 @@ mod csv;
 mod json;
 mod judged;
 mod kayenta;
+mod looks;
 mod plan;
 mod recorded;
 mod rules;

@@ -1,26 +1,41 @@
 //! Recorded samples, in JSON or CSV, read and judged look by look.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{File, Num, Ordered, Point, plain, points, sign};
+use super::json::{File, Num, Ordered, plain};
+use super::looks::{Instance, Reader};
 use super::rules::RulesGiven;
 use crate::domain::Notice;
 use crate::domain::text::printable;
 use crate::judge::counts::{Counts, Line, Tolerance};
-use crate::judge::deltas::Deltas;
-use crate::judge::evidence::{MOST_STRATA, Settings};
+use crate::judge::evidence::Settings;
 use crate::judge::gauge::Allowed;
 use crate::judge::mixture::Stakes;
 use crate::judge::promote::MARGIN;
 use crate::judge::rollout::{Asked, Kind};
 use crate::judge::verdict::{Rank, Rules};
 
-/// How many looks, and how many metrics, a file may have.
-const MOST_LOOKS: usize = 100_000;
-const MOST_METRICS: usize = 10_000;
+/// How many looks, and how many metrics, a file may have; and how much of both together.
+pub const MOST_LOOKS: usize = 100_000;
+/// See [`MOST_LOOKS`].
+pub const MOST_METRICS: usize = 10_000;
+/// See [`MOST_LOOKS`].
+pub const MOST_READS: usize = 4_000_000;
+
+/// What is said of more than that, at a part of the file.
+pub fn too_much(file: &File<'_>, part: &str, looks: usize, metrics: usize) -> Notice {
+    let headline =
+        format!("{looks} looks of {metrics} metrics, which is too much to judge at once");
+    let most = format!(
+        "at most {MOST_LOOKS} looks, {MOST_METRICS} metrics, and {MOST_READS} readings of metrics in all"
+    );
+    file.about(part, headline)
+        .detail(most)
+        .next("judge it in parts")
+}
 
 /// A recorded rollout.
 #[derive(Debug)]
@@ -33,6 +48,8 @@ pub struct Recorded {
     pub seconds: f64,
     /// The looks, oldest first.
     pub looks: Vec<Look>,
+    /// Of metrics whose old instances are judged too: which, and their names.
+    pub peers: Vec<(usize, Vec<String>)>,
 }
 
 /// A recorded look.
@@ -50,6 +67,9 @@ pub struct Look {
     pub elapsed: bool,
     /// Whether the step's time was over.
     pub step_over: bool,
+    /// Requests and bad ones of old instances, by metric and name; for metrics whose old instances
+    /// are judged too.
+    pub instances: Vec<(usize, Vec<Instance>)>,
 }
 
 /// What a look brought of a metric.
@@ -84,12 +104,17 @@ struct Top<'a> {
     looks: Vec<&'a RawValue>,
 }
 
+/// What a metric is said to be.
 #[derive(Clone, Copy, Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
-enum KindGiven {
+pub enum KindGiven {
+    /// Bad ones among requests, of that look.
     Ratio,
+    /// Raw counters of both.
     Counters,
+    /// Cumulative counts.
     Histogram,
+    /// A level of every instance.
     Gauge,
 }
 
@@ -112,49 +137,8 @@ struct MetricGiven {
     tau: Option<Num>,
     #[serde(default)]
     low_is_bad: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LookGiven<'a> {
-    at: Option<Num>,
-    #[serde(borrow)]
-    metrics: Ordered<&'a RawValue>,
-    hard_limit: Option<String>,
-    share: Option<Num>,
-    #[serde(default = "yes")]
-    elapsed: bool,
     #[serde(default)]
-    step_over: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Arms {
-    canary: Option<Vec<Point>>,
-    baseline: Option<Vec<Point>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    #[serde(default)]
-    canary: Ordered<[Point; 2]>,
-    #[serde(default)]
-    baseline: Ordered<[Point; 2]>,
-    #[serde(default)]
-    born: BTreeSet<String>,
-}
-
-/// Raw counters of one metric, both arms: all requests and bad ones.
-#[derive(Default)]
-struct Counters {
-    all: [Deltas; 2],
-    bad: [Deltas; 2],
+    peers: bool,
 }
 
 /// Reads recorded samples in JSON.
@@ -168,10 +152,10 @@ pub fn json(file: &File<'_>) -> Result<Recorded, Notice> {
             .at(0, "there is nothing to judge")
             .next("give `metrics` and `looks`"));
     }
-    if top.looks.len() > MOST_LOOKS || top.metrics.0.len() > MOST_METRICS {
-        let most =
-            format!("at most {MOST_LOOKS} looks of {MOST_METRICS} metrics are judged at once");
-        return Err(file.at(0, most).next("judge it in parts"));
+    let (many_looks, many_metrics) = (top.looks.len(), top.metrics.0.len());
+    let reads = many_looks.saturating_mul(many_metrics);
+    if many_looks > MOST_LOOKS || many_metrics > MOST_METRICS || reads > MOST_READS {
+        return Err(too_much(file, file.text, many_looks, many_metrics));
     }
     let seconds = top.seconds_per_look.map_or(15.0, |given| given.0);
     if !(seconds > 0.0 && seconds.is_finite()) {
@@ -180,37 +164,48 @@ pub fn json(file: &File<'_>) -> Result<Recorded, Notice> {
     let horizon = top
         .horizon
         .unwrap_or_else(|| u32::try_from(top.looks.len()).unwrap_or(240));
-    let mut kinds = Vec::new();
+    let (mut kinds, mut checked) = (Vec::new(), Vec::new());
     let mut metrics = Vec::new();
     for (name, raw) in &top.metrics.0 {
         let given: MetricGiven =
             file.read(raw.get(), &format!("metric {}", printable(name, 60)))?;
         metrics.push(asked(file, name, raw, &given, horizon)?);
         kinds.push(given.kind);
+        checked.push(given.peers);
     }
     let names = top.metrics.0.iter().map(|(name, _)| name.as_str());
-    let mut reader = Reader {
-        file,
-        counters: metrics.iter().map(|_| Counters::default()).collect(),
-        metrics: &metrics,
-        places: names.zip(0..).collect(),
-        kinds: &kinds,
-        last: None,
-        share: top.share.map(|share| share.0),
-    };
+    let share = top.share.map(|share| share.0);
+    let mut reader = Reader::new(file, &metrics, names, &kinds, &checked, share);
     let looks = top.looks.iter().enumerate();
     let looks = looks.map(|(index, raw)| reader.look(index, raw));
     let looks = looks.collect::<Result<Vec<Look>, Notice>>()?;
-    for (index, asked) in metrics.iter().enumerate() {
+    let mut peers = Vec::new();
+    for (index, (name, raw)) in top.metrics.0.iter().enumerate() {
+        let name = printable(name, 60);
         if looks.iter().all(|look| look.reads[index] == Owned::Missing) {
-            let name = printable(&asked.rank.name, 60);
-            let raw = top.metrics.0[index].1.get();
             return Err(file
-                .about(raw, format!("metric {name}: no look has both arms of it"))
+                .about(
+                    raw.get(),
+                    format!("metric {name}: no look has both arms of it"),
+                )
                 .next("look at the selectors of canary and baseline"));
+        }
+        if checked[index] {
+            let names = instances(&looks, index);
+            if let 0 | 1 = names.len() {
+                let few = names.len();
+                let headline = format!(
+                    "metric {name}: `peers` compares old instances, of which there are {few}"
+                );
+                return Err(file.about(raw.get(), headline).next(
+                    "give requests and bad ones by instance: {\"baseline\": {\"pod-x\": [1425, 7], ...}}",
+                ));
+            }
+            peers.push((index, names));
         }
     }
     Ok(Recorded {
+        peers,
         rules: top
             .rules
             .rules()
@@ -219,6 +214,22 @@ pub fn json(file: &File<'_>) -> Result<Recorded, Notice> {
         seconds,
         looks,
     })
+}
+
+/// The old instances of a metric, in the order in which they are seen first.
+fn instances(looks: &[Look], metric: usize) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let mut names = Vec::new();
+    let all = looks.iter().flat_map(|look| &look.instances);
+    for (name, _) in all
+        .filter(|(of, _)| *of == metric)
+        .flat_map(|(_, each)| each)
+    {
+        if seen.insert(name) {
+            names.push(name.clone());
+        }
+    }
+    names
 }
 
 /// A metric as it is asked for.
@@ -246,6 +257,9 @@ fn asked(
     }
     if given.kind == KindGiven::Gauge && given.critical {
         return bad("a gauge may pause and never roll back: it cannot be critical");
+    }
+    if given.peers && !matches!(given.kind, KindGiven::Ratio | KindGiven::Counters) {
+        return bad("`peers` compares counts: it is for `ratio` and `counters`");
     }
     let (kind, tolerance, margin) = match given.kind {
         KindGiven::Ratio | KindGiven::Counters => {
@@ -299,182 +313,11 @@ fn asked(
     })
 }
 
-fn cumulative(counts: &[f64], bounds: &[f64]) -> bool {
+/// Whether counts are cumulative over these bounds.
+pub fn cumulative(counts: &[f64], bounds: &[f64]) -> bool {
     counts.len() == bounds.len()
         && counts.windows(2).all(|pair| pair[0] <= pair[1])
         && counts
             .iter()
             .all(|count| count.is_finite() && *count >= 0.0)
-}
-
-/// What looks are read with.
-struct Reader<'f, 'm> {
-    file: &'f File<'f>,
-    metrics: &'m [Asked],
-    places: BTreeMap<&'m str, usize>,
-    kinds: &'m [KindGiven],
-    counters: Vec<Counters>,
-    last: Option<f64>,
-    share: Option<f64>,
-}
-
-impl<'f> Reader<'f, '_> {
-    fn look(&mut self, index: usize, raw: &'f RawValue) -> Result<Look, Notice> {
-        let what = format!("look {}", index + 1);
-        let given: LookGiven<'_> = self.file.read(raw.get(), &what)?;
-        let at = given.at.map(|at| at.0);
-        if let Some(at) = at {
-            let back = self.last.is_some_and(|last| at <= last);
-            if !at.is_finite() || back {
-                let headline = format!("{what}: time does not go on");
-                return Err(self
-                    .file
-                    .about(raw.get(), headline)
-                    .next("sort looks by `at`"));
-            }
-            self.last = Some(at);
-        }
-        let mut reads = vec![Owned::Missing; self.metrics.len()];
-        for (name, raw) in &given.metrics.0 {
-            let shown = printable(name, 60);
-            let Some(metric) = self.places.get(name.as_str()).copied() else {
-                let headline = format!("{what}: unknown metric `{shown}`");
-                return Err(self
-                    .file
-                    .about(raw.get(), headline)
-                    .next("name it in `metrics`"));
-            };
-            reads[metric] = self.read(metric, raw, &format!("{what}, {shown}"))?;
-        }
-        Ok(Look {
-            at,
-            reads,
-            hard_limit: given.hard_limit.map(|text| printable(&text, 200)),
-            share: given.share.map(|share| share.0).or(self.share),
-            elapsed: given.elapsed,
-            step_over: given.step_over,
-        })
-    }
-
-    /// What a look brought of a metric.
-    fn read(&mut self, metric: usize, raw: &'f RawValue, what: &str) -> Result<Owned, Notice> {
-        if raw.get() == "null" {
-            return Ok(Owned::Missing);
-        }
-        let file = self.file;
-        let bad = |why: &str| Err(file.about(raw.get(), format!("{what}: {why}")));
-        match (&self.metrics[metric].kind, self.kinds[metric]) {
-            (Kind::Ratio { .. }, KindGiven::Counters) => self.counters(metric, raw, what),
-            (Kind::Ratio { .. }, _) => counts(file, raw, what),
-            (Kind::Histogram { bounds, .. }, _) => {
-                let arms: Arms = file.read(raw.get(), what)?;
-                let (Some(canary), Some(baseline)) = (&arms.canary, &arms.baseline) else {
-                    return Ok(Owned::Missing);
-                };
-                let (canary, baseline) = (points(canary), points(baseline));
-                if !cumulative(&canary, bounds) || !cumulative(&baseline, bounds) {
-                    return bad("counts must rise over `le`, be as many, and none below 0");
-                }
-                Ok(Owned::Buckets(canary, baseline))
-            }
-            (Kind::Gauge(_), _) => {
-                let arms: Arms = file.read(raw.get(), what)?;
-                let (Some(canary), Some(baseline)) = (&arms.canary, &arms.baseline) else {
-                    return Ok(Owned::Missing);
-                };
-                let (canary, baseline) = (points(canary), points(baseline));
-                if canary
-                    .iter()
-                    .chain(&baseline)
-                    .any(|value| value.is_infinite())
-                {
-                    return bad("a value is infinite");
-                }
-                let known = |values: &[f64]| values.iter().any(|value| !value.is_nan());
-                if !known(&canary) || !known(&baseline) {
-                    return Ok(Owned::Missing);
-                }
-                Ok(Owned::Levels(canary, baseline))
-            }
-        }
-    }
-
-    /// Differences of raw counters since the look before.
-    fn counters(&mut self, metric: usize, raw: &'f RawValue, what: &str) -> Result<Owned, Notice> {
-        let given: Raw = self.file.read(raw.get(), what)?;
-        let bad = |why: String| Err(self.file.about(raw.get(), format!("{what}: {why}")));
-        for (name, values) in given.canary.0.iter().chain(&given.baseline.0) {
-            if values
-                .iter()
-                .any(|value| value.0 < 0.0 || value.0.is_infinite())
-            {
-                let name = printable(name, 60);
-                return bad(format!("the counters of `{name}` are below 0 or infinite"));
-            }
-        }
-        let baseline: BTreeSet<&str> = given
-            .baseline
-            .0
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .collect();
-        let mut canary = given.canary.0.iter().map(|(name, _)| name.as_str());
-        if let Some(name) = canary.find(|name| baseline.contains(name)) {
-            return bad(format!("`{}` is in both arms", printable(name, 60)));
-        }
-        let counters = &mut self.counters[metric];
-        let born = |name: &str| given.born.contains(name);
-        let mut step = |arm: usize, samples: &Ordered<[Point; 2]>| {
-            // a pair counts where both of its numbers are known
-            let known = samples
-                .0
-                .iter()
-                .filter(|(_, pair)| pair.iter().all(|one| !one.0.is_nan()));
-            let known: Vec<_> = known.collect();
-            let of = |which: usize| {
-                known
-                    .iter()
-                    .map(move |(name, pair)| (name.as_str(), pair[which].0))
-            };
-            let all = counters.all[arm].step(of(0), born);
-            (all, counters.bad[arm].step(of(1), born))
-        };
-        let ((n1, k1), (n0, k0)) = (step(0, &given.canary), step(1, &given.baseline));
-        let (Some(n1), Some(k1), Some(n0), Some(k0)) = (n1, k1, n0, k0) else {
-            return Ok(Owned::Missing);
-        };
-        let look = Counts { n1, k1, n0, k0 };
-        match look.flaw() {
-            Some(flaw) => bad(flaw.to_owned()),
-            None => Ok(Owned::Counts(vec![look])),
-        }
-    }
-}
-
-/// Counts: `[n1, k1, n0, k0]`, or a list of those for strata; `null` in one arm is a missing look.
-fn counts<'a>(file: &File<'a>, raw: &'a RawValue, what: &str) -> Result<Owned, Notice> {
-    let inner = raw.get().trim_start();
-    let inner = inner.strip_prefix('[').unwrap_or(inner).trim_start();
-    let given: Vec<[Option<Num>; 4]> = if inner.starts_with('[') || sign(raw) != b'[' {
-        file.read(raw.get(), what)?
-    } else {
-        vec![file.read(raw.get(), what)?]
-    };
-    let bad = |why: String| Err(file.about(raw.get(), format!("{what}: {why}")));
-    if given.is_empty() || given.len() > MOST_STRATA {
-        return bad(format!("{} strata; 1 to {MOST_STRATA} may be", given.len()));
-    }
-    let mut strata = Vec::with_capacity(given.len());
-    for numbers in given {
-        let [Some(n1), Some(k1), Some(n0), Some(k0)] = numbers.map(|one| one.map(|one| one.0))
-        else {
-            return Ok(Owned::Missing);
-        };
-        let look = Counts { n1, k1, n0, k0 };
-        if let Some(flaw) = look.flaw() {
-            return bad(flaw.to_owned());
-        }
-        strata.push(look);
-    }
-    Ok(Owned::Counts(strata))
 }

@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::judged::JudgementView;
 use super::time;
+use super::workload::WorkloadView;
 use crate::domain::calendar::{Bar, Conflict, Item, ItemKind, Lane, Lint, Slot};
 
 /// A line of the calendar: what stands in one lane at one time.
@@ -66,10 +68,16 @@ pub struct WhyView {
     pub on: String,
     /// Since when.
     pub since: String,
+    /// What the judge says of it; nothing before it has said anything.
+    pub judgement: Option<JudgementView>,
+    /// What the judge waits for, a sentence for each metric that is not decided.
+    pub undecided: Vec<String>,
     /// What the calendar holds against it now.
     pub calendar: Vec<BarView>,
     /// When the calendar allows it next; nothing where it does not within 90 days.
     pub next: Option<SlotView>,
+    /// What it moves by shares, with what is stuck there, as last read.
+    pub workloads: Vec<WorkloadView>,
 }
 
 /// A rule of the calendar that bars a release.

@@ -1,6 +1,7 @@
 //! From the domain to the shapes of JSON.
 
 use super::holds::{CheckLine, DependencyView, TurnView, WaivedView};
+use super::judged::{JudgementView, MetricView};
 use super::policy::RulingView;
 use super::release::{
     BackView, BatchView, ChangedView, HoldView, InstanceView, LiveView, LogView, MoveView,
@@ -8,8 +9,11 @@ use super::release::{
     VerdictView, VoteView, WaitingView,
 };
 use super::time;
+use super::workload::WorkloadView;
 use crate::domain::approval::{Changed, tally};
 use crate::domain::hold::{Hold, HoldKind, HoldState};
+use crate::domain::live::Live;
+use crate::domain::plan::Exposure;
 use crate::domain::release::{Move, Release, StepStatus, Summary};
 use crate::domain::waiting::{self, Waiting, Whom};
 use crate::domain::{PersonName, Phase, State, Timestamp};
@@ -26,13 +30,13 @@ pub const fn phase(phase: Phase) -> &'static str {
 }
 
 /// Words as a stable name: `rolled back` is `rolled-back`.
-fn kebab(words: &str) -> String {
+pub(super) fn kebab(words: &str) -> String {
     words.replace(' ', "-")
 }
 
 impl ReleaseView {
     /// A release that is not closed.
-    pub fn live(state: &State, release: &Release, now: Timestamp) -> ReleaseView {
+    pub fn live(state: &State, live: &Live, release: &Release, now: Timestamp) -> ReleaseView {
         ReleaseView {
             schema: "holdpoint.release/1",
             id: release.id.to_string(),
@@ -45,7 +49,7 @@ impl ReleaseView {
             submitted: time(release.submitted),
             ending: None,
             why: None,
-            live: Some(LiveView::of(state, release, now)),
+            live: Some(LiveView::of(state, live, release, now)),
         }
     }
 
@@ -141,7 +145,7 @@ fn brought(summary: &Summary) -> Vec<ServiceView> {
 }
 
 impl LiveView {
-    fn of(state: &State, release: &Release, now: Timestamp) -> LiveView {
+    fn of(state: &State, live: &Live, release: &Release, now: Timestamp) -> LiveView {
         let waits = waiting::of(state, release, now);
         let batches = release.batches.iter().map(|batch| BatchView {
             name: batch.name.to_string(),
@@ -187,8 +191,11 @@ impl LiveView {
                 moves: moves(state, &back.moves),
                 hold: HoldView::of(&back.hold),
             }),
+            workloads: WorkloadView::all(live, release.targets()),
             verdicts: verdicts(release),
             triggers: triggers(release),
+            judgement: JudgementView::of(live, release),
+            metrics: MetricView::all(live, release),
             handover: release.handover.as_ref().map(|(by, note)| NoteView {
                 by: by.to_string(),
                 note: note.to_string(),
@@ -336,6 +343,7 @@ fn moves(state: &State, moves: &[Move]) -> Vec<MoveView> {
                 InstanceView {
                     instance: step.instance.to_string(),
                     version: m.artifact_of(step).version.to_string(),
+                    exposure: step.exposure.map(Exposure::percent),
                     call: step.verb(&m.sequence).map(|verb| verb.word().to_owned()),
                     attempt: step.attempt,
                     status: status.to_owned(),
@@ -343,6 +351,9 @@ fn moves(state: &State, moves: &[Move]) -> Vec<MoveView> {
                     seen: seen.map(|sight| health(sight.health).to_owned()),
                     runs: seen
                         .and_then(|sight| sight.artifact.as_ref())
+                        .map(|artifact| artifact.version.to_string()),
+                    arriving: seen
+                        .and_then(|sight| sight.arriving.as_ref())
                         .map(|artifact| artifact.version.to_string()),
                 }
             })
@@ -369,6 +380,7 @@ fn verdicts(release: &Release) -> Vec<VerdictView> {
             call: kebab(verdict.call.word()),
             streak: verdict.streak,
             words: verdict.words.to_string(),
+            shadow: verdict.shadow,
         })
         .collect()
 }

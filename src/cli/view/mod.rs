@@ -1,23 +1,29 @@
 //! What `--json` prints. Fields are only ever added; a change of meaning is a new schema number.
 
 mod calendar;
+mod doctor;
 mod fold;
 mod holds;
+mod judged;
 mod policy;
 mod release;
 mod rules;
+mod workload;
 
 pub use calendar::{
     BarView, CalendarDoneView, CalendarView, ConflictView, LintView, SlotView, WhenView, WhyView,
     kind as calendar_kind,
 };
+pub use doctor::{CheckedView, ClusterView, DoctorView, RoleView, StoreView, TargetView};
 pub use fold::phase;
 pub use holds::ChecksView;
+pub use judged::JudgementView;
 pub use policy::{
     CaseView, DifferenceView, PolicyDiffView, PolicyTestView, PolicyView, RulingView, clock,
 };
 pub use release::{ReleaseLine, ReleaseView};
 pub use rules::{AuthorityView, ChangeView, PirView, PlanDiffView};
+pub use workload::WorkloadView;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::{JsonSchema, Schema};
@@ -141,6 +147,12 @@ pub struct InitView {
     pub room: String,
     /// The files that were written.
     pub files: Vec<String>,
+    /// The targets in it, where it was written for what runs in a cluster.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<String>,
+    /// What somebody should know of how they were found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// A room whose engine runs now.
@@ -230,6 +242,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("checks", schemars::schema_for!(ChecksView)),
         ("conflict", schemars::schema_for!(ConflictView)),
         ("demo", schemars::schema_for!(DemoView)),
+        ("doctor", schemars::schema_for!(DoctorView)),
         ("done", schemars::schema_for!(DoneView)),
         ("dry-run", schemars::schema_for!(DryRunView)),
         ("entry", schemars::schema_for!(EntryView<'_>)),

@@ -4,8 +4,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::holds::{CheckLine, DependencyView, TurnView, WaivedView};
+use super::judged::{JudgementView, MetricView};
 use super::policy::RulingView;
 use super::rules::ChangeView;
+use super::workload::WorkloadView;
 
 /// A release, in full. What the ledger alone remembers of a closed release is empty here.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -84,10 +86,16 @@ pub struct LiveView {
     pub observe: HoldView,
     /// The way back, once it goes back.
     pub back: Option<BackView>,
+    /// What it moves by shares, as last read; empty where no engine looks.
+    pub workloads: Vec<WorkloadView>,
     /// The newest verdict of each metric.
     pub verdicts: Vec<VerdictView>,
     /// The triggers.
     pub triggers: Vec<TriggerView>,
+    /// What the judge says of it; nothing before it has said anything.
+    pub judgement: Option<JudgementView>,
+    /// How each metric stands, as last looked at; empty where no engine looks.
+    pub metrics: Vec<MetricView>,
     /// The handover note.
     pub handover: Option<NoteView>,
     /// What was done, oldest first.
@@ -281,6 +289,8 @@ pub struct InstanceView {
     pub instance: String,
     /// The version it is brought to.
     pub version: String,
+    /// How much of it, in percent, of one that is moved by shares.
+    pub exposure: Option<u8>,
     /// The call it is at: `drain`, `deploy`, `undrain`, `rollback`; nothing when all are done.
     pub call: Option<String>,
     /// Which attempt at that call.
@@ -291,8 +301,10 @@ pub struct InstanceView {
     pub why: Option<String>,
     /// What was last seen there: `running`, `changing`, `down` or `unknown`.
     pub seen: Option<String>,
-    /// The version that was last seen there.
+    /// The version that was last seen there; of one that is moved by shares, on what is not new.
     pub runs: Option<String>,
+    /// The version that was last seen on a part of it.
+    pub arriving: Option<String>,
 }
 
 /// The way back.
@@ -321,6 +333,8 @@ pub struct VerdictView {
     pub streak: u32,
     /// What was seen.
     pub words: String,
+    /// Whether nothing may follow from it.
+    pub shadow: bool,
 }
 
 /// A trigger.

@@ -55,6 +55,7 @@ struct MetricEntry {
     fail_above: Option<Limit>,
     min_count: Option<u64>,
     tolerance: Option<Allowed>,
+    margin: Option<Allowed>,
     slo: Option<Slo>,
     weight: Option<Weight>,
     action: Option<Action>,
@@ -188,6 +189,7 @@ impl MetricEntry {
             );
         }
         let tolerance = self.tolerance(check, path, &reading);
+        let margin = self.margin(check, path, &reading);
         self.check_action(check, path, &reading);
         let usual = match reading {
             Reading::Ratio { .. } | Reading::Quantile { .. } => MIN_REQUESTS,
@@ -199,6 +201,7 @@ impl MetricEntry {
             fail_above: self.fail_above.map(|limit| limit.0),
             min_count: self.min_count.unwrap_or(usual),
             tolerance,
+            margin,
             weight: self.weight.map_or(MILLION, |weight| weight.0),
             action: self.action,
             critical: self.critical,
@@ -254,6 +257,25 @@ impl MetricEntry {
         let times = written.times.unwrap_or(MILLION);
         Some(Tolerance {
             times: written.part.map_or(times, |part| MILLION + part),
+            plus: written.points.unwrap_or(0),
+        })
+    }
+
+    /// What has to be proven for going on.
+    fn margin(&self, check: &mut Checker<'_>, path: &str, reading: &Reading) -> Option<Tolerance> {
+        let written = self.margin?;
+        let is_ratio = matches!(reading, Reading::Ratio { .. });
+        let is_gauge = matches!(reading, Reading::Gauge { .. });
+        if is_gauge || written.part.is_some() || (written.points.is_some() && !is_ratio) {
+            check.add(
+                &format!("{path}.margin"),
+                "bad-margin",
+                "this cannot be the margin of such a metric",
+                "write 1.5x + 0.1 points of a ratio, 1.5x of a quantile, nothing of a gauge",
+            );
+        }
+        Some(Tolerance {
+            times: written.times.unwrap_or(MILLION),
             plus: written.points.unwrap_or(0),
         })
     }

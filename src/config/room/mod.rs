@@ -5,6 +5,7 @@
 mod amount;
 mod calendar;
 mod catalog;
+mod gates;
 mod holds;
 mod kube;
 mod people;

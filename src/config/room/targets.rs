@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::Checker;
+use super::gates::GatesEntry;
 use super::kube::{self, ClusterEntry, SwitchEntry};
 use super::sources::{self, SourceEntry};
 use crate::domain::charter::{Environment, Metric, Service, Target};
@@ -15,6 +16,7 @@ use crate::domain::{EnvName, InstanceName, ServiceName, SourceName, Span, Target
 use crate::platform::command::{CommandConfig, InstanceConfig, Timeouts};
 use crate::platform::kube::config::{ClusterConfig, KubeConfig};
 use crate::platform::prometheus::client::Config;
+use crate::web::gates;
 
 /// How often platforms are read and metrics looked at where nothing is said.
 const LOOK: Span = Span::secs(5);
@@ -29,6 +31,7 @@ pub struct RoomFile {
     name: String,
     look: Option<Span>,
     hook: Option<Vec<String>>,
+    gates: Option<GatesEntry>,
     #[serde(default)]
     sources: BTreeMap<SourceName, SourceEntry>,
     #[serde(default)]
@@ -128,6 +131,8 @@ pub struct Settings {
     pub look: Span,
     /// The command that is told of warnings, passed deadlines and triggers: program and arguments.
     pub hook: Option<Vec<String>>,
+    /// How the gates that Flagger asks at are kept; none are without.
+    pub gates: Option<gates::Config>,
 }
 
 impl RoomFile {
@@ -161,7 +166,9 @@ impl RoomFile {
                 *program = room.join(&*program).to_string_lossy().into_owned();
             }
         }
-        Settings { look, hook }
+        let gates = self.gates.as_ref();
+        let gates = gates.and_then(|entry| entry.config(check, room));
+        Settings { look, hook, gates }
     }
 
     /// The names of the stores that metrics can be read from.

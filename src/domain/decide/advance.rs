@@ -13,6 +13,7 @@ use crate::domain::plan::Kind;
 use crate::domain::readiness;
 use crate::domain::release::{Ending, Phase, Release, StepStatus, Was};
 use crate::domain::ruling;
+use crate::domain::share;
 use crate::domain::waiver::Waived;
 
 impl Draft {
@@ -263,7 +264,7 @@ impl Draft {
                 let (_, batch) = release.batch()?;
                 let steps = || batch.moves.iter().flat_map(|m| &m.steps);
                 (steps().all(|s| s.status == StepStatus::Done) && calm())
-                    .then(|| format!("{} of {} run it", steps().count(), steps().count()))
+                    .then(|| share::arrived(&self.state, &batch.moves, steps().count()))
             }
             HoldKind::Bake { .. } if waived.is_some() => waived.filter(|_| calm()),
             HoldKind::Bake { span } => {

@@ -42,7 +42,7 @@ impl Draft {
             });
             if let Some(verdict) = tripped {
                 self.judged(id, &release, verdict);
-                self.fire(id, n, format!("{}: {}", verdict.metric, verdict.words));
+                self.fire(id, n, format!("{}: {}", verdict.metric, verdict.seen()));
             }
         }
         for judgement in judgements {

@@ -220,7 +220,7 @@ impl Group {
         rules: &Rules,
     ) -> Option<Judgement> {
         for (place, index) in self.of.iter().enumerate() {
-            let chosen = metrics[*index].to_choose();
+            let chosen = metrics[*index].choice();
             if let (Some((bounds, warm)), Some(metric)) = (chosen, self.rollout.metric_mut(place)) {
                 metric.choose(&bounds, &warm);
             }
@@ -467,5 +467,176 @@ fn shown(
         blamed: false,
         action: one.metric.acts(),
         shadow: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ServiceName, Timestamp};
+    use crate::engine::looks::gathered::Mode;
+    use crate::judge::Sample;
+    use crate::platform::scrape::MetricLook;
+
+    const AROUND: Circumstances = Circumstances {
+        share: Some(0.25),
+        elapsed: true,
+        warm_in: None,
+        alone: false,
+    };
+
+    struct Scene {
+        metrics: Vec<Gathered>,
+        weighing: Weighing,
+    }
+
+    /// A service with these metrics, each a name and what it is set to besides its reading.
+    fn scene(metrics: &[(&str, &str)]) -> Scene {
+        let reading = r#""reading": {"ratio": {"bad": "b", "total": "t"}}, "min_count": 1000000"#;
+        let mut charter = Charter::default();
+        let service: crate::domain::charter::Service = serde_json::from_value(serde_json::json!({
+            "owner": "web", "tier": 1, "depends_on": [], "metrics": {},
+        }))
+        .unwrap();
+        let web: ServiceName = "web".into();
+        charter.services.insert(web.clone(), service);
+        let plan: Plan = serde_json::from_value(serde_json::json!({
+            "name": null, "title": "t", "environment": "prod", "services": [], "batches": [],
+            "runbook": null, "window": null,
+        }))
+        .unwrap();
+        let one = |(name, set): &(&str, &str)| {
+            let metric = serde_json::from_str(&format!("{{{reading}{set}}}")).unwrap();
+            Gathered::new(web.clone(), (*name).into(), metric)
+        };
+        let metrics: Vec<Gathered> = metrics.iter().map(one).collect();
+        let all: Vec<&Gathered> = metrics.iter().collect();
+        let paces = vec![Span::secs(15); all.len()];
+        let weighing = Weighing::new(&charter, &plan, &all, &paces);
+        Scene { metrics, weighing }
+    }
+
+    impl Scene {
+        /// A look at all metrics: bad ones of the new version's 1000 and of the old one's 3000.
+        fn look(&mut self, bad: &[(u64, u64)]) -> Said {
+            for (one, (new, old)) in self.metrics.iter_mut().zip(bad) {
+                let sample = |bad: u64, total: u64| Sample::Ratio { bad, total };
+                let each = |n: u64| (format!("i-{n}").as_str().into(), sample(old / 3, 1000));
+                let look = MetricLook {
+                    metric: one.name.clone(),
+                    canary: sample(*new, 1000),
+                    baseline: sample(*old, 3000),
+                    canary_each: Vec::new(),
+                    baseline_each: (0..3).map(each).collect(),
+                    dropped: Vec::new(),
+                };
+                one.take(look, Mode::Judged, true, Timestamp(0));
+            }
+            self.weigh()
+        }
+
+        fn weigh(&mut self) -> Said {
+            let mut all: Vec<&mut Gathered> = self.metrics.iter_mut().collect();
+            let paces = vec![Span::secs(15); all.len()];
+            self.weighing.look(&mut all, &paces, &AROUND)
+        }
+
+        /// As after a restart.
+        fn again(&self, metrics: &[(&str, &str)]) -> Scene {
+            let mut other = scene(metrics);
+            let text = serde_json::to_string(&self.weighing).unwrap();
+            assert!(
+                other
+                    .weighing
+                    .remember(serde_json::from_str(&text).unwrap())
+            );
+            for (one, of) in other.metrics.iter_mut().zip(&self.metrics) {
+                let text = serde_json::to_string(&of.memory).unwrap();
+                one.memory = serde_json::from_str(&text).unwrap();
+            }
+            other
+        }
+    }
+
+    #[test]
+    fn a_restart_at_any_look_changes_no_digit() {
+        let set = [
+            ("errors", ""),
+            ("slow", r#", "weight": 2500000"#),
+            ("seen", r#", "shadow": true"#),
+        ];
+        let bad = |n: u64| [(n % 7 + 8, 21), (n % 5, 9), (30, n % 11)];
+        let mut whole = scene(&set);
+        let mut broken = scene(&set);
+        for n in 0..300 {
+            let (one, other) = (whole.look(&bad(n)), broken.look(&bad(n)));
+            assert_eq!(one.judgements, other.judgements);
+            assert_eq!(one.verdicts, other.verdicts);
+            assert_eq!(one.charts, other.charts);
+            if n % 37 == 5 {
+                broken = broken.again(&set);
+            }
+        }
+        assert_eq!(whole.weighing, broken.weighing);
+        let other = scene(&[("errors", r#", "weight": 2000000"#)]).weighing;
+        assert!(!whole.weighing.remember(other), "other settings begin anew");
+    }
+
+    #[test]
+    fn proof_is_confirmed_before_it_counts_and_blames_the_right_one() {
+        let mut it = scene(&[("errors", ""), ("fine", "")]);
+        let mut decisions = Vec::new();
+        let mut last = None;
+        for _ in 0..40 {
+            let said = it.look(&[(60, 30), (10, 30)]);
+            decisions.push(said.judgements[0].decision);
+            last = Some(said);
+        }
+        let last = last.unwrap();
+        decisions.dedup();
+        assert_eq!(
+            decisions,
+            [Decision::Continue, Decision::Pause, Decision::RollBack]
+        );
+        assert_eq!(last.judgements[0].blamed, ["errors".into()]);
+        assert!(last.charts[0].blamed && !last.charts[1].blamed);
+        assert_eq!(last.verdicts[0].call, Call::Fail);
+        assert!(
+            last.charts[0].interval.unwrap().0 > 1.25,
+            "{:?}",
+            last.charts[0]
+        );
+        assert!(
+            last.verdicts[0].words.contains("verwhelming evidence") || last.charts[0].most < 1000.0
+        );
+    }
+
+    #[test]
+    fn what_only_informs_or_is_in_shadow_says_nothing_of_the_release() {
+        let mut it = scene(&[
+            ("told", r#", "action": "inform""#),
+            ("seen", r#", "shadow": true"#),
+        ]);
+        let mut said = it.look(&[(500, 30), (500, 30)]);
+        for _ in 0..40 {
+            said = it.look(&[(500, 30), (500, 30)]);
+        }
+        let [judgement] = said.judgements.as_slice() else {
+            panic!("{:?}", said.judgements);
+        };
+        assert!(judgement.shadow && judgement.decision == Decision::RollBack);
+        assert!(!said.verdicts[0].shadow && said.verdicts[0].call == Call::Fail);
+        assert!(said.verdicts[1].shadow);
+    }
+
+    #[test]
+    fn looking_again_at_the_same_confirms_nothing() {
+        let mut it = scene(&[("errors", "")]);
+        let first = it.look(&[(60, 30)]);
+        for _ in 0..10 {
+            let again = it.weigh();
+            assert!(again.judgements.is_empty());
+            assert_eq!(again.verdicts, first.verdicts);
+        }
     }
 }

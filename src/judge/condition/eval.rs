@@ -1,4 +1,9 @@
 //! Tree to value.
+//!
+//! A condition of a few hundred signs can ask for more steps than any machine has time for
+//! (`all(result, all(result, …))`), so steps are counted and there is an end to them.
+
+use std::cell::Cell;
 
 use super::Fault;
 use super::parse::{Node, Two};
@@ -38,28 +43,111 @@ fn wrong<T>(why: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Value(why.into()))
 }
 
-pub fn eval(node: &Node, result: &Value, element: Option<&Value>) -> Result<Value, Fault> {
-    let of = |node: &Node| eval(node, result, element);
-    Ok(match node {
-        Node::Number(number) => Value::Number(*number),
-        Node::Text(text) => Value::Text(text.clone()),
-        Node::Bool(value) => Value::Bool(*value),
-        Node::Nil => Value::Nil,
-        Node::Name(name) if name == "result" => result.clone(),
-        Node::Name(name) => return wrong(format!("unknown name `{name}`; there is `result`")),
-        Node::Element => match element {
-            Some(element) => element.clone(),
-            None => return wrong("`#` means nothing outside of all, any, none, one and count"),
-        },
-        Node::List(items) => Value::List(items.iter().map(of).collect::<Result<_, _>>()?),
-        Node::Index(of_what, index) => indexed(&of(of_what)?, &of(index)?)?,
-        Node::Call(name, arguments) => call(name, arguments, result, element)?,
-        Node::Not(inner) => Value::Bool(!truth(&of(inner)?)?),
-        Node::Minus(inner) => Value::Number(-number(&of(inner)?)?),
-        Node::Two(Two::Or, left, right) => Value::Bool(truth(&of(left)?)? || truth(&of(right)?)?),
-        Node::Two(Two::And, left, right) => Value::Bool(truth(&of(left)?)? && truth(&of(right)?)?),
-        Node::Two(two, left, right) => joined(*two, &of(left)?, &of(right)?)?,
-    })
+/// How many steps a condition may take; copying a value takes as many as it has parts.
+const STEPS: usize = 1_000_000;
+
+pub fn eval(node: &Node, result: &Value) -> Result<Value, Fault> {
+    let run = Run {
+        result,
+        left: Cell::new(STEPS),
+    };
+    run.eval(node, None)
+}
+
+/// One evaluation.
+struct Run<'a> {
+    result: &'a Value,
+    left: Cell<usize>,
+}
+
+impl Run<'_> {
+    fn pay(&self, steps: usize) -> Result<(), Fault> {
+        match self.left.get().checked_sub(steps) {
+            Some(left) => {
+                self.left.set(left);
+                Ok(())
+            }
+            None => wrong(format!("it takes more than {STEPS} steps")),
+        }
+    }
+
+    fn copied(&self, value: &Value) -> Result<Value, Fault> {
+        self.pay(parts(value))?;
+        Ok(value.clone())
+    }
+
+    fn eval(&self, node: &Node, element: Option<&Value>) -> Result<Value, Fault> {
+        self.pay(1)?;
+        let of = |node: &Node| self.eval(node, element);
+        Ok(match node {
+            Node::Number(number) => Value::Number(*number),
+            Node::Text(text) => Value::Text(text.clone()),
+            Node::Bool(value) => Value::Bool(*value),
+            Node::Nil => Value::Nil,
+            Node::Name(name) if name == "result" => self.copied(self.result)?,
+            Node::Name(name) => return wrong(format!("unknown name `{name}`; there is `result`")),
+            Node::Element => match element {
+                Some(element) => self.copied(element)?,
+                None => return wrong("`#` means nothing outside of all, any, none, one and count"),
+            },
+            Node::List(items) => Value::List(items.iter().map(of).collect::<Result<_, _>>()?),
+            Node::Index(of_what, index) => indexed(&of(of_what)?, &of(index)?)?,
+            Node::Call(name, arguments) => self.call(name, arguments, element)?,
+            Node::Not(inner) => Value::Bool(!truth(&of(inner)?)?),
+            Node::Minus(inner) => Value::Number(-number(&of(inner)?)?),
+            Node::Two(Two::Or, left, right) => {
+                Value::Bool(truth(&of(left)?)? || truth(&of(right)?)?)
+            }
+            Node::Two(Two::And, left, right) => {
+                Value::Bool(truth(&of(left)?)? && truth(&of(right)?)?)
+            }
+            Node::Two(two, left, right) => joined(*two, &of(left)?, &of(right)?)?,
+        })
+    }
+
+    fn call(
+        &self,
+        name: &str,
+        arguments: &[Node],
+        element: Option<&Value>,
+    ) -> Result<Value, Fault> {
+        if let ("all" | "any" | "none" | "one" | "count", [list, test]) = (name, arguments) {
+            let Value::List(items) = self.eval(list, element)? else {
+                return wrong(format!("{name} needs a list"));
+            };
+            let holds = |item: &Value| self.eval(test, Some(item)).and_then(|value| truth(&value));
+            let held = items
+                .iter()
+                .map(holds)
+                .collect::<Result<Vec<bool>, Fault>>()?;
+            let count = held.iter().filter(|held| **held).count();
+            return Ok(match name {
+                "all" => Value::Bool(count == held.len()),
+                "any" => Value::Bool(count > 0),
+                "none" => Value::Bool(count == 0),
+                "one" => Value::Bool(count == 1),
+                _ => Value::Number(count as f64),
+            });
+        }
+        let values = arguments.iter().map(|node| self.eval(node, element));
+        let values = values.collect::<Result<Vec<Value>, Fault>>()?;
+        called(name, &values)
+    }
+}
+
+/// How many parts a value has.
+fn parts(value: &Value) -> usize {
+    match value {
+        Value::List(items) => 1 + items.iter().map(parts).sum::<usize>(),
+        Value::Object(fields) => {
+            1 + fields
+                .iter()
+                .map(|(_, value)| 1 + parts(value))
+                .sum::<usize>()
+        }
+        Value::Text(text) => 1 + text.len() / 64,
+        Value::Nil | Value::Bool(_) | Value::Number(_) => 1,
+    }
 }
 
 fn truth(value: &Value) -> Result<bool, Fault> {
@@ -137,33 +225,8 @@ fn joined(two: Two, left: &Value, right: &Value) -> Result<Value, Fault> {
     }
 }
 
-fn call(
-    name: &str,
-    arguments: &[Node],
-    result: &Value,
-    element: Option<&Value>,
-) -> Result<Value, Fault> {
-    if let ("all" | "any" | "none" | "one" | "count", [list, test]) = (name, arguments) {
-        let Value::List(items) = eval(list, result, element)? else {
-            return wrong(format!("{name} needs a list"));
-        };
-        let holds = |item: &Value| eval(test, result, Some(item)).and_then(|value| truth(&value));
-        let held = items
-            .iter()
-            .map(holds)
-            .collect::<Result<Vec<bool>, Fault>>()?;
-        let count = held.iter().filter(|held| **held).count();
-        return Ok(match name {
-            "all" => Value::Bool(count == held.len()),
-            "any" => Value::Bool(count > 0),
-            "none" => Value::Bool(count == 0),
-            "one" => Value::Bool(count == 1),
-            _ => Value::Number(count as f64),
-        });
-    }
-    let values = arguments.iter().map(|node| eval(node, result, element));
-    let values = values.collect::<Result<Vec<Value>, Fault>>()?;
-    Ok(match (name, &values[..]) {
+fn called(name: &str, values: &[Value]) -> Result<Value, Fault> {
+    Ok(match (name, values) {
         ("len", [Value::List(items)]) => Value::Number(items.len() as f64),
         ("len", [Value::Text(text)]) => Value::Number(text.chars().count() as f64),
         ("len", [Value::Object(fields)]) => Value::Number(fields.len() as f64),

@@ -47,7 +47,7 @@ impl Condition {
     /// # Errors
     /// When it cannot be computed: an index beyond the end, a comparison of unlike things, no yes or no.
     pub fn holds(&self, result: &Value) -> Result<bool, Fault> {
-        match eval::eval(&self.0, result, None)? {
+        match eval::eval(&self.0, result)? {
             Value::Bool(holds) => Ok(holds),
             other => Err(Fault::Value(format!("{} is no yes or no", other.kind()))),
         }
@@ -131,7 +131,55 @@ mod tests {
         assert!(Condition::parse(&"!".repeat(100_000)).is_err());
     }
 
+    #[test]
+    fn there_is_an_end_to_computing() {
+        let within = (0..12).fold("# > 0".to_owned(), |inner, _| {
+            format!("all(result, {inner})")
+        });
+        let condition = Condition::parse(&within).unwrap();
+        let held = condition.holds(&list(&[1.0; 40])).unwrap_err();
+        assert_eq!(held.to_string(), "it takes more than 1000000 steps");
+        says(
+            "count(result, # > 0) == 100000",
+            &list(&[1.0; 100_000]),
+            true,
+        );
+    }
+
+    /// Conditions of all that there is in them, well formed and not.
+    fn pieces() -> impl proptest::strategy::Strategy<Value = String> {
+        use proptest::prelude::*;
+        let piece = prop::sample::select(vec![
+            "result", "#", "[0]", "[-1]", ".a", "[\"a\"]", "len(", "all(", "any(", "count(",
+            "default(", "isNaN(", "asInt(", "min(", ")", "(", "{", "}", "[", "]", ",", " ", "&&",
+            "or", "not ", "!", "-", "+", "*", "/", "%", "<", ">=", "==", "in", "1", "0.95",
+            "1e999", "1_0", "1e", "'x'", "\"", "nil", "true", "nosuch", "ä",
+        ]);
+        prop::collection::vec(piece, 0..25).prop_map(|pieces| pieces.concat())
+    }
+
     proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            rng_seed: proptest::test_runner::RngSeed::Fixed(5),
+            failure_persistence: None,
+            ..proptest::prelude::ProptestConfig::with_cases(2000)
+        })]
+        #[test]
+        fn pieces_of_conditions_do_not_break_it(text in pieces()) {
+            match Condition::parse(&text) {
+                Ok(condition) => for value in [
+                    list(&[1.0, f64::NAN]), list(&[]), object("a", "7"), Value::Nil,
+                    Value::Number(f64::INFINITY),
+                ] {
+                    let _ = condition.holds(&value);
+                },
+                Err(Fault::Text { at, why }) => {
+                    proptest::prop_assert!(at >= 1 && at <= text.chars().count() + 1, "{}", why);
+                }
+                Err(other) => proptest::prop_assert!(false, "no place: {}", other),
+            }
+        }
+
         #[test]
         fn no_text_breaks_it(text in "[-a#0-9.()\\[\\]{}'\" ,<>=!&|+*/%]{0,40}|\\PC{0,30}") {
             if let Ok(condition) = Condition::parse(&text) {

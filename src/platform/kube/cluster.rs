@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Config};
@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::config::{ClusterConfig, Kind};
+use super::watch::Watches;
 use crate::domain::text::printable;
 
 /// How long one call may take. The library has no limit of its own.
@@ -28,8 +29,11 @@ pub enum CallError {
     /// The cluster was not reached, or it does not know who calls; nothing happened.
     #[error("the cluster is not reached: {0}")]
     NotReached(Arc<str>),
+    /// The cluster does not know who calls: a token has expired. Nothing happened.
+    #[error("the cluster does not know who calls: {0}")]
+    Stranger(Arc<str>),
     /// There is no such object.
-    #[error("there is no {0}")]
+    #[error("{0}")]
     NotFound(Arc<str>),
     /// It may not be done.
     #[error("not permitted: {0}")]
@@ -54,13 +58,21 @@ pub enum CallError {
 /// A cluster; cheap to clone. It is reached at the first call.
 #[derive(Clone)]
 pub struct Cluster {
-    config: Arc<ClusterConfig>,
-    clients: Arc<Mutex<Option<Clients>>>,
+    link: Arc<Link>,
+    watches: Arc<Watches>,
+}
+
+/// The connection to a cluster.
+pub struct Link {
+    config: ClusterConfig,
+    clients: Mutex<Option<Clients>>,
 }
 
 /// The two clients of a cluster.
 #[derive(Clone)]
 pub struct Clients {
+    /// Tells the clients of one reading of the kubeconfig from those of another.
+    made: Arc<()>,
     /// For reading and watching.
     pub reading: Client,
     /// For changes: sends everything once.
@@ -69,24 +81,12 @@ pub struct Clients {
 
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Cluster").field(&self.config.name).finish()
+        let name = &self.link.config.name;
+        f.debug_tuple("Cluster").field(name).finish()
     }
 }
 
-impl Cluster {
-    /// A cluster that nobody has called yet.
-    pub fn new(config: ClusterConfig) -> Cluster {
-        Cluster {
-            config: Arc::new(config),
-            clients: Arc::default(),
-        }
-    }
-
-    /// How it is reached.
-    pub fn config(&self) -> &ClusterConfig {
-        &self.config
-    }
-
+impl Link {
     /// Its clients, made at the first call.
     ///
     /// # Errors
@@ -101,6 +101,7 @@ impl Cluster {
         let mut once = config.clone();
         once.default_retry = false;
         let clients = Clients {
+            made: Arc::default(),
             reading: made(config)?,
             writing: made(once)?,
         };
@@ -108,9 +109,56 @@ impl Cluster {
         Ok(clients)
     }
 
-    /// Drops the clients, so that the next call reads the kubeconfig again: its token has expired.
-    pub async fn forget(&self) {
-        *self.clients.lock().await = None;
+    /// Drops these clients, so that the next call reads the kubeconfig again: the cluster does not
+    /// know them any more. Where others have been made meanwhile, nothing happens.
+    pub async fn forget(&self, known: &Clients) {
+        let mut slot = self.clients.lock().await;
+        if slot
+            .as_ref()
+            .is_some_and(|c| Arc::ptr_eq(&c.made, &known.made))
+        {
+            *slot = None;
+        }
+    }
+
+    /// Asks the cluster for the least that there is: its version. That it may not be read is an
+    /// answer too.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn beat(&self, limit: Duration) -> Result<(), CallError> {
+        let clients = self.clients().await?;
+        // not through the library's retries: they would hide what is asked for
+        let asked = tokio::time::timeout(limit, clients.writing.apiserver_version()).await;
+        let answer = match asked {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(sorted(&error)),
+            Err(_) => Err(silence(limit)),
+        };
+        match answer {
+            Err(CallError::Forbidden(_)) => Ok(()),
+            Err(error) => Err(self.known(&clients, error).await),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// An error, after the clients are dropped if it is that the cluster does not know them.
+    async fn known(&self, clients: &Clients, error: CallError) -> CallError {
+        if matches!(error, CallError::Stranger(_)) {
+            self.forget(clients).await;
+        }
+        error
+    }
+
+    async fn call<T, F: Future<Output = Result<T, kube::Error>>>(
+        &self,
+        call: impl FnOnce(&Clients) -> F,
+    ) -> Result<T, CallError> {
+        let clients = self.clients().await?;
+        match within(call(&clients)).await {
+            Err(error) => Err(self.known(&clients, error).await),
+            done => done,
+        }
     }
 
     async fn settings(&self) -> Result<Config, CallError> {
@@ -131,14 +179,49 @@ impl Cluster {
             None => Config::infer().await.map_err(|e| not_reached(&e)),
         }
     }
+}
+
+impl Cluster {
+    /// A cluster that nobody has called yet.
+    pub fn new(config: ClusterConfig) -> Cluster {
+        let link = Arc::new(Link {
+            config,
+            clients: Mutex::default(),
+        });
+        Cluster {
+            watches: Arc::new(Watches::new(link.clone())),
+            link,
+        }
+    }
+
+    /// How it is reached.
+    pub fn config(&self) -> &ClusterConfig {
+        &self.link.config
+    }
+
+    /// What is watched of it.
+    pub fn watches(&self) -> &Watches {
+        &self.watches
+    }
+
+    /// Its clients, made at the first call.
+    ///
+    /// # Errors
+    /// When the kubeconfig cannot be read or makes no client.
+    pub async fn clients(&self) -> Result<Clients, CallError> {
+        self.link.clients().await
+    }
 
     /// Reads one object.
     ///
     /// # Errors
     /// See [`CallError`].
     pub async fn get(&self, kind: &ApiResource, ns: &str, name: &str) -> Called {
-        let api = api(&self.clients().await?.reading, kind, ns);
-        within(api.get(name)).await
+        let call = |c: &Clients| {
+            let api = api(&c.reading, kind, ns);
+            async move { api.get(name).await }
+        };
+        self.link.call(call).await
     }
 
     /// Reads the objects with these labels (`app=web`), all of them without any.
@@ -151,9 +234,12 @@ impl Cluster {
         ns: &str,
         labels: &str,
     ) -> Result<Vec<DynamicObject>, CallError> {
-        let api = api(&self.clients().await?.reading, kind, ns);
         let asked = ListParams::default().labels(labels);
-        Ok(within(api.list(&asked)).await?.items)
+        let call = |c: &Clients| {
+            let api = api(&c.reading, kind, ns);
+            async move { api.list(&asked).await }
+        };
+        Ok(self.link.call(call).await?.items)
     }
 
     /// Changes one object by a merge patch, or its `part` (`status`, `scale`). A
@@ -184,15 +270,46 @@ impl Cluster {
         part: Option<&str>,
         patch: &Patch<&Value>,
     ) -> Called {
-        let api = api(&self.clients().await?.writing, kind, ns);
         let params = PatchParams {
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        match part {
-            None => within(api.patch(name, &params, patch)).await,
-            Some(part) => within(api.patch_subresource(part, name, &params, patch)).await,
-        }
+        let call = |c: &Clients| {
+            let api = api(&c.writing, kind, ns);
+            async move {
+                match part {
+                    None => api.patch(name, &params, patch).await,
+                    Some(part) => api.patch_subresource(part, name, &params, patch).await,
+                }
+            }
+        };
+        self.link.call(call).await
+    }
+
+    /// Deletes one object, once, if it is still exactly this one.
+    ///
+    /// # Errors
+    /// See [`CallError`]; [`CallError::Conflict`] where it is another one or has changed.
+    pub async fn delete(
+        &self,
+        kind: &ApiResource,
+        ns: &str,
+        name: &str,
+        uid: &str,
+        version: &str,
+    ) -> Result<(), CallError> {
+        let params = DeleteParams {
+            preconditions: Some(Preconditions {
+                resource_version: Some(version.to_owned()),
+                uid: Some(uid.to_owned()),
+            }),
+            ..DeleteParams::default()
+        };
+        let call = |c: &Clients| {
+            let api = api(&c.writing, kind, ns);
+            async move { api.delete(name, &params).await }
+        };
+        self.link.call(call).await.map(|_| ())
     }
 }
 
@@ -220,7 +337,7 @@ fn not_reached(error: &dyn std::error::Error) -> CallError {
 }
 
 /// An error with its causes, printable.
-fn words(error: &dyn std::error::Error) -> Arc<str> {
+pub(super) fn words(error: &dyn std::error::Error) -> Arc<str> {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(deeper) = cause {
@@ -238,14 +355,16 @@ async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result
     match tokio::time::timeout(LIMIT, call).await {
         Ok(Ok(it)) => Ok(it),
         Ok(Err(error)) => Err(sorted(&error)),
-        Err(_) => Err(CallError::Unknown(
-            format!("no answer in {} s", LIMIT.as_secs()).into(),
-        )),
+        Err(_) => Err(silence(LIMIT)),
     }
 }
 
+fn silence(limit: Duration) -> CallError {
+    CallError::Unknown(format!("no answer in {} s", limit.as_secs()).into())
+}
+
 /// Which of the few ways to fail an error is. Kubernetes API conventions, "HTTP Status codes".
-fn sorted(error: &kube::Error) -> CallError {
+pub(super) fn sorted(error: &kube::Error) -> CallError {
     let kube::Error::Api(status) = error else {
         return match error {
             kube::Error::HyperError(_) | kube::Error::Service(_) => unsent(error),
@@ -255,7 +374,7 @@ fn sorted(error: &kube::Error) -> CallError {
     };
     let said: Arc<str> = printable(&status.message, 300).into();
     match status.code {
-        401 => CallError::NotReached(format!("it does not know who calls: {said}").into()),
+        401 => CallError::Stranger(said),
         403 => CallError::Forbidden(said),
         404 => CallError::NotFound(said),
         409 => CallError::Conflict(said),

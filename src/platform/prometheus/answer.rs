@@ -271,7 +271,88 @@ mod tests {
         assert_eq!(refusal(b"<html>"), "");
     }
 
+    /// A sound answer of three series, one of them a native histogram.
+    const WHOLE: &str = r#"{"status":"success","infos":["a note"],"data":{"resultType":"matrix","result":[
+{"metric":{"__name__":"m","instance":"a:1","code":"500"},"values":[[1.5,"7"],[2.5,"1e3"],[3.5,"NaN"]]},
+{"metric":{"__name__":"m","instance":"b:1"},"values":[[1,"+Inf"]]},
+{"metric":{"__name__":"h"},"histograms":[[1,{"count":"5","sum":"2","buckets":[[3,"-0.001","0.001","2"],[0,"0.5","1","3"]]}]]}]}}"#;
+
+    const ROOM: Limits = Limits {
+        series: 10,
+        points: 100,
+    };
+
+    /// It is read, or refused in words.
+    fn words(body: &[u8]) {
+        if let Err(why) = read(body, ROOM) {
+            assert!(
+                !why.is_empty() && !why.chars().any(char::is_control),
+                "{why:?}"
+            );
+        }
+        let _ = refusal(body);
+    }
+
+    #[test]
+    fn a_million_series_are_too_many() {
+        let line = r#"{"metric":{"__name__":"m"},"values":[[1,"2"]]},"#;
+        let many = line.repeat(1_000_000);
+        let error = read(matrix(many.trim_end_matches(',')).as_bytes(), ROOM).unwrap_err();
+        assert_eq!(error, "more than 10 series are selected");
+    }
+
+    #[test]
+    fn deep_and_huge_answers_are_refused() {
+        for open in ["[", "{\"data\":", "{\"data\":{\"result\":[", "{\"metric\":"] {
+            for depth in [100, 100_000] {
+                words(open.repeat(depth).as_bytes());
+            }
+        }
+        for number in [
+            "1e999",
+            "-1",
+            "1e308",
+            "\"NaN\"",
+            "null",
+            "9223372036854775808",
+            "1e15",
+            "-0.0",
+        ] {
+            for digit in ["1", "2", "3", "5", "7"] {
+                words(WHOLE.replace(digit, number).as_bytes());
+                words(WHOLE.replacen(digit, number, 2).as_bytes());
+            }
+        }
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig {
+            rng_seed: proptest::test_runner::RngSeed::Fixed(3),
+            failure_persistence: None,
+            ..ProptestConfig::with_cases(1000)
+        })]
+        #[test]
+        fn a_garbled_answer_is_read_or_refused(
+            cuts in proptest::collection::vec((0.0f64..1.0, 0usize..12, 0usize..17), 1..4),
+        ) {
+            let signs = [
+                "", "-", "0", "1e308", "null", "\"NaN\"", "\"-Inf\"", "[", "]", "{", "}", ",", ":", "\"",
+                "\u{1b}[2J", "\\u0007", "ä",
+            ];
+            let mut text: Vec<char> = WHOLE.chars().collect();
+            for (at, length, sign) in cuts {
+                let from = (at * text.len() as f64) as usize;
+                let to = (from + length).min(text.len());
+                text.splice(from..to, signs[sign].chars());
+            }
+            words(text.into_iter().collect::<String>().as_bytes());
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            words(&bytes);
+        }
+
         #[test]
         fn nothing_makes_it_panic(body in "\\PC*", lines in "[\\[\\]{}\",:0-9a-z+-]{0,80}") {
             let _ = read(body.as_bytes(), LIMITS);

@@ -108,6 +108,40 @@ pub(super) struct Told {
     pub ahead: Option<f64>,
 }
 
+/// Whether a server answers a query of nothing in particular.
+///
+/// # Errors
+/// Why not, in a sentence.
+pub async fn answers(config: &Config) -> Result<(), String> {
+    let http = match &config.authorities {
+        None => Http::new()?,
+        Some(path) => {
+            let read = std::fs::read(path).map_err(|error| error.to_string());
+            let trusting = read.and_then(|pem| Http::trusting(&pem));
+            trusting.map_err(|why| format!("ca {}: {why}", path.display()))?
+        }
+    };
+    let end = i64::try_from(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_millis(),
+    );
+    let to = end.unwrap_or_default();
+    let query = Query::Steps {
+        expression: "vector(1)".to_owned(),
+        from: to,
+        to,
+        step: 1000,
+    };
+    let client = Client::new(&http, config)?;
+    client
+        .ask(&query, config.limit.std())
+        .await
+        .answer
+        .map(|_| ())
+}
+
 /// A server with the secrets of one look.
 #[derive(Clone)]
 pub(super) struct Client {

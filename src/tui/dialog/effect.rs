@@ -1,6 +1,8 @@
 //! What an action will do, told before it is done: taken from `decide` run dry, so that the words
 //! of a dialog and what happens cannot differ.
 
+mod shares;
+
 use std::collections::BTreeMap;
 
 use crate::domain::effect::Verb;
@@ -8,9 +10,11 @@ use crate::domain::event::What;
 use crate::domain::hold::HoldKind;
 use crate::domain::ladder::{Mark, Station, next_batch, rungs};
 use crate::domain::release::{Move, StepStatus};
+use crate::domain::share::divided;
 use crate::domain::{Actor, Command, Draft, Release, Span, TargetName, Timestamp, waiting};
 
 use super::super::action::Action;
+use super::super::judged;
 use super::super::offer::{self, Asker};
 use super::super::rich::Line;
 use super::super::say;
@@ -48,6 +52,7 @@ pub fn lines(
         _ => out.forward(world, asker, action, release, zone),
     }
     if action != Action::Cancel && action != Action::HandOver {
+        out.judge(world, release);
         out.window(world, release);
         out.fresh(world, release);
     }
@@ -114,22 +119,15 @@ impl Facts {
                     Role::Strong,
                     &format!("batch {}: {from} → {}", n + 1, batch.exposure),
                 );
-                self.scope(world, &batch.moves, "go");
+                self.scope(world, release, &batch.moves);
                 self.clears(world, action, release);
                 self.then(after, world.now, zone);
                 self.calls(world, &batch.moves);
             }
             (None, Some((_, moves))) => {
-                let left: usize = moves
-                    .iter()
-                    .flat_map(|m| &m.steps)
-                    .filter(|s| s.status != StepStatus::Done)
-                    .count();
-                let text = match left {
-                    0 => "it goes on where it stood".to_owned(),
-                    n => format!("{} to move in this batch", say::count(n, "instance")),
-                };
+                let (left, text) = left(world, moves);
                 self.shown("next", Role::Strong, &text);
+                shares::scope(self, world, release, moves, true);
                 self.clears(world, action, release);
                 self.then(after, world.now, zone);
                 if left > 0 {
@@ -150,8 +148,9 @@ impl Facts {
     }
 
     /// `6 of 20 instances of payments-eu go to 4.12.0`, for each target.
-    fn scope(&mut self, world: World<'_>, moves: &[Move], verb: &str) {
-        for (n, m) in moves.iter().enumerate() {
+    fn scope(&mut self, world: World<'_>, release: &Release, moves: &[Move]) {
+        let counted = moves.iter().filter(|m| !divided(world.state, &m.target));
+        for (n, m) in counted.enumerate() {
             let all = world
                 .state
                 .charter
@@ -159,7 +158,7 @@ impl Facts {
                 .get(&m.target)
                 .map_or(m.steps.len(), |t| t.instances.len());
             let text = format!(
-                "{} of {} of {} {verb} to {}",
+                "{} of {} of {} go to {}",
                 m.steps.len(),
                 say::count(all, "instance"),
                 m.target,
@@ -167,6 +166,7 @@ impl Facts {
             );
             self.fact(if n == 0 { "scope" } else { "" }, &text);
         }
+        shares::scope(self, world, release, moves, false);
     }
 
     fn clears(&mut self, world: World<'_>, action: Action, release: &Release) {
@@ -225,12 +225,17 @@ impl Facts {
             let names: Vec<&str> = steps.map(|s| s.instance.as_str()).collect();
             let on = match names.as_slice() {
                 [] => continue,
+                _ if target.by_share => shares::place(world, &m.target),
                 [one] => (*one).to_owned(),
                 [first, .., last] => format!("{first} … {last}"),
             };
             for verb in &m.sequence {
                 if let Some(argv) = target.calls.get(verb) {
-                    calls.push((say::argv(argv), on.clone()));
+                    let argv = match target.by_share {
+                        true => shares::call(argv, &m.artifact),
+                        false => argv.clone(),
+                    };
+                    calls.push((say::argv(&argv), on.clone()));
                 }
             }
         }
@@ -275,16 +280,20 @@ impl Facts {
         {
             versions.sort_unstable();
             versions.dedup();
-            let text = format!(
-                "{} of {target} go back to {}, {parallel} at a time",
-                say::count(instances.len(), "instance"),
-                versions.join(" and ")
-            );
+            let versions = versions.join(" and ");
+            let text = match divided(world.state, target) {
+                true => shares::back(world, target, &versions),
+                false => format!(
+                    "{} of {target} go back to {versions}, {parallel} at a time",
+                    say::count(instances.len(), "instance"),
+                ),
+            };
             self.shown(if n == 0 { "effect" } else { "" }, Role::Strong, &text);
             if let Some(config) = world.state.charter.targets.get(target)
                 && let Some(argv) = config.calls.get(&Verb::Rollback)
             {
                 let on = match instances.as_slice() {
+                    _ if config.by_share => shares::place(world, target),
                     [one] => (*one).to_owned(),
                     [first, .., last] => format!("{first} … {last}"),
                     [] => continue,
@@ -292,6 +301,7 @@ impl Facts {
                 calls.push((say::argv(argv), on));
             }
         }
+        shares::owners(self, world, release.targets().into_iter());
         self.fact("skips", "nothing: going back needs no hold to be cleared");
         let running = release.in_flight().count();
         if running > 0 {
@@ -313,10 +323,13 @@ impl Facts {
                     _ => continue,
                 };
                 let verb = s.verb(&m.sequence);
+                let what = match s.exposure {
+                    Some(share) => format!("{share} of {}", shares::place(world, &m.target)),
+                    None => s.instance.to_string(),
+                };
                 let text = format!(
-                    "{} of {} once more (attempt {}); it {why}",
+                    "{} of {what} once more (attempt {}); it {why}",
                     verb.map_or("call", Verb::word),
-                    s.instance,
                     s.attempt + 1
                 );
                 self.shown(
@@ -378,6 +391,18 @@ impl Facts {
         }
     }
 
+    /// What the judge says, where somebody decides on going on or back.
+    fn judge(&mut self, world: World<'_>, release: &Release) {
+        if let Some(judgement) = judged::judgement(world.live, release) {
+            let role = match judgement.shadow {
+                true => Role::Dim,
+                false => judged::decision(judgement.decision).0.role(),
+            };
+            let words = judged::judgement_words(&release.plan.judge, judgement);
+            self.shown("judge", role, &words);
+        }
+    }
+
     fn window(&mut self, world: World<'_>, release: &Release) {
         if let Some((opens, closes)) = window(release) {
             let (role, text) = window_words(opens, closes, world.now);
@@ -410,6 +435,27 @@ impl Facts {
             None => {}
         }
     }
+}
+
+/// What is left of the moves that go on: how many steps, and a sentence.
+fn left(world: World<'_>, moves: &[Move]) -> (usize, String) {
+    let steps = moves.iter().flat_map(|m| {
+        let all = divided(world.state, &m.target);
+        m.steps.iter().map(move |step| (all, step))
+    });
+    let open: Vec<bool> = steps
+        .filter(|(_, step)| step.status != StepStatus::Done)
+        .map(|(divided, _)| divided)
+        .collect();
+    let shares = open.iter().filter(|divided| **divided).count();
+    let text = match (open.len(), shares) {
+        (0, _) => "it goes on where it stood".to_owned(),
+        (n, shares) if n == shares => {
+            format!("{} to move in this batch", say::count(n, "workload"))
+        }
+        (n, _) => format!("{} to move in this batch", say::count(n, "instance")),
+    };
+    (open.len(), text)
 }
 
 /// The window of the batch that a release is in or before, or of its last one.

@@ -61,6 +61,7 @@ pub(super) fn card(
         lines.extend(when(desk, world, release, cols));
         lines.extend(impact(world, release, cols));
         lines.extend(back(release, cols));
+        lines.extend(judge(world, release, cols));
     }
     lines.extend(commits(release, cols));
     lines.extend(about(world, release, cols));
@@ -76,7 +77,14 @@ pub(super) fn weighed(desk: &Desk, world: World<'_>, release: &Release, cols: u1
     lines.extend(ready(desk, world, release, cols));
     lines.extend(back(release, cols));
     lines.extend(when(desk, world, release, cols));
+    lines.extend(judge(world, release, cols));
     lines
+}
+
+/// What the judge says of it, once it has begun.
+fn judge(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
+    let room = cols.saturating_sub(FACTS + 2);
+    labelled("judge", grounds::judge(world, release, "", room))
 }
 
 /// Puts a label before the first of some lines, and all of them where facts stand.
@@ -571,7 +579,13 @@ pub(super) fn way(
                 let moves: Vec<String> = batch
                     .moves
                     .iter()
-                    .map(|m| format!("{} of {}", say::count(m.steps.len(), "instance"), m.target))
+                    .map(|m| match m.steps.first().and_then(|step| step.exposure) {
+                        Some(share) => format!("{share} of {}", m.target),
+                        None => {
+                            let count = say::count(m.steps.len(), "instance");
+                            format!("{count} of {}", m.target)
+                        }
+                    })
                     .collect();
                 lead.sign(role, glyph)
                     .gap(1)

@@ -12,6 +12,7 @@ use crate::domain::{ReleaseId, Timestamp};
 use super::super::desk::Desk;
 use super::super::dialog::effect::window;
 use super::super::glyph::Glyph;
+use super::super::judged;
 use super::super::rich::Line;
 use super::super::say;
 use super::super::theme::Role;
@@ -326,6 +327,26 @@ pub(super) fn queue(world: World<'_>, release: &Release) -> Vec<String> {
         format!("{}; {held}; next in this order: {line}", place.words())
     });
     told.collect()
+}
+
+/// What the judge says of a release, on what grounds, and what the plan makes of that, after `lead`;
+/// nothing as long as it has said nothing.
+pub(super) fn judge(
+    world: World<'_>,
+    release: &Release,
+    lead: &'static str,
+    cols: u16,
+) -> Vec<Line> {
+    let Some(judgement) = judged::judgement(world.live, release) else {
+        return Vec::new();
+    };
+    let (status, glyph) = judged::decision(judgement.decision);
+    let role = match judgement.shadow {
+        true => Role::Dim,
+        false => status.role(),
+    };
+    let words = judged::judgement_words(&release.plan.judge, judgement);
+    signed(role, glyph, &format!("{lead}{words}"), cols)
 }
 
 /// A sign, and a text beside it that may take several lines.

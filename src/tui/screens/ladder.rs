@@ -1,14 +1,21 @@
 //! The ladder of one release, line by line: holds and batches in the order in which it walks,
 //! with bars, instances and their age.
 
+mod count;
+mod share;
+
+use count::Count;
+
 use crate::domain::hold::{Hold, HoldKind, HoldState};
 use crate::domain::ladder::{Mark, Station, rungs};
 use crate::domain::release::{Batch, Move, Phase, Release, Step, StepStatus};
+use crate::domain::share::divided;
 use crate::domain::waiting::{Waiting, health_words};
-use crate::domain::{Artifact, Call, Health, TargetName};
+use crate::domain::{Artifact, Call, Health, MetricName, TargetName};
 
 use super::super::desk::Desk;
 use super::super::glyph::Glyph;
+use super::super::judged;
 use super::super::rich::Line;
 use super::super::say;
 use super::super::theme::Role;
@@ -179,26 +186,56 @@ impl Draw<'_> {
         lines.extend(self.grounds(hold));
         if let HoldKind::Analysis { metrics, passes } = &hold.kind {
             for name in metrics {
-                let Some(verdict) = self.release.verdicts.get(name) else {
-                    let words = format!("{name}: no look yet");
-                    lines.push(Line::new().gap(self.words_at()).text(Role::Dim, words));
-                    continue;
-                };
-                let (status, glyph) = say::verdict(verdict.call);
-                let looks = match verdict.call {
-                    Call::Pass => format!("   {} of {passes} looks", verdict.streak.min(*passes)),
-                    _ => String::new(),
-                };
-                lines.push(
-                    Line::new()
-                        .gap(self.words_at())
-                        .sign(status.role(), glyph)
-                        .gap(1)
-                        .text(status.role(), verdict.call.word())
-                        .gap(2)
-                        .text(Role::Text, format!("{name}: {}{looks}", verdict.words)),
-                );
+                lines.extend(self.analysed(name, *passes));
             }
+        }
+        lines
+    }
+
+    /// How a metric of an analysis stands; of several services with one of that name, each.
+    fn analysed(self, name: &MetricName, passes: u32) -> Vec<Line> {
+        let at = self.words_at();
+        let charts = judged::charts(self.world.live, self.release);
+        let verdict = self.release.verdicts.get(name);
+        let looks = |call| match (call, verdict) {
+            (Call::Pass, Some(v)) => format!("   {} of {passes} looks", v.streak.min(passes)),
+            _ => String::new(),
+        };
+        let mut told: Vec<(Call, String)> = charts
+            .iter()
+            .filter(|chart| chart.metric == *name)
+            .map(|chart| {
+                let called = judged::name(chart, charts);
+                let stands = judged::standing_words(chart);
+                let words = format!("{called}: {stands}{}", looks(chart.call));
+                (chart.call, words)
+            })
+            .collect();
+        if told.is_empty() {
+            told.extend(verdict.map(|v| {
+                let words = format!("{name}: {}{}", v.seen(), looks(v.call));
+                (v.call, words)
+            }));
+        }
+        if told.is_empty() {
+            let words = format!("{name}: no look yet");
+            return vec![Line::new().gap(at).text(Role::Dim, words)];
+        }
+        let mut lines = Vec::new();
+        for (call, words) in told {
+            let (status, glyph) = say::verdict(call);
+            let lead = Line::new()
+                .gap(at)
+                .sign(status.role(), glyph)
+                .gap(1)
+                .text(status.role(), call.word())
+                .gap(2);
+            let indent = u16::try_from(lead.width()).unwrap_or(at);
+            let room = self.cols.saturating_sub(indent + 1);
+            let mut wrapped = Line::wrapped(Role::Text, &words, 0, room).into_iter();
+            let first = wrapped.next().map(|l| l.words()).unwrap_or_default();
+            lines.push(lead.text(Role::Text, first));
+            lines.extend(wrapped.map(|l| Line::new().gap(indent).text(Role::Text, l.words())));
         }
         lines
     }
@@ -218,6 +255,13 @@ impl Draw<'_> {
                     many => grounds::bars(desk, world, &many.iter().collect::<Vec<_>>(), cols),
                 }
             }
+            (
+                HoldKind::Manual { .. }
+                | HoldKind::Bake { .. }
+                | HoldKind::Analysis { .. }
+                | HoldKind::Observe { .. },
+                _,
+            ) => grounds::judge(world, release, "the judge says ", cols),
             _ => Vec::new(),
         };
         let within = |line| Line::new().beside(line, at, at);
@@ -239,15 +283,43 @@ impl Draw<'_> {
             .gap(1)
             .text(name, batch.name.to_string())
             .to(self.words_at());
+        let by_share = self.by_share(batch);
         if mark == Mark::NotReached {
-            let words = format!("{}, not reached", say::count(count.all, "instance"));
+            let words = match by_share {
+                true => "not reached".to_owned(),
+                false => format!("{}, not reached", say::count(count.all, "instance")),
+            };
             return vec![line.text(Role::Dim, words)];
         }
         if batch.began.is_none() {
-            return vec![line.text(Role::Dim, self.scope(batch))];
+            let mut lines = Vec::new();
+            let room = self.cols.saturating_sub(self.words_at() + 1);
+            let words = if by_share {
+                self.shares(batch)
+            } else {
+                self.scope(batch)
+            };
+            for words in Line::wrapped(Role::Dim, &words, 0, room) {
+                lines.push(
+                    std::mem::take(&mut line)
+                        .to(self.words_at())
+                        .text(Role::Dim, words.words()),
+                );
+            }
+            return lines;
         }
-        line = line.bar(self.bar_width(), count.all, count.parts()).gap(1);
-        line = line.text(Role::Text, count.words(self.release));
+        // a share that was left behind says nothing any more of what runs
+        let behind = by_share && self.overtaken(batch);
+        if behind {
+            line = line.text(Role::Text, format!("reached {}", batch.exposure));
+        } else {
+            let ((total, parts), words) = match by_share {
+                true => self.pods(batch),
+                false => ((count.all, count.parts()), count.words(self.release)),
+            };
+            line = line.bar(self.bar_width(), total, parts).gap(1);
+            line = line.text(Role::Text, words);
+        }
         let now = self.world.now;
         if let Some(began) = batch.began {
             let at = say::when(began, now, self.desk.zone);
@@ -256,9 +328,16 @@ impl Draw<'_> {
         }
         let mut lines = vec![line];
         let calm = mark == Mark::Done && count.bad == 0;
-        if !calm || count.all <= FEW {
+        let several = batch.moves.len() > 1;
+        if by_share && (behind || calm && !self.uneasy(batch)) {
+            return lines;
+        }
+        if !calm || count.all <= FEW || by_share {
             for m in &batch.moves {
-                lines.extend(self.instances(m, batch.moves.len() > 1));
+                lines.extend(match divided(self.world.state, &m.target) {
+                    true => self.of_workload(m, several),
+                    false => self.instances(m, several),
+                });
             }
         }
         lines
@@ -379,15 +458,7 @@ impl Draw<'_> {
 
     /// One instance: its health, its version, and what is wrong with it.
     fn instance(self, m: &Move, step: &Step) -> (Vec<Bit>, usize) {
-        let back = self
-            .release
-            .back
-            .as_ref()
-            .and_then(|b| b.moves.iter().find(|x| x.target == m.target))
-            .and_then(|x| {
-                let s = x.steps.iter().find(|s| s.instance == step.instance)?;
-                Some((s, x.artifact_of(s)))
-            });
+        let back = self.way_back(m, step);
         let seen = self.world.state.seen(&m.target, &step.instance);
         let live = self
             .world
@@ -439,6 +510,14 @@ impl Draw<'_> {
             })
             .sum();
         (bits, cells)
+    }
+
+    /// The step that brings an instance back, and to what.
+    fn way_back(&self, m: &Move, step: &Step) -> Option<(&Step, &Artifact)> {
+        let back = self.release.back.as_ref()?;
+        let m = back.moves.iter().find(|other| other.target == m.target)?;
+        let step = m.steps.iter().find(|s| s.instance == step.instance)?;
+        Some((step, m.artifact_of(step)))
     }
 
     /// What goes on at an instance, or what failed there.
@@ -524,110 +603,5 @@ fn cleared_words(hold: &Hold, by: &str, draw: Draw<'_>) -> String {
             format!("{by}, plan {digest}")
         }
         _ => by.to_owned(),
-    }
-}
-
-/// How far the instances of a batch are.
-struct Count {
-    all: usize,
-    /// Seen running what they should.
-    there: usize,
-    /// On their way.
-    moving: usize,
-    /// Failed, or not as they should be.
-    bad: usize,
-    /// On the way back: back already.
-    returned: usize,
-    /// On the way back: will go back.
-    waits: usize,
-}
-
-impl Count {
-    fn of(draw: Draw<'_>, batch: &Batch) -> Count {
-        let state = draw.world.state;
-        let mut count = Count {
-            all: 0,
-            there: 0,
-            moving: 0,
-            bad: 0,
-            returned: 0,
-            waits: 0,
-        };
-        let back = draw.release.back.as_ref();
-        for (m, s) in batch
-            .moves
-            .iter()
-            .flat_map(|m| m.steps.iter().map(move |s| (m, s)))
-        {
-            count.all += 1;
-            let way_back = back.and_then(|b| {
-                let m = b.moves.iter().find(|x| x.target == m.target)?;
-                let s = m.steps.iter().find(|x| x.instance == s.instance)?;
-                Some((m, s))
-            });
-            let (m, s, returning) = way_back.map_or((m, s, false), |(m, s)| (m, s, true));
-            let overtaken = !returning && draw.release.overtaken(&m.target, s);
-            let runs = overtaken || state.runs(&m.target, s, m.artifact_of(s));
-            match s.status {
-                StepStatus::Done if runs && returning => count.returned += 1,
-                StepStatus::Done if runs => count.there += 1,
-                StepStatus::Failed { .. } | StepStatus::Unknown { .. } => count.bad += 1,
-                StepStatus::Done => {
-                    let changing = state
-                        .seen(&m.target, &s.instance)
-                        .is_some_and(|seen| seen.sight.health == Health::Changing);
-                    if changing {
-                        count.moving += 1;
-                    } else {
-                        count.bad += 1;
-                    }
-                }
-                StepStatus::Running => count.moving += 1,
-                StepStatus::ToDo if s.touched() => count.moving += 1,
-                StepStatus::ToDo if returning => count.waits += 1,
-                StepStatus::ToDo => {}
-            }
-        }
-        count
-    }
-
-    fn parts(&self) -> Vec<Part> {
-        [
-            (self.returned, Role::Old, Glyph::Full),
-            (self.there, Role::BarDone, Glyph::Full),
-            (self.bad, Role::BarBad, Glyph::Failed),
-            (self.moving, Role::BarMoving, Glyph::Half),
-        ]
-        .into_iter()
-        .map(|(count, role, glyph)| Part { count, role, glyph })
-        .collect()
-    }
-
-    fn words(&self, release: &Release) -> String {
-        let mut words = if release.phase == Phase::RollingBack {
-            format!("{}/{} back", self.returned, self.all)
-        } else {
-            format!("{}/{} run it", self.there, self.all)
-        };
-        if self.moving > 0 {
-            let how = if release.phase == Phase::RollingBack {
-                "going back"
-            } else {
-                "changing"
-            };
-            words.push_str(&format!(", {} {how}", self.moving));
-        }
-        if self.bad > 0 {
-            words.push_str(&format!(", {} not well", self.bad));
-        }
-        if self.waits > 0 {
-            words.push_str(&format!(", {} to go", self.waits));
-        }
-        let touched = self.there + self.moving + self.bad + self.returned + self.waits;
-        let never = self.all - touched;
-        if never > 0 && release.phase == Phase::RollingBack {
-            words.push_str(&format!(", {never} never moved"));
-        }
-        words
     }
 }

@@ -1,37 +1,42 @@
-//! The metrics of one release: the new version against the old one, look by look.
+//! The metrics of one release: the new version against the old one, look by look, and what the judge
+//! says of them.
+
+mod detail;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::domain::live::Chart as Looks;
 use crate::domain::release::Release;
-use crate::domain::{Call, MetricName, Span, Timestamp};
+use crate::domain::{Call, MetricName, ServiceName};
 
 use super::super::desk::Desk;
 use super::super::glyph::Glyph;
-use super::super::layout::{self, WIDE};
-use super::super::rich::Line;
+use super::super::judged;
+use super::super::layout::{self, Split, WIDE};
+use super::super::rich::{self, Line};
 use super::super::say;
-use super::super::theme::Role;
-use super::super::widgets::text::{fill, rule, wrap};
-use super::super::widgets::{Chart, Pen, Series, spark};
+use super::super::theme::{Role, Theme};
+use super::super::widgets::text::{fill, rule};
+use super::super::widgets::{Pen, spark};
 use super::super::world::World;
-use super::releases;
+use super::{grounds, releases};
 
 /// Cells that a sentence needs to be worth showing.
 const SENTENCE: usize = 24;
-/// Looks further apart than this are not joined by a line.
-const JOIN: f64 = 90.0;
+/// From this many lines on, the judge's line may take two.
+const ROOMY: u16 = 24;
 
 /// The metrics that are looked at.
-pub(in crate::tui) fn names(desk: &Desk, world: World<'_>) -> Vec<MetricName> {
-    looks(desk, world)
-        .iter()
-        .map(|look| look.metric.clone())
-        .collect()
+pub(in crate::tui) fn names(desk: &Desk, world: World<'_>) -> Vec<(ServiceName, MetricName)> {
+    looks(desk, world).iter().map(key).collect()
 }
 
-/// The metric that looks worst, if one does.
+fn key(look: &Looks) -> (ServiceName, MetricName) {
+    (look.service.clone(), look.metric.clone())
+}
+
+/// The metric that looks worst, if one does: what is in shadow last.
 pub(in crate::tui) fn worst(desk: &Desk, world: World<'_>) -> Option<usize> {
     let rank = |call| match call {
         Call::Fail => 0,
@@ -41,13 +46,68 @@ pub(in crate::tui) fn worst(desk: &Desk, world: World<'_>) -> Option<usize> {
         Call::Pass => 4,
     };
     let looks = looks(desk, world);
-    (0..looks.len()).min_by_key(|n| rank(looks[*n].call))
+    (0..looks.len()).min_by_key(|n| {
+        let look = &looks[*n];
+        (look.judged.shadow, !look.judged.blamed, rank(look.call))
+    })
 }
 
 fn looks<'a>(desk: &Desk, world: World<'a>) -> &'a [Looks] {
     desk.subject
         .and_then(|id| world.live.charts.get(&id))
         .map_or(&[], |charts| charts.as_slice())
+}
+
+/// Which of the metrics the cursor is on.
+fn at(desk: &Desk, looks: &[Looks]) -> usize {
+    let on_it = |look: &Looks| {
+        let chosen = desk.metric.as_ref();
+        chosen.is_some_and(|(service, metric)| look.service == *service && look.metric == *metric)
+    };
+    looks.iter().position(on_it).unwrap_or(0)
+}
+
+/// The parts of the screen, and what the judge says above the list.
+fn parts(desk: &Desk, world: World<'_>, body: Rect) -> (Split, Vec<Line>) {
+    let release = desk.subject.and_then(|id| world.release(id));
+    let most = match body.height {
+        0..12 => 0,
+        12..ROOMY => 1,
+        _ => 2,
+    };
+    // where it has one line, it is cut
+    let cols = match most {
+        1 => u16::MAX,
+        _ => body.width.saturating_sub(2),
+    };
+    let mut said =
+        release.map_or_else(Vec::new, |release| grounds::judge(world, release, "", cols));
+    said.truncate(most);
+    let above = 2 + u16::try_from(said.len()).unwrap_or(0);
+    (layout::metrics(body, looks(desk, world).len(), above), said)
+}
+
+/// Where the rows of the list stand.
+pub(in crate::tui) fn rows(desk: &Desk, world: World<'_>, body: Rect) -> Rect {
+    let (parts, said) = parts(desk, world, body);
+    rows_in(parts.list, said.len())
+}
+
+/// The rows beneath the head, so many lines of the judge, and the titles of the columns.
+fn rows_in(list: Rect, said: usize) -> Rect {
+    let above = u16::try_from(said).unwrap_or(u16::MAX).saturating_add(2);
+    let above = above.min(list.height);
+    Rect {
+        y: list.y + above,
+        height: list.height - above,
+        ..list
+    }
+}
+
+/// Which metric stands in the first of these rows.
+pub(in crate::tui) fn first(desk: &Desk, world: World<'_>, rows: Rect) -> usize {
+    let at = at(desk, looks(desk, world));
+    (at + 1).saturating_sub(usize::from(rows.height))
 }
 
 pub(super) fn paint(desk: &Desk, world: World<'_>, body: Rect, buffer: &mut Buffer) {
@@ -67,45 +127,49 @@ pub(super) fn paint(desk: &Desk, world: World<'_>, body: Rect, buffer: &mut Buff
         return;
     };
     let looks = looks(desk, world);
-    let parts = layout::metrics(body, looks.len());
+    let (parts, said) = parts(desk, world, body);
     releases::head(desk, world, release, body.width).paint(buffer, parts.list, theme);
+    let under = Rect {
+        x: body.x + 1,
+        y: body.y + 1,
+        width: body.width.saturating_sub(1),
+        height: body.height.saturating_sub(1),
+    };
+    rich::paint(&said, buffer, under, theme);
     if looks.is_empty() {
-        nothing(desk, world, release, body, buffer);
+        let above = u16::try_from(said.len()).unwrap_or(0);
+        nothing(desk, world, release, body, 2 + above, buffer);
         return;
     }
-    columns(desk, parts.list, buffer);
-    let at = looks
-        .iter()
-        .position(|look| Some(&look.metric) == desk.metric.as_ref())
-        .unwrap_or(0);
-    let lines = usize::from(parts.list.height.saturating_sub(2));
-    let first = (at + 1).saturating_sub(lines);
-    for (n, (y, look)) in (parts.list.y + 2..parts.list.bottom())
-        .zip(&looks[first..])
-        .enumerate()
-    {
+    let rows = rows_in(parts.list, said.len());
+    columns(desk, rows, buffer);
+    let at = at(desk, looks);
+    let first = first(desk, world, rows);
+    for (n, (y, look)) in (rows.y..rows.bottom()).zip(&looks[first..]).enumerate() {
         let line = Rect {
             y,
             height: 1,
-            ..parts.list
+            ..rows
         };
-        row(desk, look, first + n == at, line, buffer);
+        let name = judged::name(look, looks);
+        row(desk, look, &name, first + n == at, line, buffer);
     }
     rule(buffer, parts.rule, theme);
     let others: Vec<&Looks> = (1..looks.len())
         .map(|n| &looks[(at + n) % looks.len()])
         .collect();
     let (large, small) = beside(parts.detail, others.len());
-    detail(desk, world, &looks[at], large, buffer);
+    let shown = |look| detail::Shown::new(desk, world, look, judged::name(look, looks));
+    shown(&looks[at]).paint(large, buffer);
     for (look, area) in others.into_iter().zip(small) {
-        detail(desk, world, look, area, buffer);
+        shown(look).paint(area, buffer);
     }
 }
 
 /// Where the chart of the metric under the cursor goes, and those of the others beside it, where
 /// there is room.
 fn beside(area: Rect, others: usize) -> (Rect, Vec<Rect>) {
-    const LEAST: u16 = 9;
+    const LEAST: u16 = 12;
     if area.width < 130 || others == 0 || area.height < LEAST {
         return (area, Vec::new());
     }
@@ -114,7 +178,7 @@ fn beside(area: Rect, others: usize) -> (Rect, Vec<Rect>) {
     let count = u16::try_from(others)
         .unwrap_or(u16::MAX)
         .min(area.height / LEAST);
-    let height = (area.height / count.max(1)).min(14);
+    let height = (area.height / count.max(1)).min(18);
     let small = (0..count)
         .map(|n| Rect {
             x: area.x + width + 2,
@@ -126,7 +190,15 @@ fn beside(area: Rect, others: usize) -> (Rect, Vec<Rect>) {
     (large, small)
 }
 
-fn nothing(desk: &Desk, world: World<'_>, release: &Release, body: Rect, buffer: &mut Buffer) {
+/// Why there is nothing to be seen, so many lines below the top.
+fn nothing(
+    desk: &Desk,
+    world: World<'_>,
+    release: &Release,
+    body: Rect,
+    above: u16,
+    buffer: &mut Buffer,
+) {
     let waits = release.touched().next().is_none();
     let words = if waits {
         "No look was taken yet: they begin with the first call."
@@ -143,8 +215,8 @@ fn nothing(desk: &Desk, world: World<'_>, release: &Release, body: Rect, buffer:
         "No look was taken yet."
     };
     let line = Rect {
-        y: body.y.saturating_add(2),
-        height: body.height.saturating_sub(2).min(1),
+        y: body.y.saturating_add(above),
+        height: body.height.saturating_sub(above).min(1),
         ..body
     };
     Line::new()
@@ -156,34 +228,38 @@ fn nothing(desk: &Desk, world: World<'_>, release: &Release, body: Rect, buffer:
 /// The widths of the columns: name, value, the looks in short.
 const fn widths(cols: u16) -> (usize, usize, usize) {
     if cols >= WIDE {
-        (22, 11, 24)
+        (23, 11, 16)
     } else if cols >= 76 {
-        (16, 9, 10)
+        (16, 9, 7)
     } else {
         (12, 9, 0)
     }
 }
 
-fn columns(desk: &Desk, area: Rect, buffer: &mut Buffer) {
-    if area.height < 2 {
+/// The cells of a column for evidence, with the blanks before it.
+const EVIDENCE: usize = 12;
+
+/// The titles of the columns, in the line above the rows.
+fn columns(desk: &Desk, rows: Rect, buffer: &mut Buffer) {
+    if rows.y == 0 {
         return;
     }
     let line = Rect {
-        y: area.y + 1,
+        y: rows.y - 1,
         height: 1,
-        ..area
+        ..rows
     };
-    let (name, value, looks) = widths(area.width);
+    let (name, value, looks) = widths(rows.width);
     let mut pen = Pen::new(buffer, desk.theme(), line);
-    pen.skip(2)
+    pen.skip(3)
         .left(Role::Dim, "metric", name)
         .skip(1)
         .left(Role::Dim, "verdict", 11)
         .right(Role::New, "new", value)
         .right(Role::Old, "old", value)
-        .right(Role::Dim, "times", 7)
-        .skip(2);
+        .right(Role::Dim, "times", 7);
     if looks > 0 {
+        pen.right(Role::Dim, "evidence", EVIDENCE).skip(2);
         pen.left(Role::Dim, "looks", looks).skip(2);
         if pen.room() >= SENTENCE {
             pen.text(Role::Dim, "what was seen");
@@ -191,24 +267,18 @@ fn columns(desk: &Desk, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// The newest value that was read, and when.
-fn newest(
-    look: &Looks,
-    of: impl Fn(&crate::domain::live::Point) -> Option<f64>,
-) -> Option<(f64, Timestamp)> {
-    look.points
-        .iter()
-        .rev()
-        .find_map(|point| of(point).filter(|v| v.is_finite()).map(|v| (v, point.at)))
-}
-
-fn row(desk: &Desk, look: &Looks, on_it: bool, line: Rect, buffer: &mut Buffer) {
+fn row(desk: &Desk, look: &Looks, called: &str, on_it: bool, line: Rect, buffer: &mut Buffer) {
     let theme = desk.theme();
     if on_it {
         fill(buffer, line, theme, Role::RowCursor);
     }
     let (name, value, looks) = widths(line.width);
     let (status, glyph) = say::verdict(look.call);
+    // what acts on nothing is not painted as if it did
+    let role = match look.judged.shadow {
+        true => Role::Dim,
+        false => status.role(),
+    };
     let last = look.points.last();
     let now_new = last.and_then(|p| p.canary);
     let now_old = last.and_then(|p| p.baseline);
@@ -219,35 +289,54 @@ fn row(desk: &Desk, look: &Looks, on_it: bool, line: Rect, buffer: &mut Buffer) 
     } else {
         pen.skip(1);
     }
+    match (look.judged.shadow, look.judged.blamed) {
+        (true, _) => pen.glyph(Role::Dim, Glyph::Shadow),
+        (false, true) => pen.glyph(role, Glyph::Blamed),
+        (false, false) => pen.skip(1),
+    };
     pen.skip(1)
-        .left(Role::Strong, look.metric.as_str(), name)
+        .left(Role::Strong, called, name)
         .skip(1)
-        .glyph(status.role(), glyph)
+        .glyph(role, glyph)
         .skip(1)
-        .left(status.role(), look.call.word(), 9)
+        .left(role, look.call.word(), 9)
         .right(Role::New, &told(now_new), value)
         .right(Role::Old, &told(now_old), value);
     let times = match (now_new, now_old) {
         (Some(new), Some(old)) if old > 0.0 && new.is_finite() => times(new / old),
         _ => String::new(),
     };
-    pen.right(Role::Text, &times, 7).skip(2);
-    if looks > 0 {
-        let values: Vec<Option<f64>> = look.points.iter().map(|p| p.canary).collect();
-        let shown = &values[values.len().saturating_sub(looks)..];
-        let most = shown.iter().flatten().copied().fold(0.0, f64::max);
-        // from zero, with air above: what is steady is a low line, what rises is seen to rise
-        let top = look
-            .limit
-            .filter(|l| *l < most * 4.0)
-            .unwrap_or(0.0)
-            .max(most * 2.0);
-        let short = spark(&values, looks, Some(top), theme);
-        pen.left(status.role(), &short, looks).skip(2);
-        if pen.room() >= SENTENCE {
-            pen.text(Role::Text, &look.words);
-        }
+    pen.right(Role::Text, &times, 7);
+    if looks == 0 {
+        return;
     }
+    let evidence = judged::to_one_short(look.judged.evidence);
+    let strong = look.judged.evidence >= 3.0 && !look.judged.shadow;
+    let evidence_role = if strong { role } else { Role::Dim };
+    pen.right(evidence_role, &evidence, EVIDENCE).skip(2);
+    pen.left(role, &in_short(look, looks, theme), looks).skip(2);
+    if pen.room() >= SENTENCE {
+        if look.judged.shadow {
+            pen.text(Role::Dim, judged::may(&look.judged)).skip(2);
+        } else if look.judged.blamed {
+            pen.text(role, "to blame").skip(2);
+        }
+        pen.text(Role::Text, judged::seen(look));
+    }
+}
+
+/// The last looks at the new version as tiny bars.
+fn in_short(look: &Looks, looks: usize, theme: &Theme) -> String {
+    let last = &look.points[look.points.len().saturating_sub(looks)..];
+    let shown: Vec<Option<f64>> = last.iter().map(|p| p.canary).collect();
+    let most = shown.iter().flatten().copied().fold(0.0, f64::max);
+    // from zero, with air above: what is steady is a low line, what rises is seen to rise
+    let top = look
+        .limit
+        .filter(|l| *l < most * 4.0)
+        .unwrap_or(0.0)
+        .max(most * 2.0);
+    spark(&shown, looks, Some(top), theme)
 }
 
 /// `2.1x`.
@@ -257,178 +346,4 @@ fn times(ratio: f64) -> String {
     } else {
         format!("{ratio:.2}x")
     }
-}
-
-/// How much time a chart shows: as much as was chosen, but not much more than there are looks.
-fn shown_span(desk: &Desk, world: World<'_>, look: &Looks) -> Span {
-    let first = look.points.first().map_or(world.now, |p| p.at);
-    let seen = world.now.since(first);
-    desk.span.min(Span(seen.0 * 21 / 20).max(Span::mins(1)))
-}
-
-/// The chart of the metric under the cursor, and what it says.
-fn detail(desk: &Desk, world: World<'_>, look: &Looks, area: Rect, buffer: &mut Buffer) {
-    let theme = desk.theme();
-    let head = Rect {
-        height: area.height.min(1),
-        ..area
-    };
-    let (status, glyph) = say::verdict(look.call);
-    let mut line = Line::new()
-        .gap(1)
-        .text(Role::Strong, look.metric.to_string())
-        .gap(3)
-        .sign(status.role(), glyph)
-        .gap(1)
-        .text(status.role(), look.call.word());
-    for (role, name, found) in [
-        (Role::New, "new", newest(look, |p| p.canary)),
-        (Role::Old, "old", newest(look, |p| p.baseline)),
-    ] {
-        let words = match found {
-            None => format!("{name}: nothing read"),
-            Some((value, at)) => {
-                let age = world.now.since(at);
-                let old = if age > super::super::world::FRESH.max(Span::secs(45)) {
-                    format!(", {} old", say::short(age))
-                } else {
-                    String::new()
-                };
-                format!("{name} {}{old}", say::value(look.unit, value))
-            }
-        };
-        line = line.gap(3).text(role, words);
-    }
-    let span = Span::secs(shown_span(desk, world, look).0 / 1000);
-    line = line.end(Role::Dim, format!("last {span} "));
-    line.paint(buffer, head, theme);
-    let words = sentences(look);
-    let cols = usize::from(area.width.saturating_sub(2)).max(1);
-    let told: Vec<(Role, &str)> = words
-        .iter()
-        .flat_map(|(role, text)| wrap(text, cols).into_iter().map(|l| (*role, l)))
-        .collect();
-    let foot = u16::try_from(told.len())
-        .unwrap_or(0)
-        .min(area.height.saturating_sub(1));
-    let plot = Rect {
-        x: area.x + 1,
-        y: area.y + 1,
-        width: area.width.saturating_sub(2),
-        height: area.height.saturating_sub(1 + foot),
-    };
-    chart(desk, world, look, plot, buffer);
-    for ((role, text), y) in told.iter().zip(plot.bottom()..area.bottom()) {
-        let line = Rect {
-            y,
-            height: 1,
-            ..area
-        };
-        Pen::new(buffer, theme, line).skip(1).text(*role, text);
-    }
-}
-
-fn sentences(look: &Looks) -> Vec<(Role, String)> {
-    let (status, _) = say::verdict(look.call);
-    let missing = look
-        .points
-        .iter()
-        .rev()
-        .take_while(|p| p.canary.is_none())
-        .count();
-    let mut words = vec![(status.role(), look.words.to_string())];
-    if missing > 0 && !look.points.is_empty() {
-        let text = format!(
-            "nothing was read of the new version in the last {}; a gap is drawn, not a zero",
-            say::count(missing, "look")
-        );
-        words.push((Role::StatusUnknown, text));
-    }
-    if !look.allowed.is_empty() {
-        words.push((Role::Dim, format!("allowed: {}", look.allowed)));
-    }
-    words
-}
-
-/// Whether what is allowed lies so far above what was measured that a chart with both would show
-/// nothing but a flat line.
-fn far_limit(look: &Looks, now: Timestamp, seconds: f64) -> bool {
-    let shown = look.points.iter().filter(|p| {
-        #[expect(clippy::cast_precision_loss, reason = "spans of hours are exact")]
-        let age = now.since(p.at).0 as f64 / 1000.0;
-        age <= seconds
-    });
-    let most = shown
-        .flat_map(|p| [p.canary, p.baseline])
-        .flatten()
-        .filter(|v| v.is_finite())
-        .fold(0.0, f64::max);
-    look.limit
-        .is_some_and(|limit| limit > most * 4.0 && most > 0.0)
-}
-
-fn chart(desk: &Desk, world: World<'_>, look: &Looks, area: Rect, buffer: &mut Buffer) {
-    let seconds = |at: Timestamp| {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "milliseconds of an hour are exact"
-        )]
-        let ms = at.0.saturating_sub(world.now.0) as f64;
-        ms / 1000.0
-    };
-    let points =
-        |of: &dyn Fn(&crate::domain::live::Point) -> Option<f64>| -> Vec<(f64, Option<f64>)> {
-            look.points.iter().map(|p| (seconds(p.at), of(p))).collect()
-        };
-    let (old, new) = (points(&|p| p.baseline), points(&|p| p.canary));
-    #[expect(clippy::cast_precision_loss, reason = "spans of hours are exact")]
-    let span = shown_span(desk, world, look).0 as f64 / 1000.0;
-    let series = [
-        Series {
-            points: &old,
-            role: Role::Old,
-            sign: ".",
-        },
-        Series {
-            points: &new,
-            role: Role::New,
-            sign: "*",
-        },
-    ];
-    let far = far_limit(look, world.now, span);
-    let unit = look.unit;
-    let moment = |x: f64| {
-        if x > -1.0 {
-            return "now".to_owned();
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "within the span")]
-        let at = Timestamp(world.now.0 + (x * 1000.0) as i64);
-        if span < 600.0 {
-            say::clock(at, desk.zone)
-        } else {
-            say::minute(at, desk.zone)
-        }
-    };
-    let began = desk
-        .subject
-        .and_then(|id| world.release(id))
-        .map(|r| {
-            r.batches
-                .iter()
-                .filter_map(|b| b.began)
-                .map(seconds)
-                .collect::<Vec<f64>>()
-        })
-        .unwrap_or_default();
-    Chart {
-        series: &series,
-        span: (-span, 0.0),
-        join: JOIN,
-        top: None,
-        limit: look.limit.filter(|_| !far),
-        markers: &began,
-        value: &|v| say::scale(unit, v),
-        moment: &moment,
-    }
-    .paint(buffer, area, desk.theme());
 }

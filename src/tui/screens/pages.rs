@@ -11,6 +11,7 @@ use crate::domain::{Health, TargetName, waiting};
 use super::super::desk::Desk;
 use super::super::dialog::effect::{window, window_words};
 use super::super::glyph::Glyph;
+use super::super::judged;
 use super::super::offer;
 use super::super::rich::Line;
 use super::super::say;
@@ -47,11 +48,13 @@ pub(super) fn why(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -
         _ => "no clock lets it go on: somebody or something else must".to_owned(),
     };
     lines.extend(Line::wrapped(Role::Text, &next, 4, cols));
+    lines.extend(workloads(world, release, cols));
     lines.push(Line::new());
     if release.phase != Phase::RollingBack {
         lines.extend(calendar(desk, world, release, cols));
         lines.extend(asked(desk, world, release, cols));
     }
+    lines.extend(judge(world, release, cols));
     lines.push(heading("Every hold on its way"));
     for rung in rungs(release) {
         let Station::Hold(hold) = rung.station else {
@@ -162,6 +165,23 @@ fn asked(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Lin
     lines
 }
 
+/// What the judge says of it, and of each metric that is not decided what it waits for.
+fn judge(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
+    let room = cols.saturating_sub(3);
+    let mut said = grounds::judge(world, release, "", room);
+    for (call, words) in judged::waits(judged::charts(world.live, release)) {
+        let (status, glyph) = say::verdict(call);
+        said.extend(grounds::signed(status.role(), glyph, &words, room));
+    }
+    if said.is_empty() {
+        return said;
+    }
+    let mut lines = vec![heading("What the judge says")];
+    lines.extend(said.into_iter().map(within));
+    lines.push(Line::new());
+    lines
+}
+
 /// What policy says of it, and why.
 fn ruling(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
     let Some(ruling) = &release.ruling else {
@@ -221,6 +241,33 @@ fn triggers(release: &Release) -> Vec<Line> {
     lines
 }
 
+/// What is stuck in the workloads that a release moves and what helps, and who forbids to change
+/// them.
+fn workloads(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut told = |role, words: &str, indent| {
+        lines.extend(Line::wrapped(role, words, indent, cols));
+    };
+    for target in release.targets() {
+        let live = world.live.targets.get(target);
+        let Some(workload) = live.and_then(|live| live.workload.as_deref()) else {
+            continue;
+        };
+        for stuck in &workload.stuck {
+            let words = format!("{}: {}", workload.place, stuck.told());
+            told(Role::StatusBad, &words, 4);
+            if let Some(way) = &stuck.way_out {
+                told(Role::Text, &format!("what helps: {way}"), 6);
+            }
+        }
+        if let Some(owner) = workload.forbidden() {
+            let words = format!("{}: {}, {}", workload.place, owner.who, owner.words);
+            told(Role::StatusBad, &words, 4);
+        }
+    }
+    lines
+}
+
 /// What changes: the whole plan in words.
 pub(super) fn changes(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
     let mut lines = card::what(desk, world, release, cols);
@@ -253,7 +300,7 @@ fn fact(label: &str, text: &str) -> Line {
 
 /// What verdicts and checks rest on.
 pub(super) fn evidence(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
-    let mut lines = verdicts(release, cols);
+    let mut lines = verdicts(world, release, cols);
     lines.push(Line::new());
     let checklist = grounds::all_checks(desk, world, release, cols.saturating_sub(3));
     if !checklist.is_empty() {
@@ -297,7 +344,8 @@ pub(super) fn evidence(desk: &Desk, world: World<'_>, release: &Release, cols: u
     lines
 }
 
-fn verdicts(release: &Release, cols: u16) -> Vec<Line> {
+fn verdicts(world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
+    let charts = judged::charts(world.live, release);
     let mut lines = vec![heading("Verdicts")];
     if release.verdicts.is_empty() {
         lines.push(Line::new().gap(2).text(Role::Dim, "no look was taken yet"));
@@ -314,7 +362,12 @@ fn verdicts(release: &Release, cols: u16) -> Vec<Line> {
                 .text(Role::Strong, verdict.metric.to_string())
                 .end(Role::Dim, say::count(verdict.streak as usize, "look")),
         );
-        lines.extend(Line::wrapped(Role::Text, &verdict.words, 14, cols));
+        lines.extend(Line::wrapped(Role::Text, verdict.seen(), 14, cols));
+        for chart in charts.iter().filter(|c| c.metric == verdict.metric) {
+            let name = judged::name(chart, charts);
+            let words = format!("now, {name}: {}", judged::standing_words(chart));
+            lines.extend(Line::wrapped(Role::Text, &words, 14, cols));
+        }
         let inputs = format!("rests on numbers with the digest {}", verdict.inputs);
         lines.extend(Line::wrapped(Role::Dim, &inputs, 14, cols));
     }
@@ -340,6 +393,10 @@ fn reading(desk: &Desk, world: World<'_>, name: &TargetName) -> Vec<Line> {
     let recorded = world.state.targets.get(name);
     for (instance, seen) in recorded.iter().flat_map(|all| all.iter()) {
         let version = seen.sight.artifact.as_ref().map_or("?", |a| &*a.version);
+        let version = match &seen.sight.arriving {
+            Some(new) => format!("{version} and {}", new.version),
+            None => version.to_owned(),
+        };
         let (role, health) = match seen.sight.health {
             Health::Running => (Role::Text, "runs"),
             other => (Role::StatusBad, waiting::health_words(other)),

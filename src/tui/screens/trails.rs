@@ -191,11 +191,18 @@ pub(super) fn calls(desk: &Desk, world: World<'_>, release: &Release, cols: u16)
     if lines.is_empty() {
         return vec![Line::new().gap(1).text(Role::Dim, "no call was made yet")];
     }
+    let targets = release.targets();
+    let by_share = targets
+        .iter()
+        .any(|target| crate::domain::share::divided(world.state, target));
     lines.insert(
         0,
         Line::new().gap(1).text(
             Role::Heading,
-            format!("{} instances were called", lines.len()),
+            match by_share {
+                true => format!("{} were made", say::count(lines.len(), "call")),
+                false => format!("{} instances were called", lines.len()),
+            },
         ),
     );
     lines.push(Line::new());
@@ -263,8 +270,10 @@ fn call(
         .text(
             Role::Text,
             format!(
-                "{} {} {} {}, attempt {}",
+                "{} {}{} {} {}, attempt {}",
                 m.target,
+                step.exposure
+                    .map_or_else(String::new, |share| format!("{share} of ")),
                 step.instance,
                 verb.map_or("call", |v| v.word()),
                 m.artifact_of(step).version,

@@ -20,8 +20,9 @@ fn channels(color: Option<Color>) -> [u8; 3] {
 }
 
 /// Roles that paint areas and lines, not letters that somebody has to read.
-const NOT_TEXT: [Role; 4] = [
+const NOT_TEXT: [Role; 5] = [
     Role::BarRest,
+    Role::Band,
     Role::Rule,
     Role::DialogBorder,
     Role::RowCursor,

@@ -62,9 +62,9 @@ fn press(desk: &mut Desk, world: World<'_>, at: Position) -> Vec<Ask> {
         }
         Screen::Metrics => {
             let names = screens::metrics::names(desk, world);
-            let list = layout::metrics(frame.body, names.len()).list;
-            if list.contains(at) && at.y >= list.y + 2 {
-                let line = usize::from(at.y - list.y - 2);
+            let rows = screens::metrics::rows(desk, world, frame.body);
+            if rows.contains(at) {
+                let line = screens::metrics::first(desk, world, rows) + usize::from(at.y - rows.y);
                 if let Some(name) = names.get(line) {
                     desk.metrics.to(line, names.len(), names.len());
                     desk.metric = Some(name.clone());

@@ -1,6 +1,7 @@
 //! Every screen in every situation, as text and roles; and what keys do at a desk.
 
 mod calendar;
+mod judged;
 mod keys;
 mod pictures;
 mod ruled;
@@ -8,3 +9,4 @@ mod seat;
 mod shop;
 mod shots;
 mod sizes;
+mod workloads;

@@ -4,13 +4,14 @@
 use holdpoint::tui::{Caps, Depth};
 
 use super::seat::{Seat, ansi};
-use super::{ruled, shop};
+use super::{ruled, shop, workloads};
 
 #[test]
 fn pictures() {
     let Ok(dir) = std::env::var("HOLDPOINT_PICTURES") else {
         return;
     };
+    super::judged::pictures(&dir);
     let scripts: &[(&str, &str)] = &[
         ("releases", ""),
         ("rollout-manual", "2"),
@@ -46,6 +47,20 @@ fn pictures() {
     }
     for (cols, rows) in [(160, 48), (120, 36), (80, 24), (60, 20)] {
         for theme in ["dark", "light", "mono", "ascii"] {
+            let caps = Caps {
+                unicode: theme != "ascii",
+                depth: if theme == "mono" {
+                    Depth::None
+                } else {
+                    Depth::True
+                },
+                ..Caps::default()
+            };
+            let named = if theme == "ascii" { "dark" } else { theme };
+            for (name, seat) in workloads::painted((cols, rows), named, caps) {
+                let path = format!("{dir}/{name}-{cols}x{rows}-{theme}.ansi");
+                std::fs::write(path, ansi(&seat.buffer().0)).unwrap();
+            }
             for (name, keys) in scripts {
                 let ascii = theme == "ascii";
                 let caps = Caps {

@@ -35,6 +35,7 @@ fn service(name: &str) -> Service {
         fail_above,
         min_count: 50,
         tolerance: None,
+        margin: None,
         weight: 1_000_000,
         action: None,
         critical: None,
@@ -490,7 +491,9 @@ pub fn live(room: &Room) -> Live {
             continue;
         }
         let bad = release.verdicts.values().any(|v| v.call == Call::Fail);
-        live.charts.insert(release.id, Arc::new(charts(room, bad)));
+        let service = &release.plan.services[0].service;
+        let charts = charts(room, service.as_str(), bad);
+        live.charts.insert(release.id, Arc::new(charts));
         let last = if bad { Call::Fail } else { Call::Pass };
         let pulse = (0..10).map(|n| match n {
             0..2 => Call::Undecided,
@@ -502,7 +505,7 @@ pub fn live(room: &Room) -> Live {
     live
 }
 
-fn charts(room: &Room, bad: bool) -> Vec<Chart> {
+fn charts(room: &Room, service: &str, bad: bool) -> Vec<Chart> {
     let wave = |n: u32| f64::from((n * 7919) % 13) / 13.0;
     let points = |canary: &dyn Fn(u32) -> Option<f64>, baseline: &dyn Fn(u32) -> f64| {
         (0..60)
@@ -523,6 +526,7 @@ fn charts(room: &Room, bad: bool) -> Vec<Chart> {
     };
     vec![
         Chart {
+            service: service.into(),
             metric: "errors".into(),
             unit: Unit::Share,
             points: points(&|n| from(n, 0.0031 + wave(n) * 0.001), &|n| {
@@ -535,6 +539,7 @@ fn charts(room: &Room, bad: bool) -> Vec<Chart> {
             judged: Judged::default(),
         },
         Chart {
+            service: service.into(),
             metric: "memory".into(),
             unit: Unit::Plain,
             points: points(&|n| (20..48).contains(&n).then_some(28_401_664.0), &|_| {
@@ -547,6 +552,7 @@ fn charts(room: &Room, bad: bool) -> Vec<Chart> {
             judged: Judged::default(),
         },
         Chart {
+            service: service.into(),
             metric: "p99".into(),
             unit: Unit::Seconds,
             points: points(&|n| from(n, 0.18 + wave(n) * 0.02 + rise(n)), &|n| {

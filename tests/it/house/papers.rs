@@ -27,8 +27,9 @@ const WORKSHOP: [(&str, &str); 13] = [
 ];
 
 /// Hosts that documents may name besides those that are kept for examples.
-const HOSTS: [&str; 13] = [
+const HOSTS: [&str; 14] = [
     "github.com",
+    "go.dev",
     "json-schema.org",
     "keepachangelog.com",
     "no-color.org",

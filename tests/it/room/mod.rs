@@ -49,6 +49,7 @@ pub fn charter() -> Charter {
 
         min_count: 50,
         tolerance: None,
+        margin: None,
         weight: 1_000_000,
         action: None,
         critical: None,

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::compare::{Checked, Fault, all_near, malformed, near, same};
 use super::kayenta::{Judged, score_of};
 use super::{Outcome, Section};
-use crate::cli::judge::json::{Num, Ordered, Point, points, sign};
+use crate::cli::judge::json::{Num, Ordered, Point, points, sign, words};
 use crate::domain::Notice;
 use crate::judge::kayenta::classify::{
     Class, Config, Side, mann_whitney as by_ranks, mean_inequality,
@@ -160,7 +160,8 @@ struct Interval {
 
 /// Reads what is expected in one of its shapes.
 fn expected<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Fault> {
-    let wrong = |error: serde_json::Error| Fault::Malformed(format!("`expected`: {error}"));
+    let wrong =
+        |error: serde_json::Error| Fault::Malformed(format!("`expected`: {}", words(&error).0));
     serde_json::from_str(raw.get()).map_err(wrong)
 }
 

@@ -1,0 +1,677 @@
+//! What is kept of the cluster's objects: small structs, read tolerantly.
+//!
+//! A field that is missing or null takes its default, one that is not known is skipped while it is
+//! read. Twenty thousand pods fit into a few megabytes that way.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use kube::core::{ApiResource, DynamicResourceScope};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::owners::Managers;
+use super::pods::{self, Trouble};
+use super::record;
+use crate::domain::text::printable;
+
+/// The fields of the metadata that are needed; everything else is skipped while it is read.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Meta {
+    name: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
+    owner_references: Option<Vec<Owner>>,
+    managed_fields: Option<Managers>,
+    deletion_timestamp: Option<String>,
+    creation_timestamp: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Owner {
+    uid: String,
+    controller: Option<bool>,
+}
+
+/// What only some kinds need of the metadata.
+#[derive(Clone, Debug, Default)]
+struct Extra {
+    owner: String,
+    managers: Managers,
+    leaving: bool,
+    created: String,
+}
+
+/// Metadata as the library wants it, with what it has no use for beside it.
+#[derive(Clone, Debug, Default)]
+struct Slim {
+    meta: ObjectMeta,
+    extra: Extra,
+}
+
+impl<'de> Deserialize<'de> for Slim {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let meta = Meta::deserialize(from)?;
+        let owners = meta.owner_references.unwrap_or_default();
+        let owner = owners.into_iter().find(|o| o.controller == Some(true));
+        Ok(Slim {
+            meta: ObjectMeta {
+                name: meta.name,
+                uid: meta.uid,
+                resource_version: meta.resource_version,
+                generation: meta.generation,
+                labels: meta.labels,
+                annotations: meta.annotations,
+                ..ObjectMeta::default()
+            },
+            extra: Extra {
+                owner: owner.map(|o| o.uid).unwrap_or_default(),
+                managers: meta.managed_fields.unwrap_or_default(),
+                leaving: meta.deletion_timestamp.is_some(),
+                created: meta.creation_timestamp.unwrap_or_default(),
+            },
+        })
+    }
+}
+
+impl Slim {
+    fn label(&self, key: &str) -> Option<&str> {
+        self.meta.labels.as_ref()?.get(key).map(String::as_str)
+    }
+
+    fn name(&self) -> Arc<str> {
+        self.meta.name.as_deref().unwrap_or_default().into()
+    }
+
+    fn uid(&self) -> Arc<str> {
+        self.meta.uid.as_deref().unwrap_or_default().into()
+    }
+
+    fn version(&self) -> Arc<str> {
+        let version = self.meta.resource_version.as_deref();
+        version.unwrap_or_default().into()
+    }
+}
+
+/// An object on its way from the wire to what is kept of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(bound(
+    deserialize = "Spec: Default + Deserialize<'de>, Status: Default + Deserialize<'de>"
+))]
+pub struct Raw<Spec, Status> {
+    metadata: Slim,
+    #[serde(default, deserialize_with = "or_default")]
+    spec: Spec,
+    #[serde(default, deserialize_with = "or_default")]
+    status: Status,
+}
+
+/// A value that may be null.
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    from: D,
+) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
+}
+
+impl<Spec, Status> Resource for Raw<Spec, Status> {
+    type DynamicType = ApiResource;
+    type Scope = DynamicResourceScope;
+
+    fn kind(dt: &ApiResource) -> std::borrow::Cow<'_, str> {
+        dt.kind.as_str().into()
+    }
+
+    fn group(dt: &ApiResource) -> std::borrow::Cow<'_, str> {
+        dt.group.as_str().into()
+    }
+
+    fn version(dt: &ApiResource) -> std::borrow::Cow<'_, str> {
+        dt.version.as_str().into()
+    }
+
+    fn plural(dt: &ApiResource) -> std::borrow::Cow<'_, str> {
+        dt.plural.as_str().into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata.meta
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata.meta
+    }
+}
+
+/// An object of which a part is kept.
+pub trait Kept: Send + Sync + 'static {
+    /// How it comes.
+    type Raw: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + for<'de> Deserialize<'de>
+        + Send
+        + 'static;
+
+    /// What is kept of it.
+    fn keep(raw: Self::Raw) -> Self;
+
+    /// Its name.
+    fn name(&self) -> &Arc<str>;
+
+    /// The uid of what controls it; empty without one.
+    fn owner(&self) -> &str;
+}
+
+/// The images of a pod's containers, by their names.
+pub type Images = Box<[(Arc<str>, Arc<str>)]>;
+
+/// The image of a container, or of the only one.
+pub fn image_in<'a>(images: &'a Images, container: Option<&str>) -> Option<&'a Arc<str>> {
+    match container {
+        Some(wanted) => images.iter().find(|(name, _)| **name == *wanted),
+        None => images.first(),
+    }
+    .map(|(_, image)| image)
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Container {
+    name: String,
+    image: String,
+}
+
+fn images_of(containers: Vec<Container>) -> Images {
+    let pair = |c: Container| (Arc::from(c.name), Arc::from(c.image));
+    containers.into_iter().map(pair).collect()
+}
+
+/// A fingerprint of a pod template: equal templates have equal ones, whatever the order of their
+/// fields, and the label that a controller adds to its copy counts for nothing.
+pub fn fingerprint(template: &Value) -> u64 {
+    let mut hash = Sha256::new();
+    feed(&mut hash, &bare(template));
+    let bytes: [u8; 32] = hash.finalize().into();
+    u64::from_be_bytes(std::array::from_fn(|n| bytes[n]))
+}
+
+/// A template without what controllers add to their copies of it.
+pub fn bare(template: &Value) -> Value {
+    let mut template = template.clone();
+    if let Some(labels) = template.pointer_mut("/metadata/labels")
+        && let Some(labels) = labels.as_object_mut()
+    {
+        labels.remove("pod-template-hash");
+        labels.remove("controller-revision-hash");
+    }
+    if let Some(map) = template.as_object_mut() {
+        map.remove("$patch");
+    }
+    template
+}
+
+/// Feeds a value into a hash, in an order that does not depend on how it was written; what is null
+/// or empty is the same as what is not there.
+fn feed(hash: &mut Sha256, value: &Value) {
+    match value {
+        Value::Object(map) => {
+            let mut keys: Vec<&String> = map.keys().filter(|key| !blank(&map[*key])).collect();
+            keys.sort();
+            hash.update(b"{");
+            for key in keys {
+                hash.update(key.as_bytes());
+                hash.update(b":");
+                feed(hash, &map[key]);
+            }
+            hash.update(b"}");
+        }
+        Value::Array(items) => {
+            hash.update(b"[");
+            for item in items {
+                feed(hash, item);
+                hash.update(b",");
+            }
+            hash.update(b"]");
+        }
+        other => hash.update(other.to_string().as_bytes()),
+    }
+}
+
+fn blank(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(map) => map.values().all(blank),
+        _ => false,
+    }
+}
+
+/// A condition of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Condition {
+    /// Which one.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `True`, `False`, `Unknown`.
+    pub status: String,
+    /// A word.
+    #[serde(deserialize_with = "or_default")]
+    pub reason: String,
+    /// A sentence, not printable yet.
+    #[serde(deserialize_with = "or_default")]
+    pub message: String,
+}
+
+/// A Deployment, StatefulSet or DaemonSet.
+#[derive(Clone, Debug, Default)]
+pub struct Work {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its uid: another one is another object.
+    pub uid: Arc<str>,
+    /// Its version.
+    pub version: Arc<str>,
+    /// How often what is wished of it was changed.
+    pub generation: i64,
+    /// Up to which of these changes its controller has looked.
+    pub observed: i64,
+    /// Its labels and annotations that mean something here.
+    pub marks: BTreeMap<Arc<str>, Arc<str>>,
+    /// Whether it has any annotations: a JSON patch has to know.
+    pub annotated: bool,
+    /// Who manages it.
+    pub managers: Managers,
+    /// How many pods there should be; of a DaemonSet, what it counts itself.
+    pub wanted: u32,
+    /// Whether it stands still.
+    pub paused: bool,
+    /// The fingerprint of its template.
+    pub template: u64,
+    /// The images of its template.
+    pub images: Images,
+    /// The labels of its template.
+    pub pod_labels: BTreeMap<String, String>,
+    /// The name of its strategy.
+    pub strategy: Arc<str>,
+    /// From which ordinal on a StatefulSet is updated.
+    pub partition: u32,
+    /// How many pods there are.
+    pub there: u32,
+    /// How many of them run the present template.
+    pub updated: u32,
+    /// How many of them answer.
+    pub ready: u32,
+    /// How many of them have answered long enough.
+    pub available: u32,
+    /// The revision that a StatefulSet comes from.
+    pub current_revision: Arc<str>,
+    /// The revision that it goes to.
+    pub update_revision: Arc<str>,
+    /// What its controller says.
+    pub conditions: Vec<Condition>,
+    /// Whether it is being deleted.
+    pub leaving: bool,
+}
+
+/// How a workload's spec comes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct WorkSpec {
+    replicas: Option<u32>,
+    #[serde(deserialize_with = "or_default")]
+    paused: bool,
+    #[serde(deserialize_with = "or_default")]
+    template: Value,
+    #[serde(deserialize_with = "or_default")]
+    strategy: Strategy,
+    #[serde(deserialize_with = "or_default")]
+    update_strategy: Strategy,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Strategy {
+    #[serde(rename = "type", deserialize_with = "or_default")]
+    kind: String,
+    #[serde(deserialize_with = "or_default")]
+    rolling_update: Rolling,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Rolling {
+    partition: Option<u32>,
+}
+
+/// How a workload's status comes: of a DaemonSet under other names.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct WorkStatus {
+    observed_generation: Option<i64>,
+    replicas: Option<u32>,
+    updated_replicas: Option<u32>,
+    ready_replicas: Option<u32>,
+    available_replicas: Option<u32>,
+    current_revision: Option<String>,
+    update_revision: Option<String>,
+    desired_number_scheduled: Option<u32>,
+    current_number_scheduled: Option<u32>,
+    updated_number_scheduled: Option<u32>,
+    number_ready: Option<u32>,
+    number_available: Option<u32>,
+    #[serde(deserialize_with = "or_default")]
+    conditions: Vec<Condition>,
+}
+
+impl Kept for Work {
+    type Raw = Raw<WorkSpec, WorkStatus>;
+
+    fn keep(raw: Self::Raw) -> Work {
+        let (meta, spec, status) = (raw.metadata, raw.spec, raw.status);
+        let daemons = status.desired_number_scheduled;
+        let count = |of: Option<u32>, daemons: Option<u32>| of.or(daemons).unwrap_or(0);
+        let kept = meta.meta.annotations.iter().chain(&meta.meta.labels);
+        let kept = kept.flatten().filter(|(key, _)| telling(key));
+        let strategy = if spec.strategy.kind.is_empty() {
+            spec.update_strategy
+        } else {
+            spec.strategy
+        };
+        Work {
+            name: meta.name(),
+            uid: meta.uid(),
+            version: meta.version(),
+            generation: meta.meta.generation.unwrap_or(0),
+            observed: status.observed_generation.unwrap_or(0),
+            marks: kept
+                .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
+                .collect(),
+            annotated: meta.meta.annotations.is_some(),
+            managers: meta.extra.managers,
+            // what nobody has written is one; of a DaemonSet the nodes decide
+            wanted: daemons.or(spec.replicas).unwrap_or(1),
+            paused: spec.paused,
+            template: fingerprint(&spec.template),
+            images: images_in(&spec.template),
+            pod_labels: pod_labels(&spec.template),
+            strategy: strategy.kind.into(),
+            partition: strategy.rolling_update.partition.unwrap_or(0),
+            there: count(status.replicas, status.current_number_scheduled),
+            updated: count(status.updated_replicas, status.updated_number_scheduled),
+            ready: count(status.ready_replicas, status.number_ready),
+            available: count(status.available_replicas, status.number_available),
+            current_revision: status.current_revision.unwrap_or_default().into(),
+            update_revision: status.update_revision.unwrap_or_default().into(),
+            conditions: status.conditions,
+            leaving: meta.extra.leaving,
+        }
+    }
+
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn owner(&self) -> &str {
+        ""
+    }
+}
+
+/// Whether a label or an annotation says something here: what holdpoint wrote itself, and who else
+/// manages the object.
+fn telling(key: &str) -> bool {
+    key.starts_with(record::PREFIX)
+        || key.starts_with("argocd.argoproj.io/")
+        || key.starts_with("meta.helm.sh/")
+        || key.contains("toolkit.fluxcd.io/")
+        || key.starts_with("app.kubernetes.io/")
+}
+
+/// The labels that a template gives its pods.
+pub fn pod_labels(template: &Value) -> BTreeMap<String, String> {
+    let found = template.pointer("/metadata/labels").cloned();
+    found
+        .and_then(|l| serde_json::from_value(l).ok())
+        .unwrap_or_default()
+}
+
+/// The images of a template.
+pub fn images_in(template: &Value) -> Images {
+    let containers = template.pointer("/spec/containers").cloned();
+    let containers: Vec<Container> = containers
+        .and_then(|found| serde_json::from_value(found).ok())
+        .unwrap_or_default();
+    images_of(containers)
+}
+
+/// A ReplicaSet.
+#[derive(Clone, Debug, Default)]
+pub struct Set {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The uid of its Deployment.
+    pub owner: Arc<str>,
+    /// The hash by which it and its pods are called.
+    pub hash: Arc<str>,
+    /// Its own uid, which its pods name.
+    pub uid: Arc<str>,
+    /// The fingerprint of its template.
+    pub template: u64,
+    /// The images of its template.
+    pub images: Images,
+    /// When it was made, as the cluster writes times: they sort.
+    pub created: Arc<str>,
+    /// How many pods it should have.
+    pub wanted: u32,
+    /// How many it has.
+    pub there: u32,
+    /// How many of them answer.
+    pub ready: u32,
+    /// How many of them have answered long enough.
+    pub available: u32,
+    /// Why it cannot make its pods, printable.
+    pub failure: Option<Arc<str>>,
+}
+
+impl Kept for Set {
+    type Raw = Raw<WorkSpec, WorkStatus>;
+
+    fn keep(raw: Self::Raw) -> Set {
+        let (meta, spec, status) = (raw.metadata, raw.spec, raw.status);
+        Set {
+            name: meta.name(),
+            owner: meta.extra.owner.as_str().into(),
+            hash: meta.label("pod-template-hash").unwrap_or_default().into(),
+            uid: meta.uid(),
+            template: fingerprint(&spec.template),
+            images: images_in(&spec.template),
+            created: meta.extra.created.as_str().into(),
+            wanted: spec.replicas.unwrap_or(1),
+            there: status.replicas.unwrap_or(0),
+            ready: status.ready_replicas.unwrap_or(0),
+            available: status.available_replicas.unwrap_or(0),
+            failure: failure(&status.conditions),
+        }
+    }
+
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn owner(&self) -> &str {
+        &self.owner
+    }
+}
+
+/// Why pods cannot be made, as a controller's conditions say.
+pub fn failure(conditions: &[Condition]) -> Option<Arc<str>> {
+    let found = conditions
+        .iter()
+        .find(|c| c.kind == "ReplicaFailure" && c.status == "True")?;
+    Some(printable(&found.message, 300).into())
+}
+
+/// A pod.
+#[derive(Clone, Debug, Default)]
+pub struct Pod {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its uid.
+    pub uid: Arc<str>,
+    /// Its version.
+    pub version: Arc<str>,
+    /// The uid of what made it.
+    pub owner: Arc<str>,
+    /// The revision that it runs, as its labels say.
+    pub hash: Arc<str>,
+    /// What its containers run.
+    pub images: Images,
+    /// Where it runs; empty before it has a place.
+    pub node: Arc<str>,
+    /// Whether it answers.
+    pub ready: bool,
+    /// Whether it is on its way out.
+    pub leaving: bool,
+    /// What keeps it from coming up.
+    pub trouble: Option<Box<Trouble>>,
+}
+
+/// How a pod's spec comes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct PodSpec {
+    #[serde(deserialize_with = "or_default")]
+    containers: Vec<Container>,
+    #[serde(deserialize_with = "or_default")]
+    node_name: String,
+}
+
+impl Kept for Pod {
+    type Raw = Raw<PodSpec, pods::Status>;
+
+    fn keep(raw: Self::Raw) -> Pod {
+        let (meta, spec, status) = (raw.metadata, raw.spec, raw.status);
+        let revision = meta.label("controller-revision-hash");
+        let hash = revision.or_else(|| meta.label("pod-template-hash"));
+        Pod {
+            name: meta.name(),
+            uid: meta.uid(),
+            version: meta.version(),
+            owner: meta.extra.owner.as_str().into(),
+            hash: hash.unwrap_or_default().into(),
+            node: spec.node_name.as_str().into(),
+            images: images_of(spec.containers),
+            ready: status.ready(),
+            leaving: meta.extra.leaving,
+            trouble: status.trouble().map(Box::new),
+        }
+    }
+
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn owner(&self) -> &str {
+        &self.owner
+    }
+}
+
+/// A HorizontalPodAutoscaler.
+#[derive(Clone, Debug, Default)]
+pub struct Scaler {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The kind of what it scales.
+    pub kind: Arc<str>,
+    /// The name of what it scales.
+    pub of: Arc<str>,
+}
+
+/// How its spec comes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ScalerSpec {
+    #[serde(deserialize_with = "or_default")]
+    scale_target_ref: ScaleTarget,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct ScaleTarget {
+    kind: String,
+    name: String,
+}
+
+impl Kept for Scaler {
+    type Raw = Raw<ScalerSpec, serde::de::IgnoredAny>;
+
+    fn keep(raw: Self::Raw) -> Scaler {
+        Scaler {
+            name: raw.metadata.name(),
+            kind: raw.spec.scale_target_ref.kind.into(),
+            of: raw.spec.scale_target_ref.name.into(),
+        }
+    }
+
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn owner(&self) -> &str {
+        ""
+    }
+}
+
+/// A node.
+#[derive(Clone, Debug, Default)]
+pub struct Node {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Whether its kubelet answers.
+    pub ready: bool,
+}
+
+/// How its status comes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct NodeStatus {
+    #[serde(deserialize_with = "or_default")]
+    conditions: Vec<Condition>,
+}
+
+impl Kept for Node {
+    type Raw = Raw<serde::de::IgnoredAny, NodeStatus>;
+
+    fn keep(raw: Self::Raw) -> Node {
+        let mut conditions = raw.status.conditions.iter();
+        Node {
+            name: raw.metadata.name(),
+            // one that has never said how it is does not answer either
+            ready: conditions.any(|c| c.kind == "Ready" && c.status == "True"),
+        }
+    }
+
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn owner(&self) -> &str {
+        ""
+    }
+}
+
+/// Reads an object that was asked for by itself, as those are read that are watched.
+///
+/// # Errors
+/// When it has not the shape of its kind.
+pub fn read<T: Kept>(object: &kube::api::DynamicObject) -> Result<T, serde_json::Error> {
+    let value = serde_json::to_value(object)?;
+    Ok(T::keep(serde_json::from_value(value)?))
+}

@@ -1,0 +1,574 @@
+//! Deployments: what is decided from what is read.
+//!
+//! A share is reached by rolling with a small surge and nothing unavailable, under a brake (a pod
+//! counts only after it has answered for [`BRAKE`] seconds), and pausing as soon as as many new pods
+//! are asked for as the share has: they come up while it stands. Should nobody pause it (the engine
+//! is gone), it runs on no faster than the brake lets it.
+
+use std::sync::Arc;
+
+use kube::api::DynamicObject;
+use serde_json::{Value, json};
+
+use super::decode::{self, Kept as _, Set, Work, bare, fingerprint};
+use super::drive::{Change, How, Next};
+use super::image;
+use super::record::{self, Before, Kept};
+use super::wish::Wish;
+use crate::domain::workload::{self, Owner};
+use crate::platform::helm::Steer;
+
+/// For how many seconds at least a new pod has to answer before the next ones come, while a share
+/// is approached.
+const BRAKE: u32 = 5;
+
+/// What Kubernetes takes for a Deployment's progress deadline where nothing is written.
+const PROGRESS: u32 = 600;
+
+/// A Deployment and its ReplicaSets as they were read.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The Deployment.
+    pub work: Work,
+    /// Its ReplicaSets.
+    pub sets: Vec<Set>,
+    /// The templates of these, without what the controller added.
+    pub templates: Vec<Value>,
+    /// The Deployment's spec.
+    pub spec: Value,
+    /// Who else changes it.
+    pub owners: Arc<[Owner]>,
+    /// The name of the container that is changed; `Err` says why there is none.
+    pub container: Result<Arc<str>, String>,
+}
+
+impl Seen {
+    /// What was read, brought together; foreign ReplicaSets of the same labels left out.
+    ///
+    /// # Errors
+    /// When it has not the shape of a Deployment.
+    pub fn of(
+        object: &DynamicObject,
+        sets: &[DynamicObject],
+        owners: impl FnOnce(&Work) -> Arc<[Owner]>,
+        container: Option<&str>,
+    ) -> Result<Seen, serde_json::Error> {
+        let work: Work = decode::read(object)?;
+        let mut kept = Vec::new();
+        let mut templates = Vec::new();
+        for object in sets {
+            let set: Set = decode::read(object)?;
+            if *set.owner() == *work.uid {
+                templates.push(bare(&object.data["spec"]["template"]));
+                kept.push(set);
+            }
+        }
+        Ok(Seen {
+            owners: owners(&work),
+            container: container_of(&work, container),
+            spec: object.data["spec"].clone(),
+            sets: kept,
+            templates,
+            work,
+        })
+    }
+
+    /// The ReplicaSet of the present template, as the controller finds it: the oldest that equals.
+    pub fn new_set(&self) -> Option<&Set> {
+        new_set(&self.work, self.sets.iter())
+    }
+
+    /// The pods of all others.
+    fn old_there(&self) -> u32 {
+        let new = self.new_set().map(|s| &s.name);
+        let old = self.sets.iter().filter(|s| Some(&s.name) != new);
+        old.map(|s| s.there.max(s.wanted)).sum()
+    }
+
+    /// The image of the container.
+    pub fn image(&self) -> &str {
+        image_of(&self.work, &self.container)
+    }
+
+    /// What the release has recorded, if it is this one that did.
+    pub fn before(&self, wish: &Wish) -> Option<Before> {
+        before_of(&self.work).filter(|b| b.release == wish.release)
+    }
+
+    /// Whether the controller has seen the newest wish.
+    fn observed(&self) -> bool {
+        self.work.observed >= self.work.generation
+    }
+
+    /// Whether the present template runs, alone and fully.
+    fn complete(&self) -> bool {
+        let n = self.work.wanted;
+        let new = self.new_set();
+        self.observed()
+            && !self.work.paused
+            && self.old_there() == 0
+            && new.map_or(n == 0, |s| {
+                s.wanted == n && s.there == n && s.available >= n
+            })
+    }
+
+    /// What changes whenever there is progress.
+    pub fn mark(&self) -> Vec<i64> {
+        let new = self.new_set();
+        let count = |of: fn(&Set) -> u32| i64::from(new.map_or(0, of));
+        vec![
+            count(|s| s.wanted),
+            count(|s| s.there),
+            count(|s| s.ready),
+            count(|s| s.available),
+            i64::from(self.old_there()),
+            self.work.observed,
+            i64::from(self.work.wanted),
+        ]
+    }
+}
+
+/// What holdpoint has recorded in a workload.
+pub fn before_of(work: &Work) -> Option<Before> {
+    record::read(work.marks.get(record::BEFORE).map(|text| &**text))
+}
+
+/// The container that is changed: the one that is named, or the only one.
+pub fn container_of(work: &Work, named: Option<&str>) -> Result<Arc<str>, String> {
+    let names: Vec<&str> = work.images.iter().map(|(name, _)| &**name).collect();
+    let all = names.join(", ");
+    match (named, work.images.as_ref()) {
+        (Some(named), images) => images
+            .iter()
+            .find(|(name, _)| **name == *named)
+            .map(|(name, _)| name.clone())
+            .ok_or_else(|| format!("it has no container {named}; it has {all}")),
+        (None, [(only, _)]) => Ok(only.clone()),
+        (None, _) => Err(format!(
+            "it has the containers {all}: name the one in room.toml (`container = \"...\"`)"
+        )),
+    }
+}
+
+/// The image of that container.
+pub fn image_of<'a>(work: &'a Work, container: &Result<Arc<str>, String>) -> &'a str {
+    let name = container.as_deref().ok();
+    decode::image_in(&work.images, name).map_or("", |image| image)
+}
+
+/// The ReplicaSet of a Deployment's present template: the oldest that equals.
+pub fn new_set<'a>(work: &Work, sets: impl Iterator<Item = &'a Set>) -> Option<&'a Set> {
+    sets.filter(|s| s.template == work.template)
+        .min_by(|a, b| a.created.cmp(&b.created).then_with(|| a.name.cmp(&b.name)))
+}
+
+/// What is to be done next to bring the new version to its share.
+pub fn forward(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
+    let work = &seen.work;
+    if !(mine(wish, work) && wish.is(seen.image())) {
+        return begin(wish, seen, steer);
+    }
+    let all = work.wanted;
+    let until = wish.parts(all);
+    let full = until == all;
+    let new = seen.new_set();
+    let asked = new.map_or(0, |s| s.wanted);
+    let reached = !full && asked >= until;
+    let still = steer == Steer::Hold || reached;
+    if work.paused != still {
+        return Next::Change(pause(wish, seen, still));
+    }
+    if !still
+        && !full
+        && let Some(change) = narrow(wish, seen, until - asked)
+    {
+        return Next::Change(change);
+    }
+    let available = new.map_or(0, |s| s.available);
+    if !seen.observed() {
+        return Next::Wait("the controller has not looked at it yet".to_owned());
+    }
+    let there = if full {
+        seen.complete()
+    } else {
+        reached && available >= until && steer != Steer::Hold
+    };
+    if there {
+        return Next::Done;
+    }
+    let held = if steer == Steer::Hold { "held: " } else { "" };
+    Next::Wait(format!("{held}{available} of {until} new pods are up"))
+}
+
+/// Whether a workload follows the wish of this effect.
+pub fn mine(wish: &Wish, work: &Work) -> bool {
+    let effect = work.marks.get(record::EFFECT);
+    effect.is_some_and(|e| **e == *wish.effect.0)
+}
+
+/// The first change of an effect, or why it must not be made.
+fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
+    let before = seen.before(wish);
+    if wish.is(seen.image()) && before.is_none() && seen.complete() {
+        // it runs there already, and nobody has to be asked
+        return Next::Done;
+    }
+    if let Some(why) = bars(wish, seen, before.as_ref()) {
+        return Next::Refuse(why);
+    }
+    if steer == Steer::Hold {
+        return Next::Wait("held before it began".to_owned());
+    }
+    let Ok(container) = &seen.container else {
+        return Next::Wait(String::new());
+    };
+    let work = &seen.work;
+    let until = wish.parts(work.wanted);
+    let full = until == work.wanted;
+    let asked = match seen.new_set() {
+        Some(set) if wish.is(seen.image()) => set.wanted,
+        _ => 0,
+    };
+    let mut before = before.unwrap_or_else(|| first(wish, seen));
+    let mut spec = json!({ "paused": !full && asked >= until });
+    let surge = workload::surge(work.wanted, asked, until);
+    if full {
+        restore(&mut spec, seen, &mut before);
+    } else {
+        brake(&mut spec, seen, &mut before, surge);
+    }
+    if !wish.is(seen.image()) {
+        let image = wish.image();
+        spec["template"] = json!({"spec": {"containers": [{"name": container, "image": image}]}});
+    }
+    let bound = if full {
+        work.wanted
+    } else {
+        (until + surge).min(work.wanted)
+    };
+    let body = json!({
+        "metadata": {"resourceVersion": work.version, "annotations": {
+            record::EFFECT: wish.effect.0, record::BEFORE: before.write(), record::BOUND: bound.to_string(),
+        }},
+        "spec": spec,
+    });
+    let words = format!(
+        "{} of {} pods to {}",
+        until, work.wanted, wish.artifact.version
+    );
+    Next::Change(Change {
+        words,
+        on: None,
+        how: How::Strategic(body),
+    })
+}
+
+/// What must come back, as it stands before the release changes anything.
+fn first(wish: &Wish, seen: &Seen) -> Before {
+    let stale = before_of(&seen.work).and_then(|b| b.kept);
+    // an earlier release that never came to its end may have left its strategy behind
+    let stale = stale.filter(|k| k.written == seen.spec["strategy"]);
+    Before {
+        release: wish.release.clone(),
+        revision: seen.new_set().map_or(String::new(), |s| s.hash.to_string()),
+        image: seen.image().to_owned(),
+        to: wish.image(),
+        kept: Some(stale.unwrap_or_else(|| Kept {
+            strategy: seen.spec["strategy"].clone(),
+            min_ready: Some(min_ready(seen)),
+            written: Value::Null,
+        })),
+    }
+}
+
+fn min_ready(seen: &Seen) -> u32 {
+    let written = seen.spec["minReadySeconds"].as_u64().unwrap_or(0);
+    u32::try_from(written).unwrap_or(u32::MAX)
+}
+
+/// The strategy under which a share is approached.
+fn brake(spec: &mut Value, seen: &Seen, before: &mut Before, surge: u32) {
+    let strategy = json!({
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": surge, "maxUnavailable": 0},
+    });
+    let deadline = seen.spec["progressDeadlineSeconds"].as_u64();
+    let deadline = deadline.map_or(PROGRESS, |s| u32::try_from(s).unwrap_or(u32::MAX));
+    // the server takes no time to answer that is as long as the progress deadline
+    let ready = min_ready(seen).max(BRAKE.min(deadline.saturating_sub(1)));
+    spec["strategy"] = strategy.clone();
+    spec["minReadySeconds"] = ready.into();
+    if let Some(kept) = &mut before.kept {
+        kept.written = strategy;
+    }
+}
+
+/// The strategy as it was; nothing where somebody else has written another one since.
+fn restore(spec: &mut Value, seen: &Seen, before: &mut Before) {
+    let Some(kept) = before.kept.take() else {
+        return;
+    };
+    if kept.written == seen.spec["strategy"] || kept.written["type"] == Value::Null {
+        if kept.strategy != seen.spec["strategy"] {
+            spec["strategy"] = kept.strategy;
+        }
+        if let Some(ready) = kept.min_ready.filter(|ready| *ready != min_ready(seen)) {
+            spec["minReadySeconds"] = ready.into();
+        }
+    }
+}
+
+/// Makes the surge smaller where it would lead past the share.
+fn narrow(wish: &Wish, seen: &Seen, left: u32) -> Option<Change> {
+    let surge = seen.spec.pointer("/strategy/rollingUpdate/maxSurge")?;
+    let surge = surge.as_u64().filter(|surge| *surge > u64::from(left))?;
+    let mut before = seen.before(wish)?;
+    let strategy = json!({
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": left, "maxUnavailable": 0},
+    });
+    before.kept.as_mut()?.written = strategy.clone();
+    Some(Change {
+        words: format!("surge {surge} -> {left}, so that it ends at the share"),
+        on: None,
+        how: How::Strategic(json!({
+            "metadata": {"resourceVersion": seen.work.version, "annotations": {
+                record::EFFECT: wish.effect.0, record::BEFORE: before.write(),
+            }},
+            "spec": {"strategy": strategy},
+        })),
+    })
+}
+
+/// Stands still, or goes on.
+fn pause(wish: &Wish, seen: &Seen, still: bool) -> Change {
+    Change {
+        words: if still { "pause" } else { "go on" }.to_owned(),
+        on: None,
+        how: How::Strategic(json!({
+            "metadata": {"resourceVersion": seen.work.version, "annotations": {record::EFFECT: wish.effect.0}},
+            "spec": {"paused": still},
+        })),
+    }
+}
+
+/// What holds a Deployment where it is, of a wish that failed.
+pub fn hold(wish: &Wish, seen: &Seen) -> Option<Change> {
+    let mine = wish.is(seen.image()) && !wish.back;
+    (mine && !seen.work.paused && seen.old_there() > 0).then(|| pause(wish, seen, true))
+}
+
+/// Why the wish must not be begun.
+fn bars(wish: &Wish, seen: &Seen, before: Option<&Before>) -> Option<String> {
+    let work = &seen.work;
+    if let Some(why) = bars_of_any(work, &seen.owners, &seen.container) {
+        return Some(why);
+    }
+    if let Some(before) = before {
+        if !wish.is(seen.image()) && seen.image() != before.image {
+            let now = image::short(seen.image());
+            return Some(format!("somebody else has brought {now} meanwhile"));
+        }
+        return None;
+    }
+    if work.paused {
+        return Some(match before_of(work) {
+            Some(other) => format!("it is held by another release ({})", other.release),
+            None => "it is paused by somebody else (spec.paused)".to_owned(),
+        });
+    }
+    if !seen.observed() || seen.old_there() > 0 {
+        return Some("another rollout of it is under way".to_owned());
+    }
+    if seen.spec["revisionHistoryLimit"].as_u64() == Some(0) {
+        return Some(
+            "its revisionHistoryLimit is 0: there would be nothing to go back to".to_owned(),
+        );
+    }
+    if *work.strategy == *"Recreate" && wish.parts(work.wanted) < work.wanted {
+        return Some(
+            "its strategy is Recreate: it can only be exchanged as a whole (exposure full)"
+                .to_owned(),
+        );
+    }
+    None
+}
+
+/// Why no workload may be changed, whatever its kind.
+pub fn bars_of_any(
+    work: &Work,
+    owners: &[Owner],
+    container: &Result<Arc<str>, String>,
+) -> Option<String> {
+    if work.leaving {
+        return Some("it is being deleted".to_owned());
+    }
+    if let Some(owner) = owners.iter().find(|o| o.forbids) {
+        return Some(format!("{} {}", owner.who, owner.words));
+    }
+    container.as_ref().err().cloned()
+}
+
+/// What is to be done next to bring back what ran before.
+pub fn back(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
+    let before = seen.before(wish);
+    if let Some(before) = &before
+        && foreign(wish, seen, before)
+    {
+        let now = image::short(seen.image());
+        return Next::Refuse(format!(
+            "somebody else has brought {now} since: it is not overwritten"
+        ));
+    }
+    let goal = goal(wish, seen, before.as_ref());
+    let there = match &goal {
+        Goal::Template(template) => seen.work.template == fingerprint(template),
+        Goal::Image(_) | Goal::Nothing => wish.is(seen.image()),
+    };
+    let kept = before.as_ref().is_some_and(|b| b.kept.is_some());
+    let hold = steer == Steer::Hold;
+    if !there || (kept && !hold) {
+        if hold {
+            return Next::Wait("held before it goes back".to_owned());
+        }
+        return Next::Change(send_back(wish, seen, before, &goal));
+    }
+    // only what holdpoint holds is let go again
+    if before.is_some() && seen.work.paused != hold {
+        return Next::Change(pause(wish, seen, hold));
+    }
+    if !seen.complete() {
+        let new = seen.new_set();
+        let available = new.map_or(0, |s| s.available);
+        return Next::Wait(format!(
+            "{available} of {} pods run {} again",
+            seen.work.wanted, wish.artifact.version
+        ));
+    }
+    if before.is_some() || mine(wish, &seen.work) {
+        Next::Change(tidy(&seen.work))
+    } else {
+        Next::Done
+    }
+}
+
+/// Whether what stands in the template is neither what the release brought nor what ran before.
+fn foreign(wish: &Wish, seen: &Seen, before: &Before) -> bool {
+    let now = seen.image();
+    now != before.to && now != before.image && !wish.is(now) && {
+        // a webhook may write images otherwise than they were asked for
+        let repository = &wish.config.image;
+        let to = image::artifact(&before.to, repository);
+        !image::is(now, &to, repository)
+    }
+}
+
+/// What a way back leads to.
+enum Goal {
+    /// This template.
+    Template(Value),
+    /// This image, in the present template: why.
+    Image(String),
+    /// What is there: nothing else is known.
+    Nothing,
+}
+
+fn goal(wish: &Wish, seen: &Seen, before: Option<&Before>) -> Goal {
+    let by_hash = before.and_then(|b| {
+        let mut sets = seen.sets.iter();
+        sets.position(|s| !b.revision.is_empty() && *s.hash == *b.revision)
+    });
+    // without a record: the newest ReplicaSet of what ran before
+    let of_image = |set: &Set| {
+        let name = seen.container.as_deref().ok();
+        decode::image_in(&set.images, name).is_some_and(|image| wish.is(image))
+    };
+    let by_image = || {
+        let sets = seen.sets.iter().enumerate().filter(|(_, s)| of_image(s));
+        sets.max_by(|(_, a), (_, b)| a.created.cmp(&b.created))
+            .map(|(n, _)| n)
+    };
+    let place = match before {
+        Some(_) => by_hash,
+        None if wish.is(seen.image()) => return Goal::Nothing,
+        None => by_image(),
+    };
+    match (place.and_then(|n| seen.templates.get(n)), before) {
+        (Some(template), _) => Goal::Template(template.clone()),
+        (None, Some(before)) => Goal::Image(before.image.clone()),
+        (None, None) => Goal::Image(wish.image()),
+    }
+}
+
+fn send_back(wish: &Wish, seen: &Seen, before: Option<Before>, goal: &Goal) -> Change {
+    let mut spec = json!({ "paused": false });
+    let mut annotations = json!({ record::EFFECT: wish.effect.0 });
+    if let Some(mut before) = before {
+        restore(&mut spec, seen, &mut before);
+        annotations[record::BEFORE] = before.write().into();
+    }
+    let Goal::Template(template) = goal else {
+        let image = match goal {
+            Goal::Image(image) => image.clone(),
+            _ => seen.image().to_owned(),
+        };
+        let words = format!(
+            "back to the image {}: the ReplicaSet that ran it is gone, so other changes of the template stay",
+            image::short(&image)
+        );
+        if let Ok(container) = &seen.container {
+            spec["template"] =
+                json!({"spec": {"containers": [{"name": container, "image": image}]}});
+        }
+        return Change {
+            words,
+            on: None,
+            how: How::Strategic(json!({
+                "metadata": {"resourceVersion": seen.work.version, "annotations": annotations},
+                "spec": spec,
+            })),
+        };
+    };
+    spec["template"] = template.clone();
+    Change {
+        words: format!("back to {} (template as recorded)", wish.artifact.version),
+        on: None,
+        how: How::Json(json_patch(&seen.work, &spec, &annotations)),
+    }
+}
+
+/// A JSON patch that replaces whole fields of the spec and single annotations, and only if the
+/// object is still the version that was read.
+pub fn json_patch(work: &Work, spec: &Value, annotations: &Value) -> Value {
+    let op = |path: String, value: &Value| json!({"op": "add", "path": path, "value": value});
+    let mut patch =
+        vec![json!({"op": "replace", "path": "/metadata/resourceVersion", "value": work.version})];
+    if !work.annotated {
+        patch.push(op("/metadata/annotations".to_owned(), &json!({})));
+    }
+    for (key, value) in annotations.as_object().into_iter().flatten() {
+        let key = key.replace('~', "~0").replace('/', "~1");
+        patch.push(op(format!("/metadata/annotations/{key}"), value));
+    }
+    for (key, value) in spec.as_object().into_iter().flatten() {
+        patch.push(op(format!("/spec/{key}"), value));
+    }
+    Value::Array(patch)
+}
+
+/// Takes holdpoint's own annotations away.
+pub fn tidy(work: &Work) -> Change {
+    Change {
+        words: "take holdpoint's annotations away".to_owned(),
+        on: None,
+        how: How::Strategic(
+            json!({"metadata": {"resourceVersion": work.version, "annotations": {
+                record::EFFECT: null, record::BEFORE: null, record::BOUND: null,
+            }}}),
+        ),
+    }
+}
+
+#[cfg(test)]
+#[path = "deployment_tests.rs"]
+mod tests;

@@ -1,0 +1,142 @@
+//! Deployments as they are driven and shown.
+
+use std::sync::Arc;
+
+use kube::core::ApiResource;
+
+use super::cluster::{CallError, Cluster, resource, resource_of};
+use super::config::Kind;
+use super::decode::{Pod, Set, Work};
+use super::deployment::{self, Seen};
+use super::drive::{Change, Craft, Next};
+use super::wish::Wish;
+use super::{owners, pods, send};
+use crate::domain::workload::{Owner, Stuck};
+use crate::platform::helm::Steer;
+
+/// A Deployment on its way to what an effect wishes.
+pub struct Deployments {
+    /// Where it is.
+    pub cluster: Cluster,
+    /// What is wished of it.
+    pub wish: Wish,
+    /// Its name: of two that a Service shows in turn, the one that is changed.
+    pub name: String,
+}
+
+impl Deployments {
+    fn ns(&self) -> &str {
+        &self.wish.config.namespace
+    }
+
+    /// Reads the Deployment and its ReplicaSets.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn look(&self) -> Result<Seen, CallError> {
+        let kind = resource(Kind::Deployment);
+        let object = self.cluster.get(&kind, self.ns(), &self.name).await?;
+        let labels = labels(&object.data);
+        let sets = self.cluster.list(&sets(), self.ns(), &labels).await?;
+        let owners = |work: &Work| owners_of(&self.cluster, self.ns(), work, Kind::Deployment);
+        let container = self.wish.config.container.as_deref();
+        Seen::of(&object, &sets, owners, container).map_err(odd)
+    }
+}
+
+/// ReplicaSets as the library asks for them.
+fn sets() -> ApiResource {
+    resource_of("apps", "v1", "ReplicaSet", "replicasets")
+}
+
+/// What an object is that has not the shape of its kind.
+pub fn odd(error: serde_json::Error) -> CallError {
+    CallError::Refused(format!("the cluster shows it in a shape that is not known: {error}").into())
+}
+
+/// The labels by which a workload finds its pods, as a list is asked for. Where it finds them in
+/// another way as well, the list is longer: what belongs to somebody else is left out afterwards.
+pub fn labels(data: &serde_json::Value) -> String {
+    let labels = data["spec"]["selector"]["matchLabels"].as_object();
+    let labels = labels.into_iter().flatten();
+    let pairs = labels.filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
+    pairs.collect::<Vec<_>>().join(",")
+}
+
+/// Who else changes a workload. That autoscalers may not be read hides no more than them.
+pub fn owners_of(cluster: &Cluster, ns: &str, work: &Work, kind: Kind) -> Arc<[Owner]> {
+    let scalers = cluster.watches().scalers(ns);
+    let found = scalers.read(|items| items.of("").cloned().collect::<Vec<_>>());
+    let found = found.unwrap_or_default();
+    owners::of(work, kind.kind(), found.iter().map(|s| &**s))
+}
+
+/// Nodes that do not answer; none where they may not be read.
+pub async fn lost_nodes(cluster: &Cluster) -> Vec<Arc<str>> {
+    let nodes = cluster.watches().nodes();
+    nodes.first().await;
+    let lost = nodes.read(|items| {
+        let lost = items.of("").filter(|n| !n.ready);
+        lost.map(|n| n.name.clone()).collect()
+    });
+    lost.unwrap_or_default()
+}
+
+/// What is stuck among some ReplicaSets.
+pub fn stuck_of<'a>(sets: impl Iterator<Item = &'a Set>, pods: &[Arc<Pod>]) -> Vec<Stuck> {
+    let refused = sets.filter_map(|set| {
+        let missing = set.wanted.saturating_sub(set.there);
+        let failure = set.failure.as_deref().filter(|_| missing > 0)?;
+        Some((missing, pods::refusal(failure)))
+    });
+    pods::gather(pods.iter().map(|p| &**p), refused, |_| None)
+}
+
+impl Craft for Deployments {
+    type Seen = Seen;
+
+    async fn read(&self) -> Result<Seen, CallError> {
+        self.look().await
+    }
+
+    async fn send(&self, _: &Seen, change: &Change) -> Result<(), CallError> {
+        send(
+            &self.cluster,
+            Kind::Deployment,
+            self.ns(),
+            &self.name,
+            &change.how,
+        )
+        .await
+    }
+
+    fn uid(&self, seen: &Seen) -> Arc<str> {
+        seen.work.uid.clone()
+    }
+
+    fn mark(&self, seen: &Seen) -> Vec<i64> {
+        seen.mark()
+    }
+
+    fn stuck(&self, seen: &Seen) -> Vec<Stuck> {
+        let Some(new) = seen.new_set() else {
+            return Vec::new();
+        };
+        // watched, not read: with a watch that is broken only the deadline speaks
+        let feed = self.cluster.watches().pods(self.ns());
+        let pods = feed.read(|items| items.of(&new.uid).cloned().collect::<Vec<_>>());
+        stuck_of(std::iter::once(new), &pods.unwrap_or_default())
+    }
+
+    fn next(&self, seen: &Seen, steer: Steer) -> Next {
+        if self.wish.back {
+            deployment::back(&self.wish, seen, steer)
+        } else {
+            deployment::forward(&self.wish, seen, steer)
+        }
+    }
+
+    fn brake(&self, seen: &Seen) -> Option<Change> {
+        deployment::hold(&self.wish, seen)
+    }
+}

@@ -1,0 +1,233 @@
+//! Pod templates and the images in them, and the marks that holdpoint leaves on what it changes.
+
+use std::sync::Arc;
+
+use kube::api::DynamicObject;
+use serde_json::{Map, Value, json};
+
+use crate::domain::text::printable;
+use crate::domain::{Artifact, Effect};
+
+/// The annotation with the id of the effect that changed the object last.
+pub const EFFECT: &str = "holdpoint.dev/effect";
+
+/// The annotation with what has to come back when the release does: [`Before`] as JSON.
+pub const BEFORE: &str = "holdpoint.dev/before";
+
+/// The annotation with the release for which holdpoint has paused the object, so that it takes back
+/// no pause of anybody else.
+pub const HELD: &str = "holdpoint.dev/held";
+
+/// The annotation with the abort that a retry takes back: when it happened.
+pub const RETRY: &str = "holdpoint.dev/retry";
+
+/// What ran before a release changed a workload first.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Before {
+    /// The release that changed it.
+    pub release: Arc<str>,
+    /// What the platform calls the template that ran; empty where it has no name.
+    pub hash: Arc<str>,
+    /// The image in it.
+    pub image: Arc<str>,
+}
+
+impl Before {
+    /// As it stands on an object, if that release left it.
+    pub fn of(annotations: &Value, effect: &Effect) -> Option<Before> {
+        let before: Before = serde_json::from_str(annotations[BEFORE].as_str()?).ok()?;
+        (*before.release == *effect.release.to_string()).then_some(before)
+    }
+
+    /// As an annotation's value.
+    pub fn text(&self) -> String {
+        json!(self).to_string()
+    }
+}
+
+/// The version of an object, for conditional changes.
+pub fn version(object: &DynamicObject) -> String {
+    object.metadata.resource_version.clone().unwrap_or_default()
+}
+
+/// The annotations of an object.
+pub fn marks(object: &DynamicObject) -> Value {
+    object
+        .metadata
+        .annotations
+        .as_ref()
+        .map_or(Value::Null, |all| json!(all))
+}
+
+/// The body of a conditional merge patch, with annotations and, if there is any, a spec.
+pub fn body(version: &str, marks: &Value, spec: &Value) -> Value {
+    let mut body = json!({"metadata": {"resourceVersion": version, "annotations": marks}});
+    if spec.as_object().is_some_and(|spec| !spec.is_empty()) {
+        body["spec"] = spec.clone();
+    }
+    body
+}
+
+/// The annotations of holdpoint that are left on an object, each to be taken away.
+pub fn left(marks: &Value) -> Option<Value> {
+    let names = [EFFECT, BEFORE, HELD, RETRY].into_iter();
+    let left = names.filter(|name| marks[*name].is_string());
+    let left: Map<_, _> = left.map(|name| (name.to_owned(), Value::Null)).collect();
+    (!left.is_empty()).then_some(Value::Object(left))
+}
+
+/// Whether an effect asks again for what has failed before: the number of the attempt ends its id.
+pub fn asks_again(effect: &Effect) -> bool {
+    let last = effect.id.as_str().rsplit('.').next();
+    last.and_then(|n| n.parse::<u32>().ok()) > Some(1)
+}
+
+/// The container of a pod template that is changed: the one with that name, or the only one.
+///
+/// # Errors
+/// Which containers there are instead.
+pub fn container<'a>(template: &'a Value, name: Option<&str>) -> Result<&'a Value, String> {
+    let all = template["spec"]["containers"].as_array();
+    let all = all.map(Vec::as_slice).unwrap_or_default();
+    let names = || {
+        let names = all.iter().filter_map(|one| one["name"].as_str());
+        let names: Vec<_> = names.map(|name| printable(name, 63)).collect();
+        names.join(", ")
+    };
+    match (name, all) {
+        (None, [only]) => Ok(only),
+        (None, []) => Err("its pods have no container".to_owned()),
+        (None, _) => Err(format!(
+            "its pods have several containers ({}); say which one: `container = \"...\"`",
+            names()
+        )),
+        (Some(name), _) => all.iter().find(|one| one["name"] == name).ok_or_else(|| {
+            let name = printable(name, 63);
+            format!("its pods have no container {name}; they have {}", names())
+        }),
+    }
+}
+
+/// The image of the container that is changed.
+///
+/// # Errors
+/// As [`container`].
+pub fn image_in<'a>(template: &'a Value, name: Option<&str>) -> Result<&'a str, String> {
+    container(template, name).map(|one| one["image"].as_str().unwrap_or_default())
+}
+
+/// What of a pod template has to be sent so that its container has another image. A list is replaced
+/// as a whole by a merge patch, so all containers go with it.
+///
+/// # Errors
+/// As [`container`].
+pub fn with_image(template: &Value, name: Option<&str>, image: &str) -> Result<Value, String> {
+    let changed = container(template, name)?;
+    let all = template["spec"]["containers"]
+        .as_array()
+        .into_iter()
+        .flatten();
+    let all = all.map(|one| {
+        let mut one = one.clone();
+        if one == *changed {
+            one["image"] = image.into();
+        }
+        one
+    });
+    let all: Vec<Value> = all.collect();
+    Ok(json!({"spec": {"containers": all}}))
+}
+
+/// The merge patch that turns one object into another; `None` where they are the same.
+pub fn merge_to(live: &Value, wanted: &Value) -> Option<Value> {
+    let (Some(old), Some(new)) = (live.as_object(), wanted.as_object()) else {
+        return (live != wanted).then(|| wanted.clone());
+    };
+    let mut patch = Map::new();
+    for (key, _) in old.iter().filter(|(key, _)| !new.contains_key(*key)) {
+        patch.insert(key.clone(), Value::Null);
+    }
+    for (key, value) in new {
+        let change = match old.get(key) {
+            Some(was) => merge_to(was, value),
+            None => Some(value.clone()),
+        };
+        if let Some(change) = change {
+            patch.insert(key.clone(), change);
+        }
+    }
+    (!patch.is_empty()).then_some(Value::Object(patch))
+}
+
+/// An image as an artifact: `registry:5000/shop/web:1.2@sha256:...` is version `1.2`.
+pub fn artifact(image: &str) -> Artifact {
+    let (name, digest) = image.split_once('@').unwrap_or((image, ""));
+    let last = name.rsplit('/').next().unwrap_or(name);
+    let version = match last.split_once(':') {
+        Some((_, tag)) => tag,
+        // what has a digest alone is called by it
+        None if !digest.is_empty() => digest,
+        None => "latest",
+    };
+    Artifact {
+        version: printable(version, 128).into(),
+        digest: printable(digest, 160).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two() -> Value {
+        json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [
+            {"name": "web", "image": "shop/web:1"}, {"name": "log", "image": "logger:3"},
+        ]}})
+    }
+
+    #[test]
+    fn one_container_gets_the_image_and_the_others_stay() {
+        let patch = with_image(&two(), Some("web"), "shop/web:2").unwrap();
+        let all = &patch["spec"]["containers"];
+        assert_eq!(all[0]["image"], "shop/web:2");
+        assert_eq!(all[1]["image"], "logger:3");
+        assert_eq!(image_in(&two(), Some("log")), Ok("logger:3"));
+    }
+
+    #[test]
+    fn a_container_that_is_not_there_is_named_with_those_that_are() {
+        let words = image_in(&two(), None).unwrap_err();
+        assert!(words.contains("several containers (web, log)"), "{words}");
+        let words = image_in(&two(), Some("wep")).unwrap_err();
+        assert_eq!(words, "its pods have no container wep; they have web, log");
+        assert!(image_in(&Value::Null, None).is_err());
+    }
+
+    #[test]
+    fn a_patch_takes_away_what_is_there_too_much() {
+        let live = json!({"a": 1, "b": {"x": 1, "y": [1, 2]}, "c": 3});
+        let wanted = json!({"a": 1, "b": {"y": [2]}, "d": 4});
+        let patch = merge_to(&live, &wanted).unwrap();
+        assert_eq!(
+            patch,
+            json!({"b": {"x": null, "y": [2]}, "c": null, "d": 4})
+        );
+        assert_eq!(merge_to(&live, &live), None);
+    }
+
+    #[test]
+    fn images_are_read_with_ports_and_digests() {
+        let read = |image: &str| {
+            let it = artifact(image);
+            (it.version.to_string(), it.digest.to_string())
+        };
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(
+            read("r:5000/shop/web:1.2@sha256:ab"),
+            pair("1.2", "sha256:ab")
+        );
+        assert_eq!(read("r:5000/shop/web"), pair("latest", ""));
+        assert_eq!(read("web@sha256:ab"), pair("sha256:ab", "sha256:ab"));
+        assert_eq!(read("web:\u{1b}[2J"), pair("\u{fffd}[2J", ""));
+    }
+}

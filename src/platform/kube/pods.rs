@@ -1,0 +1,423 @@
+//! Why pods do not come up, in words.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::Deserializer;
+
+use super::decode::{Condition, Pod};
+use crate::domain::text::printable;
+use crate::domain::workload::Stuck;
+
+/// The longest sentence.
+const LONGEST: usize = 300;
+
+/// What keeps a pod from coming up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The stable word; see [`Stuck::reason`].
+    pub reason: &'static str,
+    /// The sentence, printable.
+    pub words: Arc<str>,
+    /// Since when it runs without being ready, in Unix seconds, of one that may simply need its time.
+    pub since: Option<i64>,
+}
+
+/// For how long a container may run without being ready until that is worth a word, in seconds.
+const PATIENCE: i64 = 30;
+
+impl Trouble {
+    /// Whether it is worth a word at this time, in Unix seconds.
+    fn counts(&self, now: i64) -> bool {
+        self.since.is_none_or(|since| now - since >= PATIENCE)
+    }
+}
+
+/// Whether waiting will not help: a crash loop, an image that is not there, a refusal.
+pub fn hopeless(reason: &str) -> bool {
+    matches!(
+        reason,
+        "crash-loop" | "image" | "config" | "quota" | "webhook"
+    )
+}
+
+/// How a pod's status comes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Status {
+    phase: Option<String>,
+    reason: Option<String>,
+    message: Option<String>,
+    #[serde(deserialize_with = "or_empty")]
+    conditions: Vec<Condition>,
+    #[serde(deserialize_with = "or_empty")]
+    container_statuses: Vec<ContainerStatus>,
+    #[serde(deserialize_with = "or_empty")]
+    init_container_statuses: Vec<ContainerStatus>,
+}
+
+fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::<Vec<T>>::deserialize(from)?.unwrap_or_default())
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ContainerStatus {
+    name: String,
+    ready: bool,
+    restart_count: u32,
+    state: State,
+    last_state: State,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct State {
+    waiting: Option<Waiting>,
+    running: Option<Running>,
+    terminated: Option<Terminated>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Running {
+    started_at: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Waiting {
+    reason: Option<String>,
+    message: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Terminated {
+    exit_code: i32,
+    signal: Option<i32>,
+    reason: Option<String>,
+    message: Option<String>,
+}
+
+impl Terminated {
+    /// `exit 1`, `exit 137 (OOMKilled)`, with its last words.
+    fn words(&self) -> String {
+        let mut words = match self.signal {
+            Some(signal) if signal != 0 => format!("signal {signal}"),
+            _ => format!("exit {}", self.exit_code),
+        };
+        // "Error" says nothing that the code does not
+        if let Some(reason) = self.reason.as_deref().filter(|r| *r != "Error") {
+            words = format!("{words} ({reason})");
+        }
+        match self.message.as_deref().map(str::trim) {
+            Some(last) if !last.is_empty() => format!("{words}: {last}"),
+            _ => words,
+        }
+    }
+}
+
+impl Status {
+    /// Whether the pod answers.
+    pub fn ready(&self) -> bool {
+        self.is("Ready", "True")
+    }
+
+    fn is(&self, kind: &str, status: &str) -> bool {
+        let mut conditions = self.conditions.iter();
+        conditions.any(|c| c.kind == kind && c.status == status)
+    }
+
+    /// What keeps it from coming up; `None` while it may simply need more time.
+    pub fn trouble(&self) -> Option<Trouble> {
+        if self.ready() {
+            return None;
+        }
+        let containers = self
+            .init_container_statuses
+            .iter()
+            .chain(&self.container_statuses);
+        let found = containers
+            .clone()
+            .find_map(ContainerStatus::trouble)
+            .or_else(|| self.unscheduled())
+            .or_else(|| self.lost());
+        let unready = || containers.clone().find_map(ContainerStatus::unready);
+        let found = found.map(|(reason, words)| (reason, words, None));
+        let (reason, words, since) = found.or_else(unready)?;
+        Some(Trouble {
+            reason,
+            words: printable(&words, LONGEST).into(),
+            since,
+        })
+    }
+
+    fn unscheduled(&self) -> Option<(&'static str, String)> {
+        let no_place = self
+            .conditions
+            .iter()
+            .find(|c| c.kind == "PodScheduled" && c.status == "False")?;
+        Some((
+            "unschedulable",
+            format!("no node takes it: {}", no_place.message),
+        ))
+    }
+
+    /// A pod whose node has gone, or that its node has thrown out.
+    fn lost(&self) -> Option<(&'static str, String)> {
+        let reason = self.reason.as_deref()?;
+        let message = self.message.as_deref().unwrap_or_default();
+        match (reason, self.phase.as_deref()) {
+            ("NodeLost", _) => Some(("node", "its node does not answer".to_owned())),
+            (_, Some("Failed")) => Some(("node", format!("{reason}: {message}"))),
+            _ => None,
+        }
+    }
+}
+
+impl ContainerStatus {
+    fn trouble(&self) -> Option<(&'static str, String)> {
+        let name = &self.name;
+        let waiting = self.state.waiting.as_ref();
+        let reason = waiting
+            .and_then(|w| w.reason.as_deref())
+            .unwrap_or_default();
+        let message = waiting
+            .and_then(|w| w.message.as_deref())
+            .unwrap_or_default();
+        match reason {
+            "ImagePullBackOff"
+            | "ErrImagePull"
+            | "InvalidImageName"
+            | "ErrImageNeverPull"
+            | "RegistryUnavailable"
+            | "SignatureValidationFailed"
+            | "ImageInspectError" => {
+                return Some(("image", format!("{name}: {reason}: {message}")));
+            }
+            "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
+                return Some(("config", format!("{name}: {reason}: {message}")));
+            }
+            _ => {}
+        }
+        let ended = self.state.terminated.as_ref();
+        let last = ended.or(self.last_state.terminated.as_ref());
+        let crashed = last.is_some_and(|t| t.exit_code != 0 || t.signal.is_some_and(|s| s != 0));
+        // between two crashes it runs for a moment: two of them make a loop
+        let again = self.restart_count >= 2 && crashed && !self.ready;
+        if reason == "CrashLoopBackOff" || again {
+            let how = last.map_or("for a reason unknown".to_owned(), Terminated::words);
+            let times = match self.restart_count {
+                0 | 1 => String::new(),
+                n => format!(", {n} restarts"),
+            };
+            return Some((
+                "crash-loop",
+                format!("{name} crashes again and again: {how}{times}"),
+            ));
+        }
+        None
+    }
+
+    /// One that runs and does not pass its probe.
+    fn unready(&self) -> Option<(&'static str, String, Option<i64>)> {
+        let running = self.state.running.as_ref().filter(|_| !self.ready)?;
+        let since = running.started_at.as_deref();
+        let since = since.and_then(|at| chrono::DateTime::parse_from_rfc3339(at).ok());
+        let words = format!("{} runs and is not ready", self.name);
+        Some(("probe", words, since.map(|at| at.timestamp())))
+    }
+}
+
+/// What a refusal to make pods is about: a quota, a webhook, or something else.
+pub fn refusal(message: &str) -> Trouble {
+    let reason = if message.contains("exceeded quota") {
+        "quota"
+    } else if message.contains("admission webhook") || message.contains("failed calling webhook") {
+        "webhook"
+    } else {
+        "blocked"
+    };
+    Trouble {
+        reason,
+        words: printable(&format!("pods cannot be made: {message}"), LONGEST).into(),
+        since: None,
+    }
+}
+
+/// What is stuck among some pods, the most frequent first; `way_out` says what helps against a
+/// reason.
+pub fn gather<'a>(
+    pods: impl Iterator<Item = &'a Pod>,
+    refused: impl Iterator<Item = (u32, Trouble)>,
+    way_out: impl Fn(&str) -> Option<Arc<str>>,
+) -> Vec<Stuck> {
+    let now = chrono::Utc::now().timestamp();
+    let single = pods
+        .filter(|pod| !pod.leaving)
+        .filter_map(|pod| pod.trouble.as_deref())
+        .filter(|trouble| trouble.counts(now))
+        .map(|trouble| (1, trouble.clone()));
+    let mut found: Vec<Stuck> = Vec::new();
+    for (count, trouble) in single.chain(refused) {
+        // restarts and back-off times differ from pod to pod: the first one speaks for all
+        let known = found
+            .iter_mut()
+            .find(|s| s.reason == trouble.reason && alike(&s.words, &trouble.words));
+        match known {
+            Some(known) => known.count += count,
+            None => found.push(Stuck {
+                count,
+                reason: trouble.reason,
+                way_out: way_out(trouble.reason),
+                words: trouble.words,
+            }),
+        }
+    }
+    found.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.words.cmp(&b.words)));
+    found
+}
+
+/// Whether two sentences say the same of two pods: they differ at most in numbers.
+fn alike(one: &str, other: &str) -> bool {
+    let letters = |text: &str| -> String { text.chars().filter(|c| !c.is_ascii_digit()).collect() };
+    one == other || letters(one) == letters(other)
+}
+
+/// The first of them in a sentence: `3 pods: web crashes again and again: exit 1`.
+pub fn sentence(stuck: &[Stuck]) -> Option<String> {
+    let first = stuck.first()?;
+    let pods = if first.count == 1 { "pod" } else { "pods" };
+    let more = match stuck.len() {
+        1 => String::new(),
+        n => format!(" (and {} other reasons)", n - 1),
+    };
+    Some(format!("{} {pods}: {}{more}", first.count, first.words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn trouble(status: Value) -> Option<(&'static str, String)> {
+        let status: Status = serde_json::from_value(status).expect("status");
+        status.trouble().map(|t| (t.reason, t.words.to_string()))
+    }
+
+    #[test]
+    fn a_pod_that_only_needs_time_is_not_stuck() {
+        assert_eq!(trouble(json!({})), None);
+        assert_eq!(
+            trouble(
+                json!({"phase": "Pending", "conditions": null, "containerStatuses": [{"name": "web",
+                "state": {"waiting": {"reason": "ContainerCreating"}}}]})
+            ),
+            None
+        );
+        assert_eq!(
+            trouble(
+                json!({"conditions": [{"type": "Ready", "status": "True"}], "containerStatuses":
+                [{"name": "web", "ready": true, "restartCount": 9,
+                "lastState": {"terminated": {"exitCode": 1}}}]})
+            ),
+            None,
+            "what answers is not stuck, whatever its past"
+        );
+    }
+
+    #[test]
+    fn crash_loops_tell_their_last_exit() {
+        let crashing = json!({"containerStatuses": [{"name": "web", "ready": false, "restartCount": 4,
+            "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}},
+            "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 1m20s"}}}]});
+        assert_eq!(
+            trouble(crashing),
+            Some((
+                "crash-loop",
+                "web crashes again and again: exit 137 (OOMKilled), 4 restarts".to_owned()
+            ))
+        );
+        let between = json!({"containerStatuses": [{"name": "web", "ready": false, "restartCount": 3,
+            "lastState": {"terminated": {"exitCode": 2, "reason": "Error", "message": "no \u{1b}[31mdb"}},
+            "state": {"running": {"startedAt": "now"}}}]});
+        assert_eq!(
+            trouble(between),
+            Some((
+                "crash-loop",
+                "web crashes again and again: exit 2: no \u{fffd}[31mdb, 3 restarts".to_owned()
+            )),
+            "between two crashes it is one as well, and its words are printable"
+        );
+    }
+
+    #[test]
+    fn images_places_and_probes_have_words() {
+        let missing = json!({"containerStatuses": [{"name": "web",
+            "state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image \"x\""}}}]});
+        assert_eq!(trouble(missing).map(|t| t.0), Some("image"));
+        let homeless = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
+            "reason": "Unschedulable", "message": "0/3 nodes are available: 3 Insufficient cpu."}]});
+        assert_eq!(
+            trouble(homeless),
+            Some((
+                "unschedulable",
+                "no node takes it: 0/3 nodes are available: 3 Insufficient cpu.".to_owned()
+            ))
+        );
+        let slow = json!({"phase": "Running", "containerStatuses": [{"name": "web", "ready": false,
+            "state": {"running": {}}}]});
+        assert_eq!(
+            trouble(slow),
+            Some(("probe", "web runs and is not ready".to_owned()))
+        );
+        let young = json!({"containerStatuses": [{"name": "web", "ready": false,
+            "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}]});
+        let young: Status = serde_json::from_value(young).expect("status");
+        let young = young.trouble().expect("trouble");
+        let begun = young.since.expect("a time");
+        assert!(!young.counts(begun + 10), "it may need its time");
+        assert!(young.counts(begun + 60));
+        let lost = json!({"reason": "NodeLost"});
+        assert_eq!(trouble(lost).map(|t| t.0), Some("node"));
+    }
+
+    #[test]
+    fn init_containers_are_named_first() {
+        let stuck = json!({"initContainerStatuses": [{"name": "migrate", "restartCount": 2,
+            "state": {"terminated": {"exitCode": 3}}}], "containerStatuses": [{"name": "web",
+            "state": {"waiting": {"reason": "PodInitializing"}}}]});
+        assert_eq!(
+            trouble(stuck).map(|t| t.1),
+            Some("migrate crashes again and again: exit 3, 2 restarts".to_owned())
+        );
+    }
+
+    #[test]
+    fn the_most_frequent_reason_comes_first_and_leaving_pods_do_not_count() {
+        let pod = |reason, words: &str, leaving| Pod {
+            leaving,
+            trouble: Some(Box::new(Trouble {
+                reason,
+                words: words.into(),
+                since: None,
+            })),
+            ..Pod::default()
+        };
+        let pods = [
+            pod("image", "web: no image", false),
+            pod("crash-loop", "exit 1, 3 restarts", false),
+            pod("crash-loop", "exit 1, 12 restarts", false),
+            pod("image", "web: no image", true),
+        ];
+        let refused = refusal("pods \"web-1\" is forbidden: exceeded quota: small");
+        let found = gather(pods.iter(), [(5, refused)].into_iter(), |_| None);
+        let brief: Vec<_> = found.iter().map(|s| (s.count, s.reason)).collect();
+        assert_eq!(brief, [(5, "quota"), (2, "crash-loop"), (1, "image")]);
+        assert_eq!(
+            sentence(&found[1..2]),
+            Some("2 pods: exit 1, 3 restarts".to_owned())
+        );
+    }
+}

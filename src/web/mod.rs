@@ -1,0 +1,3 @@
+//! HTTP in: what other programs ask holdpoint.
+
+pub mod gates;
