@@ -19,15 +19,16 @@ use super::holder::beside;
 /// Marks the file as ours: the letters `hptm`.
 const APPLICATION: i64 = 0x6870_746d;
 
+// Who opens a new file at the same time finds it made.
 const CREATE: &str = "
 BEGIN IMMEDIATE;
-CREATE TABLE sample (
+CREATE TABLE IF NOT EXISTS sample (
     id      INTEGER PRIMARY KEY,
     release INTEGER NOT NULL,
     at      INTEGER NOT NULL,
     bytes   BLOB NOT NULL
 ) STRICT;
-CREATE INDEX sample_by_release ON sample (release);
+CREATE INDEX IF NOT EXISTS sample_by_release ON sample (release);
 PRAGMA application_id = 0x6870746d;
 COMMIT;
 ";

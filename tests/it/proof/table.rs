@@ -114,9 +114,9 @@ impl Seen {
             ],
         );
         assert_eq!(said["looks"], self.all, "{said}");
-        let named = said["regressions"].as_array().unwrap().iter();
-        let reached = named.filter(|one| one["ratio"].as_f64().unwrap() <= wrong.ratio * 1.0001);
-        let looks = reached.last()?["looks"].as_f64()?.ceil();
+        let mut named = said["regressions"].as_array().unwrap().iter();
+        let reached = |one: &&Value| one["ratio"].as_f64().unwrap() <= wrong.ratio * 1.0001;
+        let looks = named.rfind(reached)?["looks"].as_f64()?.ceil();
         (looks <= self.all).then_some(looks)
     }
 }
