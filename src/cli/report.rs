@@ -260,7 +260,7 @@ fn score(speaker: &Speaker, known: &[(&Story, Truth)]) -> SpeakerView {
 
 fn words(view: &TriggersView) -> String {
     let mut text = format!(
-        "{} releases that moved: people stopped {}, {} succeeded, {} went back by themselves alone\n",
+        "closed releases that had moved: {}, of which people stopped {}, {} succeeded, {} went back by themselves\n",
         view.releases, view.stopped_by_people, view.succeeded, view.automatic
     );
     if view.speakers.is_empty() {

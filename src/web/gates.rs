@@ -16,6 +16,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::domain::Notice;
 use crate::domain::text::printable;
@@ -150,7 +151,7 @@ impl Door {
             namespace: &payload.namespace,
             checksum: &payload.checksum,
         };
-        self.gates.answer(target, hook, question)
+        self.gates.answer(target, hook, question, Instant::now())
     }
 }
 
@@ -262,14 +263,12 @@ mod tests {
         let mut long = payload();
         long["metadata"]["long"] = "x".repeat(LARGEST).into();
         assert_eq!(send(long.to_string()).await, 413);
-        let held = Listening::open(
-            &Config {
-                listen: open.address,
-                ..config
-            },
-            &kept.gates,
-        );
-        assert_eq!(held.await.unwrap_err().code, "gates-closed");
+        let same = Config {
+            listen: open.address,
+            ..config
+        };
+        let held = Listening::open(&same, &kept.gates).await;
+        assert_eq!(held.unwrap_err().code, "gates-closed");
     }
 
     /// The status that a POST is answered with.

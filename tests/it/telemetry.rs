@@ -336,7 +336,7 @@ async fn a_worse_version_is_found_and_goes_back_by_itself() {
     let why = state
         .closed
         .values()
-        .last()
+        .next_back()
         .map(|summary| summary.why.to_string());
     let why = why.unwrap_or_default();
     assert!(why.contains("the judge") && why.contains("errors"), "{why}");

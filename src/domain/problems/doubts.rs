@@ -121,3 +121,69 @@ impl<'a> Checker<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(metric: &str, plan: &str) -> Vec<(String, &'static str)> {
+        let service: Service = serde_json::from_str(&format!(
+            r#"{{"owner": "web", "tier": 1, "depends_on": [], "metrics": {{"m": {metric}}}}}"#
+        ))
+        .unwrap();
+        let mut charter = Charter::default();
+        charter.services.insert("web".into(), service);
+        let plan: Plan = serde_json::from_str(&format!(
+            r#"{{"name": null, "title": "t", "environment": "prod", "runbook": null, "window": null,
+                "services": [{{"service": "web", "version": "2", "digest": "sha256:0"}}], {plan}}}"#
+        ))
+        .unwrap();
+        let found = doubts(&plan, &charter, Span::secs(15));
+        found
+            .into_iter()
+            .map(|doubt| (doubt.path, doubt.code))
+            .collect()
+    }
+
+    fn batch(rest: &str) -> String {
+        format!(r#""batches": [{{"name": null, "exposure": "full", "after": [{rest}]}}]"#)
+    }
+
+    #[test]
+    fn horizons_that_end_before_the_rollout() {
+        let ratio = |horizon: &str| {
+            format!(
+                r#"{{"reading": {{"ratio": {{"bad": "b", "total": "t"}}}}, "min_count": 1{horizon}}}"#
+            )
+        };
+        // 10 minutes of bake and 30 of observation
+        let plan = batch(r#"{"bake": "10m"}"#);
+        let short = vec![("services[0]".to_owned(), "short-horizon")];
+        assert_eq!(
+            found(&ratio(r#", "horizon": {"looks": 100}"#), &plan),
+            short
+        );
+        assert_eq!(
+            found(&ratio(r#", "horizon": {"time": "30m"}"#), &plan),
+            short
+        );
+        assert_eq!(found(&ratio(r#", "horizon": {"looks": 160}"#), &plan), []);
+        assert_eq!(found(&ratio(""), &plan), []);
+    }
+
+    #[test]
+    fn holds_and_triggers_that_the_judge_can_do_nothing_for() {
+        let gauge = r#"{"reading": {"gauge": {"series": "s"}}, "min_count": 1}"#;
+        let hidden =
+            r#"{"reading": {"ratio": {"bad": "b", "total": "t"}}, "min_count": 1, "shadow": true}"#;
+        let trigger =
+            r#", "triggers": [{"metric": "m", "instances_down": null, "action": "roll-back"}]"#;
+        let plan = batch("") + trigger;
+        let at = || "triggers[0].metric".to_owned();
+        assert_eq!(found(gauge, &plan), [(at(), "gauge-without-limit")]);
+        assert_eq!(found(hidden, &plan), [(at(), "metric-in-shadow")]);
+        let late = batch(r#"{"analysis": {}}"#);
+        let place = "batches[0].after[0].analysis".to_owned();
+        assert_eq!(found(hidden, &late), [(place, "nothing-to-compare")]);
+    }
+}

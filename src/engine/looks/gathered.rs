@@ -125,7 +125,7 @@ impl Gathered {
 
     /// The boundaries of a histogram and what the old version did before, as long as they are to be
     /// chosen.
-    pub fn to_choose(&mut self) -> Option<(Vec<f64>, Vec<f64>)> {
+    pub fn choice(&mut self) -> Option<(Vec<f64>, Vec<f64>)> {
         let before = &self.memory.before;
         let enough = before.last().is_some_and(|all| *all >= ENOUGH);
         if self.memory.chosen || !enough {
@@ -543,13 +543,13 @@ mod tests {
             take(&mut it, buckets([5, 2, 0]), old.clone()),
             Owned::Passed
         );
-        assert_eq!(it.to_choose(), None, "71 requests");
+        assert_eq!(it.choice(), None, "71 requests");
         assert_eq!(
             take(&mut it, buckets([5, 2, 0]), old.clone()),
             Owned::Passed
         );
         let chosen = (vec![0.1, 0.3], vec![100.0, 140.0, 142.0]);
-        assert_eq!(it.to_choose(), Some(chosen));
+        assert_eq!(it.choice(), Some(chosen));
         let judged = take(&mut it, buckets([5, 2, 0]), old);
         let counts = (vec![5.0, 7.0, 7.0], vec![50.0, 70.0, 71.0]);
         assert_eq!(judged, Owned::Buckets(counts.0, counts.1));

@@ -220,7 +220,7 @@ impl Group {
         rules: &Rules,
     ) -> Option<Judgement> {
         for (place, index) in self.of.iter().enumerate() {
-            let chosen = metrics[*index].to_choose();
+            let chosen = metrics[*index].choice();
             if let (Some((bounds, warm)), Some(metric)) = (chosen, self.rollout.metric_mut(place)) {
                 metric.choose(&bounds, &warm);
             }

@@ -23,7 +23,7 @@ use super::cluster::{CallError, Cluster, resource, resource_of};
 use super::config::{Kind, KubeConfig};
 use super::deployments::labels;
 use super::journal::Journal;
-use super::lead::{Driven, Next, lead, stuck};
+use super::lead::{Driven, Next, lead, owners, stuck};
 use crate::domain::{Effect, Failure, Outcome};
 use decide::Wish;
 use view::View;
@@ -131,6 +131,11 @@ async fn look(cluster: &Cluster, config: &KubeConfig) -> Result<View, CallError>
     let mut view = View::new(&rollout, referred.as_ref(), &sets, &runs);
     let uid = rollout.metadata.uid.as_deref().unwrap_or_default();
     view.stuck = stuck(cluster, namespace, uid).await;
+    view.owners = owners(cluster, namespace, &rollout, Kind::Rollout).await;
+    if let Some(deployment) = &referred {
+        let more = owners(cluster, namespace, deployment, Kind::Deployment).await;
+        view.owners.extend(more);
+    }
     Ok(view)
 }
 

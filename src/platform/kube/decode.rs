@@ -297,8 +297,8 @@ pub struct Work {
     pub template: u64,
     /// The images of its template.
     pub images: Images,
-    /// The labels that select its pods.
-    pub selector: BTreeMap<String, String>,
+    /// The labels of its template.
+    pub pod_labels: BTreeMap<String, String>,
     /// The name of its strategy.
     pub strategy: Arc<str>,
     /// From which ordinal on a StatefulSet is updated.
@@ -331,18 +331,9 @@ pub struct WorkSpec {
     #[serde(deserialize_with = "or_default")]
     template: Value,
     #[serde(deserialize_with = "or_default")]
-    selector: Selector,
-    #[serde(deserialize_with = "or_default")]
     strategy: Strategy,
     #[serde(deserialize_with = "or_default")]
     update_strategy: Strategy,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Selector {
-    #[serde(deserialize_with = "or_default")]
-    match_labels: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -410,7 +401,7 @@ impl Kept for Work {
             paused: spec.paused,
             template: fingerprint(&spec.template),
             images: images_in(&spec.template),
-            selector: spec.selector.match_labels,
+            pod_labels: pod_labels(&spec.template),
             strategy: strategy.kind.into(),
             partition: strategy.rolling_update.partition.unwrap_or(0),
             there: count(status.replicas, status.current_number_scheduled),
@@ -441,6 +432,14 @@ fn telling(key: &str) -> bool {
         || key.starts_with("meta.helm.sh/")
         || key.contains("toolkit.fluxcd.io/")
         || key.starts_with("app.kubernetes.io/")
+}
+
+/// The labels that a template gives its pods.
+pub fn pod_labels(template: &Value) -> BTreeMap<String, String> {
+    let found = template.pointer("/metadata/labels").cloned();
+    found
+        .and_then(|l| serde_json::from_value(l).ok())
+        .unwrap_or_default()
 }
 
 /// The images of a template.

@@ -258,6 +258,7 @@ fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     );
     Next::Change(Change {
         words,
+        on: None,
         how: How::Strategic(body),
     })
 }
@@ -329,6 +330,7 @@ fn narrow(wish: &Wish, seen: &Seen, left: u32) -> Option<Change> {
     before.kept.as_mut()?.written = strategy.clone();
     Some(Change {
         words: format!("surge {surge} -> {left}, so that it ends at the share"),
+        on: None,
         how: How::Strategic(json!({
             "metadata": {"resourceVersion": seen.work.version, "annotations": {
                 record::EFFECT: wish.effect.0, record::BEFORE: before.write(),
@@ -342,6 +344,7 @@ fn narrow(wish: &Wish, seen: &Seen, left: u32) -> Option<Change> {
 fn pause(wish: &Wish, seen: &Seen, still: bool) -> Change {
     Change {
         words: if still { "pause" } else { "go on" }.to_owned(),
+        on: None,
         how: How::Strategic(json!({
             "metadata": {"resourceVersion": seen.work.version, "annotations": {record::EFFECT: wish.effect.0}},
             "spec": {"paused": still},
@@ -519,6 +522,7 @@ fn send_back(wish: &Wish, seen: &Seen, before: Option<Before>, goal: &Goal) -> C
         }
         return Change {
             words,
+            on: None,
             how: How::Strategic(json!({
                 "metadata": {"resourceVersion": seen.work.version, "annotations": annotations},
                 "spec": spec,
@@ -528,6 +532,7 @@ fn send_back(wish: &Wish, seen: &Seen, before: Option<Before>, goal: &Goal) -> C
     spec["template"] = template.clone();
     Change {
         words: format!("back to {} (template as recorded)", wish.artifact.version),
+        on: None,
         how: How::Json(json_patch(&seen.work, &spec, &annotations)),
     }
 }
@@ -555,6 +560,7 @@ pub fn json_patch(work: &Work, spec: &Value, annotations: &Value) -> Value {
 pub fn tidy(work: &Work) -> Change {
     Change {
         words: "take holdpoint's annotations away".to_owned(),
+        on: None,
         how: How::Strategic(
             json!({"metadata": {"resourceVersion": work.version, "annotations": {
                 record::EFFECT: null, record::BEFORE: null, record::BOUND: null,

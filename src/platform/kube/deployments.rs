@@ -71,6 +71,17 @@ pub fn owners_of(cluster: &Cluster, ns: &str, work: &Work, kind: Kind) -> Arc<[O
     owners::of(work, kind.kind(), found.iter().map(|s| &**s))
 }
 
+/// Nodes that do not answer; none where they may not be read.
+pub async fn lost_nodes(cluster: &Cluster) -> Vec<Arc<str>> {
+    let nodes = cluster.watches().nodes();
+    nodes.first().await;
+    let lost = nodes.read(|items| {
+        let lost = items.of("").filter(|n| !n.ready);
+        lost.map(|n| n.name.clone()).collect()
+    });
+    lost.unwrap_or_default()
+}
+
 /// What is stuck among some ReplicaSets.
 pub fn stuck_of<'a>(sets: impl Iterator<Item = &'a Set>, pods: &[Arc<Pod>]) -> Vec<Stuck> {
     let refused = sets.filter_map(|set| {

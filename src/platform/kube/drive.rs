@@ -4,6 +4,7 @@
 //! lost answer is settled by the next reading: what was made is found there, what was not is decided
 //! anew. Nothing is ever sent again blindly.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ const UNRULY: Duration = Duration::from_secs(60);
 pub struct Change {
     /// What it does, in a few words.
     pub words: String,
+    /// The name of the workload, where it is another than the target's.
+    pub on: Option<Arc<str>>,
     /// How it is written.
     pub how: How,
 }
@@ -131,7 +134,8 @@ pub struct Trip {
 /// What is remembered from turn to turn.
 struct Log {
     uid: Option<Arc<str>>,
-    mark: Vec<i64>,
+    /// How it was before: who comes back to what was does not get on.
+    marks: HashSet<Vec<i64>>,
     moved: Instant,
     hopeless: Option<Instant>,
     blind: Option<Instant>,
@@ -145,7 +149,7 @@ impl Trip {
         let begun = Instant::now();
         let mut log = Log {
             uid: None,
-            mark: Vec::new(),
+            marks: HashSet::new(),
             moved: begun,
             hopeless: None,
             blind: None,
@@ -206,9 +210,7 @@ impl Trip {
 
     /// Whether it still gets on.
     fn judge<C: Craft>(&self, craft: &C, seen: &C::Seen, steer: Steer, log: &mut Log) {
-        let mark = craft.mark(seen);
-        if mark != log.mark || steer == Steer::Hold {
-            log.mark = mark;
+        if log.marks.insert(craft.mark(seen)) || steer == Steer::Hold {
             log.moved = Instant::now();
             log.hopeless = None;
         }

@@ -24,7 +24,7 @@ use super::cluster::{CallError, Cluster, resource, resource_of};
 use super::config::{Kind, KubeConfig};
 use super::gates::Gates;
 use super::journal::Journal;
-use super::lead::{Driven, Next, lead, stuck};
+use super::lead::{Driven, Next, lead, owners, stuck};
 use crate::domain::text::printable;
 use crate::domain::{Effect, Failure, Outcome};
 use decide::{Times, Wish};
@@ -165,6 +165,8 @@ async fn look(cluster: &Cluster, config: &KubeConfig) -> Result<View, CallError>
     let mut view = view.ok_or_else(none)?;
     let uid = target.metadata.uid.as_deref().unwrap_or_default();
     view.stuck = stuck(cluster, namespace, uid).await;
+    let kind = view.kind.clone().unwrap_or(Kind::Deployment);
+    view.owners = owners(cluster, namespace, &target, kind).await;
     Ok(view)
 }
 

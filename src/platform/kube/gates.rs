@@ -150,8 +150,8 @@ impl Gates {
             .collect();
     }
 
-    /// Answers Flagger.
-    pub fn answer(&self, target: &str, hook: Hook, question: Question<'_>) -> Answer {
+    /// Answers Flagger at a moment.
+    pub fn answer(&self, target: &str, hook: Hook, question: Question<'_>, now: Instant) -> Answer {
         let mut gates = self.lock();
         let Some(gate) = gates.get_mut(&TargetName::from(target)) else {
             return Answer::No("there is no such target");
@@ -161,7 +161,7 @@ impl Gates {
         }
         match gate.open.get(&hook) {
             None => return Answer::No("closed"),
-            Some(until) if *until < Instant::now() => return Answer::No("closed again by itself"),
+            Some(until) if *until < now => return Answer::No("closed again by itself"),
             Some(_) => {}
         }
         // before it begins, Flagger speaks of what it brought last
@@ -214,15 +214,19 @@ mod tests {
     }
 
     fn ask(gates: &Gates, hook: Hook, checksum: &str) -> Answer {
+        ask_at(gates, hook, checksum, Instant::now())
+    }
+
+    fn ask_at(gates: &Gates, hook: Hook, checksum: &str, now: Instant) -> Answer {
         let question = Question {
             name: "web",
             namespace: "shop",
             checksum,
         };
-        gates.answer("web", hook, question)
+        gates.answer("web", hook, question, now)
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn gates_are_closed_until_a_call_opens_them_and_close_by_themselves() {
         let gates = gates();
         for hook in Hook::ALL {
@@ -234,9 +238,9 @@ mod tests {
             ask(&gates, Hook::ConfirmPromotion, "a"),
             Answer::No("closed")
         );
-        tokio::time::advance(LEASE + Duration::from_millis(1)).await;
+        let later = Instant::now() + LEASE + Duration::from_millis(1);
         assert_eq!(
-            ask(&gates, Hook::ConfirmRollout, "a"),
+            ask_at(&gates, Hook::ConfirmRollout, "a", later),
             Answer::No("closed again by itself")
         );
         gates.set(&effect(Verb::Deploy, 1), &[Hook::ConfirmRollout]);
@@ -276,9 +280,9 @@ mod tests {
             namespace: "other",
             checksum: "a",
         };
-        let no = gates.answer("web", Hook::ConfirmRollout, question);
+        let no = gates.answer("web", Hook::ConfirmRollout, question, Instant::now());
         assert_eq!(no, Answer::No("another Canary asks than the target's"));
-        let no = gates.answer("api", Hook::ConfirmRollout, question);
+        let no = gates.answer("api", Hook::ConfirmRollout, question, Instant::now());
         assert_eq!(no, Answer::No("there is no such target"));
     }
 

@@ -9,16 +9,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::api::DynamicObject;
 use kube::core::ApiResource;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::super::helm::{Helm, Steer};
 use super::cluster::{CallError, Cluster};
-use super::deployments::stuck_of;
+use super::config::Kind;
+use super::decode::{self, Work};
+use super::deployments::{owners_of, stuck_of};
 use super::journal::Journal;
 use super::pods;
-use crate::domain::workload::Stuck;
+use crate::domain::workload::{Owner, Stuck};
 use crate::domain::{Failure, Outcome, Span};
 
 /// The pause between two looks.
@@ -226,6 +229,30 @@ pub async fn stuck(cluster: &Cluster, namespace: &str, uid: &str) -> Vec<Stuck> 
         all.cloned().collect::<Vec<_>>()
     });
     stuck_of(sets.iter().map(|set| &**set), &found.unwrap_or_default())
+}
+
+/// Who else changes an object.
+pub async fn owners(
+    cluster: &Cluster,
+    namespace: &str,
+    object: &DynamicObject,
+    kind: Kind,
+) -> Vec<Owner> {
+    cluster.watches().scalers(namespace).first().await;
+    // what is asked stands in the metadata; the rest has another shape in every kind
+    let mut bare = object.clone();
+    bare.data = json!({});
+    let work = decode::read::<Work>(&bare);
+    work.map_or_else(
+        |_| Vec::new(),
+        |work| owners_of(cluster, namespace, &work, kind).to_vec(),
+    )
+}
+
+/// Why nothing may be changed over somebody's head; `None` where it may.
+pub fn forbidden(owners: &[Owner]) -> Option<String> {
+    let owner = owners.iter().find(|owner| owner.forbids)?;
+    Some(format!("{} {}", owner.who, owner.words))
 }
 
 /// Why waiting for pods will not help, in a sentence; `None` while it may.

@@ -9,6 +9,7 @@
 mod argo;
 pub mod cluster;
 pub mod config;
+mod daemonset;
 mod decode;
 mod deployment;
 mod deployments;
@@ -20,12 +21,16 @@ pub mod gates;
 mod image;
 mod journal;
 mod lead;
+mod observe;
 mod owners;
 mod pinned;
 mod pods;
 mod pulse;
 mod record;
+mod revised;
 pub mod rights;
+mod statefulset;
+mod switch;
 mod view;
 mod watch;
 mod wish;
@@ -35,16 +40,16 @@ use std::sync::Arc;
 use kube::api::Patch;
 
 use super::helm::Helm;
-use super::{Checked, ObserveError, Picture};
-use crate::domain::{Effect, Failure, Health, InstanceName, Outcome, Sight, TargetName, Verb};
+use super::{Checked, ObserveError};
+use crate::domain::{Effect, Health, InstanceName, Outcome, Sight, TargetName, Verb};
 use cluster::{CallError, Cluster, resource, resource_of};
 use config::{Kind, KubeConfig};
-use decode::{Pod, Set};
 use deployments::Deployments;
 use drive::{Craft, How, Trip};
 use gates::Gates;
 use journal::Journals;
-use view::Gathered;
+use revised::Revised;
+use switch::Switched;
 use wish::Wish;
 
 /// A target that is one workload in a cluster.
@@ -118,18 +123,29 @@ impl KubeTarget {
         match config.kind {
             Kind::Rollout => argo::perform(cluster, config, effect, journal, helm).await,
             Kind::Canary => flagger::perform(cluster, config, gates, effect, journal, helm).await,
-            Kind::Deployment => {
-                let craft = Deployments {
-                    cluster: self.inner.cluster.clone(),
-                    name: self.inner.config.name.clone(),
+            Kind::Deployment if let Some(switch) = &config.switch => {
+                let craft = Switched {
+                    cluster: cluster.clone(),
+                    switch: switch.clone(),
                     wish,
                 };
                 self.travel(effect, helm, asked, &craft).await
             }
-            kind => Outcome::Failed {
-                why: Failure::NotStarted(format!("{} are not moved yet", kind.plural()).into()),
-                output: "".into(),
-            },
+            Kind::Deployment => {
+                let craft = Deployments {
+                    cluster: cluster.clone(),
+                    name: config.name.clone(),
+                    wish,
+                };
+                self.travel(effect, helm, asked, &craft).await
+            }
+            Kind::StatefulSet | Kind::DaemonSet => {
+                let craft = Revised {
+                    cluster: cluster.clone(),
+                    wish,
+                };
+                self.travel(effect, helm, asked, &craft).await
+            }
         }
     }
 
@@ -186,8 +202,25 @@ impl KubeTarget {
         let Inner {
             config, cluster, ..
         } = &*self.inner;
+        self.tidy_one(release, &config.name).await?;
+        let Some(switch) = &config.switch else {
+            return Ok(());
+        };
+        self.tidy_one(release, &switch.other).await?;
+        let (ns, name) = (&config.namespace, &switch.service);
+        let service = switch::service(cluster, ns, name).await?;
+        match switch::tidy(&service, release) {
+            Some(how) => send(cluster, config.kind, ns, name, &how).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn tidy_one(&self, release: &str, name: &str) -> Result<(), CallError> {
+        let Inner {
+            config, cluster, ..
+        } = &*self.inner;
         let (kind, ns) = (resource(config.kind), &config.namespace);
-        let object = cluster.get(&kind, ns, &config.name).await?;
+        let object = cluster.get(&kind, ns, name).await?;
         let work: decode::Work = decode::read(&object).map_err(deployments::odd)?;
         let ours = deployment::before_of(&work).is_some_and(|b| b.release == release);
         // what still holds it is needed
@@ -195,7 +228,7 @@ impl KubeTarget {
             return Ok(());
         }
         let change = deployment::tidy(&work);
-        send(cluster, config.kind, ns, &config.name, &change.how).await
+        send(cluster, config.kind, ns, name, &change.how).await
     }
 
     /// Whether the effect was begun: its id stands in the workload then.
@@ -225,87 +258,6 @@ impl KubeTarget {
     /// What the effect has met so far, in printable lines.
     pub async fn output(&self, effect: &Effect) -> Vec<String> {
         self.inner.journals.of(&effect.id).lines()
-    }
-
-    /// How the workload is now.
-    ///
-    /// # Errors
-    /// When the cluster does not say.
-    pub async fn observe(&self) -> Result<Picture, ObserveError> {
-        let Inner {
-            config, cluster, ..
-        } = &*self.inner;
-        match config.kind {
-            Kind::Rollout => return argo::observe(cluster, config).await,
-            Kind::Canary => return flagger::observe(cluster, config).await,
-            Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => {}
-        }
-        let watches = cluster.watches();
-        let ns = &config.namespace;
-        let works = watches.works(config.kind, ns);
-        let pods = watches.pods(ns);
-        let scalers = watches.scalers(ns);
-        let sets = (config.kind == Kind::Deployment).then(|| watches.sets(ns));
-        let of_sets = async {
-            if let Some(sets) = &sets {
-                sets.first().await;
-            }
-        };
-        tokio::join!(
-            watches.asked(),
-            works.first(),
-            pods.first(),
-            scalers.first(),
-            of_sets
-        );
-        let not = ObserveError::NotStarted;
-        watches.answers().map_err(not)?;
-        let Some(work) = works
-            .read(|items| items.get(&config.name).cloned())
-            .map_err(not)?
-        else {
-            return Ok(self.missing());
-        };
-        let sets: Vec<Arc<Set>> = match &sets {
-            Some(feed) => feed
-                .read(|items| items.of(&work.uid).cloned().collect())
-                .map_err(not)?,
-            None => Vec::new(),
-        };
-        let found: Vec<Arc<Pod>> = pods
-            .read(|items| match config.kind {
-                Kind::Deployment => sets
-                    .iter()
-                    .flat_map(|set| items.of(&set.uid))
-                    .cloned()
-                    .collect(),
-                _ => items.of(&work.uid).cloned().collect(),
-            })
-            .map_err(not)?;
-        let gathered = Gathered {
-            config,
-            owners: deployments::owners_of(cluster, ns, &work, config.kind),
-            work: &work,
-            sets: &sets,
-            pods: &found,
-        };
-        Ok(gathered.picture())
-    }
-
-    /// The workload does not exist.
-    fn missing(&self) -> Picture {
-        let config = &self.inner.config;
-        let words = format!("there is no {} {}", config.kind.kind(), config.place());
-        Picture {
-            sights: vec![Sight {
-                instance: self.instance(),
-                health: Health::Down,
-                artifact: None,
-                arriving: None,
-                detail: words.into(),
-            }],
-            workload: None,
-        }
     }
 
     /// The workload as unknown, for the reason why nothing was seen.

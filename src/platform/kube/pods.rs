@@ -19,6 +19,18 @@ pub struct Trouble {
     pub reason: &'static str,
     /// The sentence, printable.
     pub words: Arc<str>,
+    /// Since when it runs without being ready, in Unix seconds, of one that may simply need its time.
+    pub since: Option<i64>,
+}
+
+/// For how long a container may run without being ready until that is worth a word, in seconds.
+const PATIENCE: i64 = 30;
+
+impl Trouble {
+    /// Whether it is worth a word at this time, in Unix seconds.
+    fn counts(&self, now: i64) -> bool {
+        self.since.is_none_or(|since| now - since >= PATIENCE)
+    }
 }
 
 /// Whether waiting will not help: a crash loop, an image that is not there, a refusal.
@@ -62,8 +74,14 @@ struct ContainerStatus {
 #[serde(default)]
 struct State {
     waiting: Option<Waiting>,
-    running: Option<serde::de::IgnoredAny>,
+    running: Option<Running>,
     terminated: Option<Terminated>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Running {
+    started_at: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -124,11 +142,14 @@ impl Status {
             .clone()
             .find_map(ContainerStatus::trouble)
             .or_else(|| self.unscheduled())
-            .or_else(|| self.lost())
-            .or_else(|| containers.clone().find_map(ContainerStatus::unready));
-        found.map(|(reason, words)| Trouble {
+            .or_else(|| self.lost());
+        let unready = || containers.clone().find_map(ContainerStatus::unready);
+        let found = found.map(|(reason, words)| (reason, words, None));
+        let (reason, words, since) = found.or_else(unready)?;
+        Some(Trouble {
             reason,
             words: printable(&words, LONGEST).into(),
+            since,
         })
     }
 
@@ -200,9 +221,12 @@ impl ContainerStatus {
     }
 
     /// One that runs and does not pass its probe.
-    fn unready(&self) -> Option<(&'static str, String)> {
-        (self.state.running.is_some() && !self.ready)
-            .then(|| ("probe", format!("{} runs and is not ready", self.name)))
+    fn unready(&self) -> Option<(&'static str, String, Option<i64>)> {
+        let running = self.state.running.as_ref().filter(|_| !self.ready)?;
+        let since = running.started_at.as_deref();
+        let since = since.and_then(|at| chrono::DateTime::parse_from_rfc3339(at).ok());
+        let words = format!("{} runs and is not ready", self.name);
+        Some(("probe", words, since.map(|at| at.timestamp())))
     }
 }
 
@@ -218,6 +242,7 @@ pub fn refusal(message: &str) -> Trouble {
     Trouble {
         reason,
         words: printable(&format!("pods cannot be made: {message}"), LONGEST).into(),
+        since: None,
     }
 }
 
@@ -228,9 +253,11 @@ pub fn gather<'a>(
     refused: impl Iterator<Item = (u32, Trouble)>,
     way_out: impl Fn(&str) -> Option<Arc<str>>,
 ) -> Vec<Stuck> {
+    let now = chrono::Utc::now().timestamp();
     let single = pods
         .filter(|pod| !pod.leaving)
         .filter_map(|pod| pod.trouble.as_deref())
+        .filter(|trouble| trouble.counts(now))
         .map(|trouble| (1, trouble.clone()));
     let mut found: Vec<Stuck> = Vec::new();
     for (count, trouble) in single.chain(refused) {
@@ -345,6 +372,13 @@ mod tests {
             trouble(slow),
             Some(("probe", "web runs and is not ready".to_owned()))
         );
+        let young = json!({"containerStatuses": [{"name": "web", "ready": false,
+            "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}]});
+        let young: Status = serde_json::from_value(young).expect("status");
+        let young = young.trouble().expect("trouble");
+        let begun = young.since.expect("a time");
+        assert!(!young.counts(begun + 10), "it may need its time");
+        assert!(young.counts(begun + 60));
         let lost = json!({"reason": "NodeLost"});
         assert_eq!(trouble(lost).map(|t| t.0), Some("node"));
     }
@@ -367,6 +401,7 @@ mod tests {
             trouble: Some(Box::new(Trouble {
                 reason,
                 words: words.into(),
+                since: None,
             })),
             ..Pod::default()
         };

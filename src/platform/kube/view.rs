@@ -24,6 +24,8 @@ pub struct Gathered<'a> {
     pub pods: &'a [Arc<Pod>],
     /// Who else changes it.
     pub owners: Arc<[Owner]>,
+    /// Nodes that do not answer, of a DaemonSet: nobody waits for their pods.
+    pub lost: &'a [Arc<str>],
 }
 
 /// The two sides of a workload that is divided, and what they run.
@@ -112,6 +114,10 @@ impl Gathered<'_> {
         if *work.strategy == *"OnDelete" {
             says.push("OnDelete".to_owned());
         }
+        if !self.lost.is_empty() {
+            let names: Vec<&str> = self.lost.iter().take(5).map(|n| &**n).collect();
+            says.push(format!("nodes that do not answer: {}", names.join(", ")));
+        }
         // a label only: it goes on trying, and what is stuck says why
         let late = |c: &&super::decode::Condition| c.reason == "ProgressDeadlineExceeded";
         if work.conditions.iter().any(|c| late(&c)) {
@@ -193,7 +199,8 @@ impl Gathered<'_> {
         let mut old = Parts::default();
         let mut was: Option<&Arc<Pod>> = None;
         let daemons = self.config.kind == Kind::DaemonSet;
-        for pod in self.pods.iter().filter(|p| !p.leaving) {
+        let reachable = |p: &&Arc<Pod>| !self.lost.contains(&p.node);
+        for pod in self.pods.iter().filter(|p| !p.leaving).filter(reachable) {
             // a DaemonSet does not say which revision is the newest: what the pods run does
             let fresh = if daemons {
                 self.image_of(&pod.images).as_ref() == Some(&wished)
@@ -218,7 +225,14 @@ impl Gathered<'_> {
             // as many as lie above the partition, all of the others as they were
             new.there >= work.wanted.saturating_sub(work.partition)
         };
-        let settled = work.available >= work.wanted && (was.is_none() || stays);
+        let gone = self.pods.iter().filter(|p| !p.leaving && !reachable(p));
+        let gone = u32::try_from(gone.count()).unwrap_or(u32::MAX);
+        let up = if gone > 0 {
+            new.available + old.available
+        } else {
+            work.available
+        };
+        let settled = up >= work.wanted.saturating_sub(gone) && (was.is_none() || stays);
         let way_out = |reason: &str| {
             let blocks = pods::hopeless(reason) && !daemons;
             let words = "the StatefulSet waits for this pod and replaces none: rolling back deletes it, \
@@ -228,7 +242,7 @@ impl Gathered<'_> {
         let refused = super::decode::failure(&work.conditions);
         let missing = work.wanted.saturating_sub(work.there);
         let refused = refused.map(|words| (missing.max(1), pods::refusal(&words)));
-        let living = self.pods.iter().map(|p| &**p);
+        let living = self.pods.iter().filter(reachable).map(|p| &**p);
         Sides {
             stuck: pods::gather(living, refused.into_iter(), way_out),
             new_hash: divided
@@ -241,5 +255,45 @@ impl Gathered<'_> {
             arriving,
             settled,
         }
+    }
+}
+
+/// Two Deployments of which the first is shown: the second is what arrives.
+pub fn side_by_side(live: Picture, idle: Picture) -> Picture {
+    let (Some(shown), Some(hidden)) = (live.workload, idle.workload) else {
+        return Picture {
+            sights: live.sights,
+            workload: None,
+        };
+    };
+    let mut sights = live.sights;
+    if let (Some(sight), Some(other)) = (sights.first_mut(), idle.sights.into_iter().next()) {
+        sight.arriving = other
+            .artifact
+            .filter(|a| Some(a) != sight.artifact.as_ref());
+        // in the order in which they are worse: running, changing, down, unknown
+        if other.health > sight.health {
+            sight.health = other.health;
+            sight.detail = other.detail;
+        }
+    }
+    let mut stuck = shown.stuck.clone();
+    stuck.extend(hidden.stuck.iter().cloned());
+    stuck.sort_by_key(|s| std::cmp::Reverse(s.count));
+    let workload = Workload {
+        old: shown.old,
+        new: hidden.old,
+        old_hash: shown.old_hash.clone(),
+        new_hash: hidden.old_hash.clone(),
+        leaving: shown.leaving + hidden.leaving,
+        arriving: sights.first().and_then(|s| s.arriving.clone()),
+        bound: Some(hidden.wanted),
+        stuck,
+        says: "the new one stands beside, without traffic".into(),
+        ..(*shown).clone()
+    };
+    Picture {
+        sights,
+        workload: Some(Arc::new(workload)),
     }
 }

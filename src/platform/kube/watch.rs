@@ -365,3 +365,42 @@ impl<T: Kept> Keeper<T> {
         self.tell.send_modify(|n| *n = n.wrapping_add(1));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(name: &str, owner: &str) -> Pod {
+        Pod {
+            name: name.into(),
+            owner: owner.into(),
+            ..Pod::default()
+        }
+    }
+
+    #[test]
+    fn items_follow_their_owners() {
+        let mut items = Items::default();
+        for (name, owner) in [("a", "one"), ("b", "one"), ("c", "two")] {
+            items.put(pod(name, owner));
+        }
+        let of = |items: &Items<Pod>, owner: &str| -> Vec<String> {
+            items.of(owner).map(|p| p.name.to_string()).collect()
+        };
+        assert_eq!(of(&items, "one"), ["a", "b"]);
+        // adopted by another one
+        items.put(pod("a", "two"));
+        assert_eq!(
+            (of(&items, "one"), of(&items, "two")),
+            (vec!["b".to_owned()], vec!["a".to_owned(), "c".to_owned()])
+        );
+        items.take("b");
+        items.take("never there");
+        assert!(of(&items, "one").is_empty());
+        assert_eq!(items.len(), 2);
+        assert_eq!(
+            items.get("c").map(|p| p.name.to_string()),
+            Some("c".to_owned())
+        );
+    }
+}

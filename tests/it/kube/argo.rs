@@ -137,7 +137,8 @@ fn a_bad_version_is_taken_back_in_its_first_batch() {
     let web = healthy(&ns, "shop/web:1");
     tidy(&web);
     assert_eq!(web["status"]["abort"], Value::Null, "not aborted for ever");
-    assert_eq!(witness.most("shop/web:2-bad"), 2);
+    let most = witness.most("shop/web:2-bad");
+    assert!((1..=2).contains(&most), "{most}");
 }
 
 #[test]
@@ -359,7 +360,7 @@ fn a_template_in_a_deployment_is_changed_there() {
 #[ignore = "needs a Kubernetes: tests/run kube"]
 fn an_analysis_that_fails_is_told_and_can_be_retried() {
     let ns = Cluster::given().namespace("argo-analysis");
-    let template = json!({"metadata": {"name": "errors"}, "spec": {"metrics": [{
+    let template = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisTemplate", "metadata": {"name": "errors"}, "spec": {"metrics": [{
         "name": "errors", "consecutiveErrorLimit": 0,
         "provider": {"web": {"url": "http://127.0.0.1:1/none", "jsonPath": "{$.value}", "timeoutSeconds": 2}},
         "successCondition": "result < 1",
@@ -399,4 +400,21 @@ fn an_analysis_that_fails_is_told_and_can_be_retried() {
     room.done(&["release", "rollback", &id, "--why", "no", "--as", "ada"]);
     ends(&ns, &room, &id, "rolled-back");
     healthy(&ns, "shop/web:1");
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn what_argo_cd_keeps_is_not_changed_over_its_head() {
+    let ns = shop("argo-git");
+    let id = "shop:argoproj.io/Rollout:shop/web";
+    let tracked = json!({"metadata": {"annotations": {"argocd.argoproj.io/tracking-id": id}}});
+    ns.patch("rollout", "web", &tracked);
+    let room = room(&ns, "");
+    let _keeper = room.serve();
+    let id = room.submit(&room.plan("web", "2", 2, &["full"], START));
+    let failed = |seen: &Value| call_of(seen)["status"] == "failed";
+    let seen = ns.until("its refusal", LONG, |_| room.show(&id), failed);
+    let why = call_of(&seen)["why"].as_str().unwrap().to_owned();
+    assert!(why.contains("Argo CD keeps it as Git says"), "{why}");
+    assert_eq!(image_of(&ns.get("rollout", "web")), "shop/web:1");
 }

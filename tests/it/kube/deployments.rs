@@ -4,85 +4,340 @@ use serde_json::{Value, json};
 
 use super::LONG;
 use super::cluster::{Cluster, Namespace};
+use super::proxy::{Fault, On, Proxy};
 use super::room::Room;
+use super::waiting::ready_with;
 use super::witness::Witness;
 use super::workloads::{image_of, pinned};
 
-/// A namespace with a Deployment `web` of so many pods that runs version 1, and a room with it.
-pub fn shop(name: &str, pods: u32) -> (Namespace, Room) {
+/// A share that is held until somebody promotes.
+pub fn held(share: &str) -> String {
+    format!("{share}, after: [{{ manual: {{}} }}]")
+}
+
+pub const START: &str = "start: auto\nobserve: { for: 1s }\n";
+
+/// A namespace with the Deployment `web`, so many pods of version 1, and something of somebody else's
+/// on it.
+pub fn shop(name: &str, pods: u32) -> Namespace {
     let ns = Cluster::given().namespace(name);
-    ns.deployment("web", &pinned("shop/web:1", 1), pods);
+    ns.deployment("web", "shop/web:1", pods);
     ns.ready("deployment", "web", u64::from(pods));
+    ns.patch(
+        "deployment",
+        "web",
+        &json!({"metadata": {"annotations": {"team/owner": "shop"}}}),
+    );
+    ns
+}
+
+fn room(ns: &Namespace) -> Room {
     let mut room = Room::new(&ns.cluster.file);
     room.target("web", &ns.name, "deployment/web", "deadline = \"40s\"");
-    (ns, room)
+    room
 }
 
-/// Submits a plan that goes from batch to batch by hand.
-pub fn submit(room: &Room, service: &str, version: &str, digest: u32, batches: &[&str]) -> String {
-    let plan = room.plan(service, version, digest, batches, "start: auto\n");
-    room.submit(&plan)
-}
-
-/// Waits for a phase or an ending of a release.
+/// Waits until a release stands at a hold for somebody.
 #[track_caller]
-pub fn until(
-    ns: &Namespace,
-    room: &Room,
-    release: &str,
-    what: &str,
-    done: impl Fn(&Value) -> bool,
-) -> Value {
+pub fn stands(ns: &Namespace, room: &Room, id: &str, exposure: u64) {
+    let there = |seen: &Value| seen["exposure"] == exposure && seen["waiting"]["word"] == "manual";
     ns.until(
-        &format!("{release}: {what}"),
+        &format!("{id} at {exposure} %"),
         LONG,
-        |_| room.show(release),
-        done,
-    )
+        |_| room.show(id),
+        there,
+    );
 }
 
-/// Whether so many of its batches are through.
-pub fn through(shown: &Value, batches: usize) -> bool {
-    let all = shown["batches"].as_array().unwrap();
-    all.iter().filter(|b| !b["done"].is_null()).count() >= batches
+#[track_caller]
+pub fn ends(ns: &Namespace, room: &Room, id: &str, ending: &str) {
+    let over = |seen: &Value| seen["phase"] == "closed";
+    let seen = ns.until("its end", LONG, |_| room.show(id), over);
+    assert_eq!(seen["ending"], ending, "{seen}");
 }
 
-/// Holdpoint's own annotations of an object.
-pub fn own_marks(object: &Value) -> Vec<String> {
-    let marks = object["metadata"]["annotations"].as_object();
-    let keys = marks.into_iter().flatten().map(|(key, _)| key.clone());
-    keys.filter(|key| key.starts_with("holdpoint.dev/"))
-        .collect()
+/// Waits until a call of a release has failed, and says why.
+#[track_caller]
+pub fn fails(ns: &Namespace, room: &Room, id: &str) -> String {
+    let call = |seen: &Value| -> Option<String> {
+        let batches = seen["batches"].as_array()?.iter();
+        let calls = batches.flat_map(|batch| batch["moves"].as_array().into_iter().flatten());
+        let mut calls = calls.flat_map(|m| m["instances"].as_array().into_iter().flatten());
+        let failed = calls.find(|call| call["status"] == "failed")?;
+        Some(failed["why"].as_str()?.to_owned())
+    };
+    let seen = ns.until(
+        "its failure",
+        LONG,
+        |_| room.show(id),
+        |seen| call(seen).is_some(),
+    );
+    call(&seen).unwrap()
+}
+
+/// Nothing of holdpoint's is left on a workload once its release is over, and nothing of anybody else's
+/// is gone.
+#[track_caller]
+pub fn tidy(ns: &Namespace, kind: &str, app: &str) -> Value {
+    let ours = |found: &Value| {
+        let marks = found["metadata"]["annotations"].as_object();
+        let mut keys = marks.into_iter().flatten().map(|(key, _)| key);
+        keys.any(|key| key.starts_with("holdpoint.dev/"))
+    };
+    let found = ns.until(
+        "a tidy workload",
+        LONG,
+        |ns| ns.get(kind, app),
+        |found| !ours(found),
+    );
+    assert_eq!(found["metadata"]["annotations"]["team/owner"], "shop");
+    found
+}
+
+fn promote(room: &Room, id: &str) {
+    room.done(&["release", "promote", id, "--as", "ada"]);
+}
+
+fn roll_back(room: &Room, id: &str) {
+    room.done(&["release", "rollback", id, "--why", "test", "--as", "ada"]);
 }
 
 #[test]
 #[ignore = "needs a Kubernetes: tests/run kube"]
 fn a_deployment_goes_share_by_share_and_its_strategy_comes_back() {
-    let (ns, room) = shop("shares", 10);
-    let before = ns.get("deployment", "web");
+    let ns = shop("shares", 10);
+    let strategy = ns.get("deployment", "web")["spec"]["strategy"].clone();
+    let room = room(&ns);
     let _engine = room.serve();
     let witness = Witness::of(&ns, "deployment", "web");
-    let batches =
-        "batches:\n  - { exposure: 30%, after: [{ manual: {} }] }\n  - { exposure: full }\n";
-    let plan = room.plan("web", "2", 2, &[], &format!("{batches}start: auto\n"));
-    let text = std::fs::read_to_string(&plan)
-        .unwrap()
-        .replacen("batches:\n", "", 1);
-    std::fs::write(&plan, text).unwrap();
-    let release = room.submit(&plan);
-    let manual = |shown: &Value| {
-        shown["hold"]["kind"] == "manual" || shown.to_string().contains("\"manual\"")
-    };
-    let shown = until(&ns, &room, &release, "at its share", |s| {
-        s["batches"][0]["moved"].as_u64() == Some(1) || s["exposed"] == 30
-    });
-    println!("{}", serde_json::to_string_pretty(&shown).unwrap());
-    let _ = manual;
+    let plan = room.plan("web", "2", 2, &[&held("30%"), "full"], START);
+    let id = room.submit(&plan);
+    stands(&ns, &room, &id, 30);
     let web = ns.get("deployment", "web");
-    println!("{}", serde_json::to_string_pretty(&web).unwrap());
     assert_eq!(web["spec"]["paused"], true);
-    assert_eq!(witness.most("shop/web:2"), 3, "{:?}", witness.moments());
-    assert!(witness.fewest_ready() >= 10);
     assert_eq!(image_of(&web), pinned("shop/web:2", 2));
-    let _ = json!(before);
+    assert_eq!(ready_with(&ns.pods("web"), "shop/web:2"), 3);
+    assert_eq!(witness.most("shop/web:2"), 3, "{:?}", witness.moments());
+    assert!(witness.fewest_ready() >= 10, "{:?}", witness.moments());
+    promote(&room, &id);
+    ends(&ns, &room, &id, "succeeded");
+    let web = tidy(&ns, "deployment", "web");
+    assert_eq!(web["spec"]["strategy"], strategy);
+    let rest = (&web["spec"]["paused"], &web["spec"]["minReadySeconds"]);
+    assert_eq!(rest, (&Value::Null, &Value::Null));
+    assert_eq!(ready_with(&ns.pods("web"), "shop/web:2"), 10);
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn a_bad_version_stops_in_its_first_batch_and_goes_back() {
+    let ns = shop("bad", 10);
+    let before = ns.get("deployment", "web");
+    let room = room(&ns);
+    let _engine = room.serve();
+    let witness = Witness::of(&ns, "deployment", "web");
+    let id = room.submit(&room.plan("web", "2-bad", 2, &[&held("30%"), "full"], START));
+    let why = fails(&ns, &room, &id);
+    assert!(why.contains("crashes again and again: exit 1"), "{why}");
+    let stopped = |web: &Value| web["spec"]["paused"] == true;
+    ns.until(
+        "its standstill",
+        LONG,
+        |ns| ns.get("deployment", "web"),
+        stopped,
+    );
+    assert_eq!(
+        witness.most("shop/web:2-bad"),
+        1,
+        "the brake: {:?}",
+        witness.moments()
+    );
+    roll_back(&room, &id);
+    ends(&ns, &room, &id, "rolled-back");
+    let web = tidy(&ns, "deployment", "web");
+    assert_eq!(web["spec"]["template"], before["spec"]["template"]);
+    assert_eq!(web["spec"]["strategy"], before["spec"]["strategy"]);
+    assert_eq!(witness.fewest_ready(), 10);
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn a_way_back_from_everything_goes_by_the_recorded_template() {
+    let ns = shop("observed", 4);
+    let before = ns.get("deployment", "web");
+    let room = room(&ns);
+    let _engine = room.serve();
+    let plan = room.plan(
+        "web",
+        "2",
+        2,
+        &["full"],
+        "start: auto\nobserve: { for: 10m }\n",
+    );
+    let id = room.submit(&plan);
+    let watched = |seen: &Value| seen["phase"] == "observing";
+    ns.until("its observation", LONG, |_| room.show(&id), watched);
+    // an autoscaler moves it meanwhile, and somebody writes an annotation
+    let others = json!({"metadata": {"annotations": {"other": "y"}}, "spec": {"replicas": 6}});
+    ns.patch("deployment", "web", &others);
+    roll_back(&room, &id);
+    ends(&ns, &room, &id, "rolled-back");
+    let web = tidy(&ns, "deployment", "web");
+    assert_eq!(web["spec"]["template"], before["spec"]["template"]);
+    assert_eq!(
+        web["spec"]["replicas"], 6,
+        "the number belongs to the autoscaler"
+    );
+    assert_eq!(web["metadata"]["annotations"]["other"], "y");
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn what_somebody_else_holds_is_not_begun() {
+    let ns = shop("foreign", 2);
+    ns.patch("deployment", "web", &json!({"spec": {"paused": true}}));
+    let room = room(&ns);
+    let _engine = room.serve();
+    let id = room.submit(&room.plan("web", "2", 2, &["50%", "full"], START));
+    let why = fails(&ns, &room, &id);
+    assert!(
+        why.contains("not started: it is paused by somebody else"),
+        "{why}"
+    );
+    let web = ns.get("deployment", "web");
+    assert_eq!(image_of(&web), "shop/web:1");
+    tidy(&ns, "deployment", "web");
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn a_change_whose_answer_is_lost_is_made_once() {
+    let ns = shop("lost", 4);
+    let proxy = Proxy::before(&ns.cluster);
+    let mut room = Room::new(&proxy.kubeconfig(&ns.cluster.file));
+    room.target("web", &ns.name, "deployment/web", "");
+    let _engine = room.serve();
+    let witness = Witness::of(&ns, "deployment", "web");
+    proxy.fault(On::Writes("deployments/web"), Fault::DoneAnswer(504), 1);
+    let id = room.submit(&room.plan(
+        "web",
+        "2",
+        2,
+        &["full"],
+        "start: auto\nobserve: { for: 10m }\n",
+    ));
+    let watched = |seen: &Value| seen["phase"] == "observing";
+    ns.until("its observation", LONG, |_| room.show(&id), watched);
+    assert_eq!(proxy.faults_left(), 0);
+    let patches: Vec<_> = proxy
+        .writes()
+        .into_iter()
+        .filter(|w| w.path.contains("/web"))
+        .collect();
+    assert_eq!(patches.len(), 1, "{patches:?}");
+    let generations = witness.generations();
+    assert_eq!(generations.len(), 2, "it rises once: {generations:?}");
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn conflicts_broken_watches_and_expired_versions_only_take_time() {
+    let ns = shop("storm", 6);
+    let proxy = Proxy::before(&ns.cluster);
+    let mut room = Room::new(&proxy.kubeconfig(&ns.cluster.file));
+    room.target("web", &ns.name, "deployment/web", "");
+    let _engine = room.serve();
+    let witness = Witness::of(&ns, "deployment", "web");
+    proxy.fault(On::Writes("deployments/web"), Fault::Answer(409), 15);
+    let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
+    let moving = |pods: &Vec<Value>| pods.iter().any(|p| p.to_string().contains("shop/web:2"));
+    ns.until("its first pod", LONG, |ns| ns.pods("web"), moving);
+    proxy.error_in_watches(410);
+    proxy.cut_watches();
+    stands(&ns, &room, &id, 50);
+    assert_eq!(witness.most("shop/web:2"), 3, "{:?}", witness.moments());
+    promote(&room, &id);
+    ends(&ns, &room, &id, "succeeded");
+    tidy(&ns, "deployment", "web");
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn a_cluster_that_is_silent_is_not_shown_as_it_was() {
+    let ns = shop("silent", 2);
+    let proxy = Proxy::before(&ns.cluster);
+    let mut room = Room::new(&proxy.kubeconfig(&ns.cluster.file));
+    room.target("web", &ns.name, "deployment/web", "");
+    let _engine = room.serve();
+    let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
+    stands(&ns, &room, &id, 50);
+    proxy.freeze();
+    let blind = |seen: &Value| {
+        seen.to_string().contains("does not answer") || seen.to_string().contains("unknown")
+    };
+    ns.until("blindness", LONG, |_| room.show(&id), blind);
+    proxy.heal();
+    stands(&ns, &room, &id, 50);
+    promote(&room, &id);
+    ends(&ns, &room, &id, "succeeded");
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn a_service_is_switched_from_blue_to_green_and_back() {
+    let ns = Cluster::given().namespace("green");
+    for (app, image) in [("web", "shop/web:1"), ("green", "shop/web:0")] {
+        ns.deployment(app, image, 2);
+        ns.ready("deployment", app, 2);
+    }
+    ns.service("front", "web");
+    let mut room = Room::new(&ns.cluster.file);
+    let switch = "switch = { service = \"front\", to = \"deployment/green\" }";
+    room.target("web", &ns.name, "deployment/web", switch);
+    let _engine = room.serve();
+    let shown = |ns: &Namespace| ns.get("service", "front")["spec"]["selector"]["app"].clone();
+    let plan = room.plan(
+        "web",
+        "2",
+        2,
+        &[&held("10%"), "full"],
+        "start: auto\nobserve: { for: 10m }\n",
+    );
+    let id = room.submit(&plan);
+    stands(&ns, &room, &id, 10);
+    assert_eq!(shown(&ns), "web", "it is there, and nobody sees it");
+    assert_eq!(ready_with(&ns.pods("green"), "shop/web:2"), 2);
+    promote(&room, &id);
+    ns.until("the switch", LONG, shown, |app| app == "green");
+    assert_eq!(image_of(&ns.get("deployment", "web")), "shop/web:1");
+    let watched = |seen: &Value| seen["phase"] == "observing";
+    ns.until("its observation", LONG, |_| room.show(&id), watched);
+    roll_back(&room, &id);
+    ends(&ns, &room, &id, "rolled-back");
+    assert_eq!(shown(&ns), "web");
+    assert_eq!(image_of(&ns.get("deployment", "green")), "shop/web:0");
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn waves_over_namespaces_stop_at_the_first_bad_one() {
+    let (one, two) = (shop("wave-one", 2), shop("wave-two", 2));
+    let mut room = Room::new(&one.cluster.file);
+    room.target("web", &one.name, "deployment/web", "");
+    let file = room.path().join("room.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let begin = text.find("[[target]]").unwrap();
+    let second = text[begin..]
+        .replace("web-prod", "web-next")
+        .replace(&one.name, &two.name);
+    room.write("room.toml", &format!("{text}\n{second}"));
+    let _engine = room.serve();
+    let batches = ["full, targets: [web-prod]", "full, targets: [web-next]"];
+    let id = room.submit(&room.plan("web", "2-bad", 2, &batches, START));
+    let why = fails(&one, &room, &id);
+    assert!(why.contains("crashes"), "{why}");
+    assert_eq!(image_of(&two.get("deployment", "web")), "shop/web:1");
+    roll_back(&room, &id);
+    ends(&one, &room, &id, "rolled-back");
+    assert_eq!(image_of(&one.get("deployment", "web")), "shop/web:1");
 }

@@ -19,11 +19,14 @@
 mod argo;
 mod client;
 mod cluster;
+mod demonstration;
 mod deployments;
 mod doctor;
+mod flagger;
 mod harness;
 mod proxy;
 mod proxy_harness;
+mod revised;
 mod room;
 mod waiting;
 mod witness;

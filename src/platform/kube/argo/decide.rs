@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::super::helm::Steer;
 use super::super::cluster::{resource, resource_of};
 use super::super::config::Kind;
-use super::super::lead::{Change, Next, hopeless};
+use super::super::lead::{Change, Next, forbidden, hopeless};
 use super::super::pinned::{
     BEFORE, Before, EFFECT, HELD, RETRY, artifact, asks_again, body, image_in, left, merge_to,
     with_image,
@@ -104,6 +104,9 @@ impl Wish<'_> {
             );
         }
         if let Err(why) = view.strategy.goal(self.share()) {
+            return Next::Never(why.into());
+        }
+        if let Some(why) = forbidden(&view.owners) {
             return Next::Never(why.into());
         }
         if view.message.starts_with("InvalidSpec") {

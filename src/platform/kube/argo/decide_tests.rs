@@ -9,7 +9,7 @@ use super::super::pinned::{BEFORE, EFFECT, HELD, RETRY};
 use super::decide::Wish;
 use super::view::{HASH, View};
 use crate::domain::plan::Exposure;
-use crate::domain::workload::Stuck;
+use crate::domain::workload::{Owner, Stuck};
 use crate::domain::{Artifact, Effect, ReleaseId, Verb};
 
 pub const OLD: &str = "shop/cart:1@sha256:aa";
@@ -229,7 +229,7 @@ fn nothing_is_believed_of_a_status_that_is_older_than_the_spec() {
     );
     it["status"]["observedGeneration"] = "22".into();
     assert!(
-        matches!(forward("full", &view(&it)), Next::Change(_)),
+        matches!(forward("full", &view(&it)), Next::Last(_)),
         "tidies up"
     );
     it["metadata"]["annotations"] = json!({"team": "shop"});
@@ -587,4 +587,16 @@ fn pods_that_will_never_come_up_end_the_wait() {
         way_out: None,
     }];
     refused(forward("10%", &view), "cart crashes again and again");
+}
+
+#[test]
+fn what_git_keeps_is_not_changed_over_its_head() {
+    let mut view = view(&idle());
+    view.owners = vec![Owner {
+        who: "Argo CD".into(),
+        words: "keeps it as Git says".into(),
+        forbids: true,
+    }];
+    refused(forward("10%", &view), "Argo CD keeps it as Git says");
+    assert!(matches!(forward("10%", &view), Next::Never(_)));
 }

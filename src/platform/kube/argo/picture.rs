@@ -95,7 +95,7 @@ fn workload(
         says: view.words(),
         stages: stages(view),
         stuck: stuck(view),
-        owners: Vec::new(),
+        owners: view.owners.clone(),
     }
 }
 

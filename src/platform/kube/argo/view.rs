@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::pinned::{image_in, marks, version};
 use super::steps::Strategy;
 use crate::domain::text::printable;
-use crate::domain::workload::Stuck;
+use crate::domain::workload::{Owner, Stuck};
 
 /// The label by which Argo tells ReplicaSets and pods of one template from those of another.
 pub const HASH: &str = "rollouts-pod-template-hash";
@@ -74,6 +74,8 @@ pub struct View {
     pub sets: Vec<Set>,
     /// What is stuck among its pods.
     pub stuck: Vec<Stuck>,
+    /// Who else changes it.
+    pub owners: Vec<Owner>,
 }
 
 /// The object that holds the pod template.
@@ -192,6 +194,7 @@ impl View {
             analyses: analyses(status, runs),
             sets: sets.iter().filter(|set| owned(set, uid)).map(set).collect(),
             stuck: Vec::new(),
+            owners: Vec::new(),
         }
     }
 

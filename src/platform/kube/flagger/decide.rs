@@ -9,7 +9,7 @@ use super::super::super::helm::Steer;
 use super::super::cluster::resource;
 use super::super::config::Kind;
 use super::super::gates::{Hook, path};
-use super::super::lead::{Change, Next, hopeless};
+use super::super::lead::{Change, Next, forbidden, hopeless};
 use super::super::pinned::{
     BEFORE, Before, EFFECT, HELD, RETRY, artifact, asks_again, body, image_in, left, with_image,
 };
@@ -153,7 +153,10 @@ impl Wish<'_> {
                 format!("somebody has changed its template meanwhile: it has {image} now").into(),
             );
         }
-        if let Some(why) = self.unready(view).or_else(|| self.unfit(view)) {
+        if let Some(why) = forbidden(&view.owners)
+            .or_else(|| self.unready(view))
+            .or_else(|| self.unfit(view))
+        {
             return Next::Never(why.into());
         }
         match &*view.phase {
@@ -329,7 +332,13 @@ impl Wish<'_> {
             Hook::ConfirmTraffic,
             Hook::ConfirmPromotion,
         ];
-        gates(&open, patient(view))
+        gates(
+            &open,
+            match view.target.whole() {
+                true => Next::Patience(view.words()),
+                false => Next::Wait(view.words()),
+            },
+        )
     }
 
     fn is_old(&self, image: &str) -> bool {

@@ -91,7 +91,12 @@ fn workload(
         says: view.words(),
         stages: stages(view),
         stuck: stuck(view, divided),
-        owners: view.rivals.iter().map(rival).collect(),
+        owners: view
+            .owners
+            .iter()
+            .cloned()
+            .chain(view.rivals.iter().map(rival))
+            .collect(),
     }
 }
 

@@ -10,7 +10,7 @@ use super::super::config::Kind;
 use super::super::gates::Hook;
 use super::super::pinned::{marks, version};
 use crate::domain::text::printable;
-use crate::domain::workload::Stuck;
+use crate::domain::workload::{Owner, Stuck};
 
 /// How many rounds Flagger makes where a Canary gives neither rounds nor weights.
 const ROUNDS: u32 = 10;
@@ -60,6 +60,8 @@ pub struct View {
     pub warnings: Vec<Arc<str>>,
     /// What is stuck among the pods of the target.
     pub stuck: Vec<Stuck>,
+    /// Who else changes the target.
+    pub owners: Vec<Owner>,
 }
 
 /// How a Canary brings a new version.
@@ -238,6 +240,7 @@ impl View {
             message: text(promoted(status)).into(),
             warnings,
             stuck: Vec::new(),
+            owners: Vec::new(),
         })
     }
 

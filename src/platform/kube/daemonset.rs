@@ -1,0 +1,247 @@
+//! DaemonSets: what is decided from what is read.
+//!
+//! A share is a batch of nodes: the strategy becomes `OnDelete`, and holdpoint deletes the pods of as
+//! many nodes as the share has, a few at a time, each only if it is still the one that was read. A
+//! node that does not answer is named and not waited for.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::decode::{self, Pod};
+use super::deployment::{bars_of_any, before_of, mine};
+use super::drive::{Change, How, Next};
+use super::image;
+use super::record::Before;
+use super::revised::{self, Seen};
+use super::wish::Wish;
+use crate::platform::helm::Steer;
+
+/// How the nodes of a DaemonSet are.
+struct Nodes<'a> {
+    /// Pods of the old revision on nodes that answer, by node.
+    old: Vec<&'a Pod>,
+    /// How many run the new revision.
+    new: u32,
+    /// How many of these answer.
+    up: u32,
+    /// How many nodes that should have a pod do not answer.
+    lost: u32,
+    /// How many nodes have no pod at all now, or one on its way out.
+    empty: u32,
+}
+
+fn nodes(seen: &Seen) -> Nodes<'_> {
+    let lost = |p: &&Pod| seen.lost.contains(&p.node);
+    let staying = || seen.pods.iter().filter(|p| !p.leaving);
+    let mut old: Vec<&Pod> = staying().filter(|p| !seen.is_new(p) && !lost(p)).collect();
+    old.sort_by(|a, b| a.node.cmp(&b.node));
+    let new = || staying().filter(|p| seen.is_new(p) && !lost(p));
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let gone = count(staying().filter(lost).count());
+    let there = count(staying().count());
+    Nodes {
+        old,
+        new: count(new().count()),
+        up: count(new().filter(|p| p.ready).count()),
+        lost: gone,
+        empty: seen.work.wanted.saturating_sub(there),
+    }
+}
+
+/// What is to be done next to bring the new version to its share of the nodes.
+pub fn forward(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
+    if !(mine(wish, &seen.work) && wish.is(seen.image())) {
+        return begin(wish, seen, steer);
+    }
+    if !seen.observed() {
+        return Next::Wait("the controller has not looked at it yet".to_owned());
+    }
+    let all = seen.work.wanted;
+    let until = wish.parts(all);
+    let nodes = nodes(seen);
+    let reachable = all - nodes.lost.min(all);
+    let aim = until.min(reachable);
+    if steer == Steer::Hold {
+        return Next::Wait(format!("held: {} of {until} new pods are up", nodes.up));
+    }
+    let missing = nodes.new - nodes.up + nodes.empty;
+    // pods that do not run anyway go first, and need no place
+    let slots = pace(seen).saturating_sub(missing);
+    let left = aim.saturating_sub(nodes.new + nodes.empty);
+    let next: Vec<&Pod> = next_nodes(&nodes.old, left.min(slots));
+    if !next.is_empty() {
+        let names: Vec<&str> = next.iter().map(|p| &*p.node).collect();
+        return Next::Change(Change {
+            words: format!("replace the pods on {}", names.join(", ")),
+            on: None,
+            how: How::Delete(revised::doomed(next.into_iter())),
+        });
+    }
+    if nodes.up < aim || (until == all && !nodes.old.is_empty()) {
+        return Next::Wait(format!(
+            "{} of {until} new pods are up{}",
+            nodes.up,
+            silent(seen)
+        ));
+    }
+    if until == all {
+        finish(wish, seen)
+    } else {
+        Next::Done
+    }
+}
+
+/// The pods of the next nodes: those that do not run first.
+fn next_nodes<'a>(old: &[&'a Pod], many: u32) -> Vec<&'a Pod> {
+    let (up, down): (Vec<&Pod>, Vec<&Pod>) = old.iter().partition(|p| p.ready);
+    let many = usize::try_from(many).unwrap_or(usize::MAX);
+    down.into_iter().chain(up).take(many).collect()
+}
+
+/// How many pods may be missing at once: what the DaemonSet's own strategy allows.
+fn pace(seen: &Seen) -> u32 {
+    let kept = before_of(&seen.work).and_then(|b| b.kept);
+    let strategy = kept.map_or_else(|| seen.spec["updateStrategy"].clone(), |k| k.strategy);
+    let most = &strategy["rollingUpdate"]["maxUnavailable"];
+    let all = u64::from(seen.work.wanted);
+    let number = most.as_u64().or_else(|| {
+        let percent: u64 = most.as_str()?.trim_end_matches('%').parse().ok()?;
+        Some((all * percent).div_ceil(100))
+    });
+    u32::try_from(number.unwrap_or(1))
+        .unwrap_or(u32::MAX)
+        .max(1)
+}
+
+/// `; node-3 does not answer`.
+fn silent(seen: &Seen) -> String {
+    let on = |node: &&Arc<str>| seen.pods.iter().any(|p| p.node == **node);
+    let names: Vec<&str> = seen.lost.iter().filter(on).map(|n| &**n).take(5).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        names => format!(
+            "; not waited for, because they do not answer: {}",
+            names.join(", ")
+        ),
+    }
+}
+
+/// All nodes that answer run the new revision: the strategy comes back.
+fn finish(wish: &Wish, seen: &Seen) -> Next {
+    let Some(mut before) = seen.before(wish).filter(|b| b.kept.is_some()) else {
+        return Next::Done;
+    };
+    match revised::strategy_back(seen, &mut before) {
+        Some(strategy) => Next::Change(Change {
+            words: "the strategy as it was".to_owned(),
+            on: None,
+            how: revised::strategy_patch(wish, seen, &strategy, Some(&before)),
+        }),
+        None => Next::Done,
+    }
+}
+
+fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
+    let before = seen.before(wish);
+    let settled = seen.observed() && nodes(seen).old.is_empty();
+    if wish.is(seen.image()) && before.is_none() && settled {
+        return Next::Done;
+    }
+    if let Some(why) = bars(wish, seen, before.as_ref()) {
+        return Next::Refuse(why);
+    }
+    if steer == Steer::Hold {
+        return Next::Wait("held before it began".to_owned());
+    }
+    let all = seen.work.wanted;
+    let until = wish.parts(all);
+    let mut before = before.unwrap_or_else(|| revised::first(wish, seen));
+    let strategy = json!({"type": "OnDelete", "rollingUpdate": null});
+    if let Some(kept) = &mut before.kept {
+        kept.written = json!({"type": "OnDelete"});
+    }
+    Next::Change(Change {
+        words: format!("{until} of {all} nodes to {}", wish.artifact.version),
+        on: None,
+        how: How::Strategic(revised::wish_patch(
+            wish,
+            seen,
+            &before,
+            Some(&strategy),
+            until,
+        )),
+    })
+}
+
+fn bars(wish: &Wish, seen: &Seen, before: Option<&Before>) -> Option<String> {
+    if let Some(why) = bars_of_any(&seen.work, &seen.owners, &seen.container()) {
+        return Some(why);
+    }
+    if let Some(before) = before {
+        let other = !wish.is(seen.image()) && seen.image() != before.image;
+        let now = image::short(seen.image());
+        return other.then(|| format!("somebody else has brought {now} meanwhile"));
+    }
+    if !seen.observed() || !nodes(seen).old.is_empty() {
+        return Some(match before_of(&seen.work) {
+            Some(other) => format!("another release is under way on it ({})", other.release),
+            None => "another rollout of it is under way".to_owned(),
+        });
+    }
+    if seen.spec["revisionHistoryLimit"].as_u64() == Some(0) {
+        return Some(
+            "its revisionHistoryLimit is 0: there would be nothing to go back to".to_owned(),
+        );
+    }
+    None
+}
+
+/// What is to be done next to bring back what ran before.
+pub fn back(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
+    let before = seen.before(wish);
+    if let Some(why) = before
+        .as_ref()
+        .and_then(|b| revised::foreign(wish, seen, b))
+    {
+        return Next::Refuse(why);
+    }
+    let goal = revised::goal(wish, seen, before.as_ref());
+    let there = match (&goal, &before) {
+        (Some(template), Some(_)) => seen.work.template == decode::fingerprint(template),
+        _ => wish.is(seen.image()),
+    };
+    let kept = before.as_ref().is_some_and(|b| b.kept.is_some());
+    if steer == Steer::Hold {
+        return Next::Wait("held on its way back".to_owned());
+    }
+    if !there || kept {
+        return Next::Change(revised::send_back(wish, seen, before, goal.as_ref()));
+    }
+    if !seen.observed() {
+        return Next::Wait("the controller has not looked at it yet".to_owned());
+    }
+    let nodes = nodes(seen);
+    // with a strategy of its own the controller replaces them, those that do not run first
+    if seen.spec["updateStrategy"]["type"] == Value::from("OnDelete") {
+        let missing = nodes.new - nodes.up + nodes.empty;
+        let next = next_nodes(&nodes.old, pace(seen).saturating_sub(missing));
+        if !next.is_empty() {
+            return Next::Change(Change {
+                words: format!("replace {} pods", next.len()),
+                on: None,
+                how: How::Delete(revised::doomed(next.into_iter())),
+            });
+        }
+    }
+    let all = seen.work.wanted.saturating_sub(nodes.lost);
+    if nodes.old.is_empty() && nodes.up >= all {
+        return revised::end(wish, seen);
+    }
+    Next::Wait(format!(
+        "{} of {all} pods run {} again{}",
+        nodes.up,
+        wish.artifact.version,
+        silent(seen)
+    ))
+}

@@ -1,0 +1,222 @@
+//! StatefulSets: what is decided from what is read.
+//!
+//! A share is exact: the partition goes down to it in the same change that brings the template. A pod
+//! that does not come up blocks its StatefulSet, for the controller replaces none while any is
+//! missing; so a way back deletes those that run the new revision and do not answer.
+
+use serde_json::{Value, json};
+
+use super::deployment::{bars_of_any, before_of, mine};
+use super::drive::{Change, How, Next};
+use super::record::Before;
+use super::revised::{self, Seen};
+use super::wish::Wish;
+use super::{decode, image};
+use crate::platform::helm::Steer;
+
+/// What is to be done next to bring the new version to its share.
+pub fn forward(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
+    if !(mine(wish, &seen.work) && wish.is(seen.image())) {
+        return begin(wish, seen, steer);
+    }
+    let all = seen.work.wanted;
+    let until = wish.parts(all);
+    let new = count(seen);
+    let hold = steer == Steer::Hold;
+    // what has begun stays, nothing more begins
+    let most = if hold { until.min(new) } else { until };
+    let partition = all - most;
+    if seen.work.partition != partition && seen.observed() {
+        let words = if hold { "hold" } else { "go on" };
+        return Next::Change(part(wish, seen, partition, words));
+    }
+    if !seen.observed() {
+        return Next::Wait("the controller has not looked at it yet".to_owned());
+    }
+    let up = seen.new_pods().filter(|p| p.ready).count();
+    let done = new >= until && seen.work.available >= all && seen.work.ready >= all && !hold;
+    if !done {
+        let held = if hold { "held: " } else { "" };
+        return Next::Wait(format!("{held}{up} of {until} new pods are up"));
+    }
+    if until == all {
+        return finish(wish, seen);
+    }
+    Next::Done
+}
+
+/// All of it runs the new revision: the strategy comes back.
+fn finish(wish: &Wish, seen: &Seen) -> Next {
+    let Some(mut before) = seen.before(wish).filter(|b| b.kept.is_some()) else {
+        return Next::Done;
+    };
+    match revised::strategy_back(seen, &mut before) {
+        Some(strategy) => Next::Change(Change {
+            words: "the strategy as it was".to_owned(),
+            on: None,
+            how: revised::strategy_patch(wish, seen, &strategy, Some(&before)),
+        }),
+        None => Next::Done,
+    }
+}
+
+/// How many pods run the present template, ready or not.
+fn count(seen: &Seen) -> u32 {
+    u32::try_from(seen.new_pods().count()).unwrap_or(u32::MAX)
+}
+
+fn rolling(partition: u32) -> Value {
+    json!({"type": "RollingUpdate", "rollingUpdate": {"partition": partition}})
+}
+
+/// Whether the present template runs, alone and fully.
+fn complete(seen: &Seen) -> bool {
+    let work = &seen.work;
+    let all = work.wanted;
+    let alone = work.current_revision == work.update_revision || count(seen) >= all;
+    seen.observed() && alone && work.ready >= all && work.available >= all && count(seen) >= all
+}
+
+fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
+    let before = seen.before(wish);
+    if wish.is(seen.image()) && before.is_none() && complete(seen) {
+        return Next::Done;
+    }
+    if let Some(why) = bars(wish, seen, before.as_ref()) {
+        return Next::Refuse(why);
+    }
+    if steer == Steer::Hold {
+        return Next::Wait("held before it began".to_owned());
+    }
+    let all = seen.work.wanted;
+    let until = wish.parts(all);
+    let mut before = before.unwrap_or_else(|| revised::first(wish, seen));
+    let strategy = with_partition(seen, all - until);
+    if let Some(kept) = &mut before.kept {
+        kept.written = strategy.clone();
+    }
+    Next::Change(Change {
+        words: format!("{until} of {all} pods to {}", wish.artifact.version),
+        on: None,
+        how: How::Strategic(revised::wish_patch(
+            wish,
+            seen,
+            &before,
+            Some(&strategy),
+            until,
+        )),
+    })
+}
+
+/// The strategy with another partition; what else stands in it stays.
+fn with_partition(seen: &Seen, partition: u32) -> Value {
+    let mut strategy = seen.spec["updateStrategy"].clone();
+    if strategy["type"] == "RollingUpdate" && strategy["rollingUpdate"].is_object() {
+        strategy["rollingUpdate"]["partition"] = partition.into();
+        strategy
+    } else {
+        rolling(partition)
+    }
+}
+
+fn part(wish: &Wish, seen: &Seen, partition: u32, words: &str) -> Change {
+    let strategy = with_partition(seen, partition);
+    let before = seen.before(wish).map(|mut before| {
+        if let Some(kept) = &mut before.kept {
+            kept.written = strategy.clone();
+        }
+        before
+    });
+    Change {
+        words: format!("{words} (partition {partition})"),
+        on: None,
+        how: revised::strategy_patch(wish, seen, &strategy, before.as_ref()),
+    }
+}
+
+/// What holds a StatefulSet where it is, of a wish that failed.
+pub fn hold(wish: &Wish, seen: &Seen) -> Option<Change> {
+    if wish.back || !mine(wish, &seen.work) || !wish.is(seen.image()) {
+        return None;
+    }
+    let partition = seen.work.wanted.saturating_sub(count(seen));
+    (seen.work.partition < partition).then(|| part(wish, seen, partition, "hold"))
+}
+
+fn bars(wish: &Wish, seen: &Seen, before: Option<&Before>) -> Option<String> {
+    let work = &seen.work;
+    if let Some(why) = bars_of_any(work, &seen.owners, &seen.container()) {
+        return Some(why);
+    }
+    if let Some(before) = before {
+        let other = !wish.is(seen.image()) && seen.image() != before.image;
+        let now = image::short(seen.image());
+        return other.then(|| format!("somebody else has brought {now} meanwhile"));
+    }
+    if work.partition > 0 {
+        return Some(match before_of(work) {
+            Some(other) => format!("it is held by another release ({})", other.release),
+            None => format!(
+                "its partition is {}: somebody else holds it",
+                work.partition
+            ),
+        });
+    }
+    if !seen.observed() || work.current_revision != work.update_revision {
+        return Some("another rollout of it is under way".to_owned());
+    }
+    if seen.spec["revisionHistoryLimit"].as_u64() == Some(0) {
+        return Some(
+            "its revisionHistoryLimit is 0: there would be nothing to go back to".to_owned(),
+        );
+    }
+    None
+}
+
+/// What is to be done next to bring back what ran before.
+pub fn back(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
+    let before = seen.before(wish);
+    if let Some(why) = before
+        .as_ref()
+        .and_then(|b| revised::foreign(wish, seen, b))
+    {
+        return Next::Refuse(why);
+    }
+    let goal = revised::goal(wish, seen, before.as_ref());
+    let there = match (&goal, &before) {
+        (Some(template), Some(_)) => seen.work.template == decode::fingerprint(template),
+        _ => wish.is(seen.image()),
+    };
+    let kept = before.as_ref().is_some_and(|b| b.kept.is_some());
+    if steer == Steer::Hold {
+        return Next::Wait("held on its way back".to_owned());
+    }
+    if !there || kept {
+        return Next::Change(revised::send_back(wish, seen, before, goal.as_ref()));
+    }
+    if !seen.observed() {
+        return Next::Wait("the controller has not looked at it yet".to_owned());
+    }
+    // it waits for these for ever, and would not replace them
+    let blocks = |p: &&decode::Pod| !p.leaving && !p.ready && !seen.is_new(p);
+    let stuck = revised::doomed(seen.pods.iter().filter(blocks));
+    if !stuck.is_empty() {
+        let names: Vec<&str> = stuck.iter().map(|p| &*p.name).collect();
+        return Next::Change(Change {
+            words: format!("delete what does not answer: {}", names.join(", ")),
+            on: None,
+            how: How::Delete(stuck),
+        });
+    }
+    if complete(seen) {
+        return revised::end(wish, seen);
+    }
+    let (up, all) = (
+        seen.new_pods().filter(|p| p.ready).count(),
+        seen.work.wanted,
+    );
+    Next::Wait(format!(
+        "{up} of {all} pods run {} again",
+        wish.artifact.version
+    ))
+}
