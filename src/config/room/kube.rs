@@ -153,7 +153,7 @@ fn workload_of<'a>(
     let kind = Kind::ALL.into_iter().find(|kind| kind.word() == word);
     if kind.is_none() {
         let known = Kind::ALL.map(Kind::word);
-        let next = match nearest(word, known.into_iter()) {
+        let next = match nearest(word, known) {
             Some(near) => format!("did you mean `{near}/{}`?", printable(name, 60)),
             None => format!("the kinds are {}", known.join(", ")),
         };

@@ -570,5 +570,4 @@ pub fn tidy(work: &Work) -> Change {
 }
 
 #[cfg(test)]
-#[path = "deployment_tests.rs"]
 mod tests;

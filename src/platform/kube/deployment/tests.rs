@@ -1,0 +1,365 @@
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::domain::{Artifact, Effect, Verb, plan::Exposure};
+use crate::platform::kube::config::{Kind, KubeConfig};
+
+const DIGEST: &str = "sha256:02";
+
+fn wish(share: &str, verb: Verb) -> Wish {
+    let (version, digest) = match verb {
+        Verb::Rollback => ("1", ""),
+        _ => ("2", DIGEST),
+    };
+    let effect = Effect {
+        id: "R-1.b1.web-prod.web.deploy.1".into(),
+        release: crate::domain::ReleaseId(1),
+        target: "web-prod".into(),
+        instance: "web".into(),
+        verb,
+        artifact: Artifact {
+            version: version.into(),
+            digest: digest.into(),
+        },
+        exposure: serde_json::from_value::<Exposure>(json!(share)).ok(),
+    };
+    let config = KubeConfig {
+        cluster: "scratch".into(),
+        namespace: "shop".into(),
+        kind: Kind::Deployment,
+        name: "web".into(),
+        container: None,
+        image: "shop/web".into(),
+        deadline: crate::domain::Span::mins(1),
+        switch: None,
+    };
+    Wish::of(&effect, Arc::new(config))
+}
+
+fn template(image: &str) -> Value {
+    json!({"metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "web", "image": image}]}})
+}
+
+fn set(hash: &str, image: &str, wanted: u32, available: u32) -> Value {
+    let mut template = template(image);
+    template["metadata"]["labels"]["pod-template-hash"] = hash.into();
+    json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": format!("web-{hash}"), "uid": hash,
+        "labels": {"pod-template-hash": hash}, "creationTimestamp": format!("2026-01-01T00:00:0{}Z", hash.len()),
+        "ownerReferences": [{"uid": "u", "controller": true}]},
+        "spec": {"replicas": wanted, "template": template},
+        "status": {"replicas": wanted, "readyReplicas": available, "availableReplicas": available}})
+}
+
+/// A Deployment of ten at rest with version 1, changed by `change`.
+fn seen(sets: &[Value], change: impl FnOnce(&mut Value)) -> Seen {
+    let mut object = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "web", "uid": "u", "resourceVersion": "7", "generation": 3,
+            "annotations": {"foreign/key": "x"}},
+        "spec": {"replicas": 10, "template": template("shop/web:1"),
+            "strategy": {"type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}},
+        "status": {"observedGeneration": 3, "replicas": 10, "updatedReplicas": 10, "availableReplicas": 10,
+            "conditions": [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}]}});
+    change(&mut object);
+    let object = serde_json::from_value(object).expect("an object");
+    let sets: Vec<_> = sets
+        .iter()
+        .map(|s| serde_json::from_value(s.clone()).expect("a set"))
+        .collect();
+    Seen::of(&object, &sets, |_| Arc::from([]), None).expect("a Deployment")
+}
+
+fn old(wanted: u32) -> Value {
+    set("a", "shop/web:1", wanted, wanted)
+}
+
+fn new(wanted: u32, available: u32) -> Value {
+    set("bb", "shop/web:2@sha256:02", wanted, available)
+}
+
+/// As it stands after the first change of a share.
+fn begun(object: &mut Value) {
+    let Next::Change(change) = forward(
+        &wish("30%", Verb::Deploy),
+        &seen(&[old(10)], |_| {}),
+        Steer::GoOn,
+    ) else {
+        panic!("it does not begin")
+    };
+    let How::Strategic(body) = change.how else {
+        panic!("{change:?}")
+    };
+    for (key, value) in body["metadata"]["annotations"].as_object().expect("marks") {
+        object["metadata"]["annotations"][key] = value.clone();
+    }
+    object["spec"]["template"] = template("shop/web:2@sha256:02");
+    object["spec"]["strategy"] = body["spec"]["strategy"].clone();
+    object["spec"]["minReadySeconds"] = body["spec"]["minReadySeconds"].clone();
+}
+
+fn body(next: Next) -> Value {
+    match next {
+        Next::Change(Change {
+            how: How::Strategic(body) | How::Json(body),
+            ..
+        }) => body,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_first_change_is_one_conditional_patch_and_leaves_replicas_alone() {
+    let body = body(forward(
+        &wish("30%", Verb::Deploy),
+        &seen(&[old(10)], |_| {}),
+        Steer::GoOn,
+    ));
+    assert_eq!(body["metadata"]["resourceVersion"], "7");
+    let spec = &body["spec"];
+    assert!(spec["replicas"].is_null(), "an autoscaler may own them");
+    assert_eq!(spec["paused"], false);
+    assert_eq!(
+        spec["strategy"]["rollingUpdate"],
+        json!({"maxSurge": 1, "maxUnavailable": 0})
+    );
+    assert_eq!(spec["minReadySeconds"], 5);
+    assert_eq!(
+        spec["template"]["spec"]["containers"],
+        json!([{"name": "web", "image": "shop/web:2@sha256:02"}])
+    );
+    let marks = &body["metadata"]["annotations"];
+    assert_eq!(
+        marks["holdpoint.dev/effect"],
+        "R-1.b1.web-prod.web.deploy.1"
+    );
+    assert_eq!(marks["holdpoint.dev/bound"], "4", "the share and the surge");
+    let before = record::read(marks["holdpoint.dev/before"].as_str()).expect("a record");
+    assert_eq!((&*before.revision, &*before.image), ("a", "shop/web:1"));
+    let kept = before.kept.expect("the strategy");
+    assert_eq!(kept.strategy["rollingUpdate"]["maxSurge"], "25%");
+}
+
+#[test]
+fn it_pauses_as_soon_as_enough_are_asked_for_and_is_done_when_they_are_available() {
+    let go = |sets: &[Value], paused: bool, steer| {
+        let seen = seen(sets, |object| {
+            begun(object);
+            object["spec"]["paused"] = paused.into();
+        });
+        forward(&wish("30%", Verb::Deploy), &seen, steer)
+    };
+    let waits = |next: Next| assert!(matches!(next, Next::Wait(_)), "{next:?}");
+    waits(go(&[old(9), new(2, 1)], false, Steer::GoOn));
+    assert_eq!(
+        body(go(&[old(8), new(3, 2)], false, Steer::GoOn))["spec"]["paused"],
+        true
+    );
+    waits(go(&[old(8), new(3, 2)], true, Steer::GoOn));
+    assert_eq!(go(&[old(8), new(3, 3)], true, Steer::GoOn), Next::Done);
+    // somebody pauses the release: at once, wherever it is
+    assert_eq!(
+        body(go(&[old(9), new(2, 1)], false, Steer::Hold))["spec"]["paused"],
+        true
+    );
+    waits(go(&[old(9), new(2, 2)], true, Steer::Hold));
+    assert_eq!(
+        body(go(&[old(9), new(2, 2)], true, Steer::GoOn))["spec"]["paused"],
+        false
+    );
+}
+
+#[test]
+fn apparent_success_of_the_generation_before_is_none() {
+    let seen = seen(&[old(10)], |object| {
+        begun(object);
+        object["metadata"]["generation"] = 4.into();
+    });
+    let next = forward(&wish("full", Verb::Deploy), &seen, Steer::GoOn);
+    assert!(matches!(next, Next::Wait(_)), "{next:?}");
+}
+
+#[test]
+fn a_surge_that_would_lead_past_the_share_is_made_smaller() {
+    let seen = seen(&[old(95), new(10, 8)], |object| {
+        begun(object);
+        object["spec"]["replicas"] = 100.into();
+        object["spec"]["strategy"]["rollingUpdate"]["maxSurge"] = 6.into();
+    });
+    let body = body(forward(&wish("12%", Verb::Deploy), &seen, Steer::GoOn));
+    assert_eq!(body["spec"]["strategy"]["rollingUpdate"]["maxSurge"], 2);
+}
+
+#[test]
+fn an_autoscaler_that_changes_the_number_changes_the_share() {
+    let seen = seen(&[old(17), new(3, 3)], |object| {
+        begun(object);
+        object["spec"]["paused"] = true.into();
+        object["spec"]["replicas"] = 20.into();
+    });
+    let body = body(forward(&wish("30%", Verb::Deploy), &seen, Steer::GoOn));
+    assert_eq!(body["spec"]["paused"], false, "6 of 20 are wished now");
+}
+
+#[test]
+fn everything_brings_the_strategy_back_and_is_done_when_nothing_else_runs() {
+    let mut wish = wish("full", Verb::Deploy);
+    let at_share = |effect: &str, sets: &[Value]| {
+        seen(sets, |object| {
+            begun(object);
+            object["metadata"]["annotations"]["holdpoint.dev/effect"] = effect.into();
+            object["spec"]["paused"] = (effect == "b1").into();
+        })
+    };
+    wish.effect = "b2".into();
+    let body = body(forward(
+        &wish,
+        &at_share("b1", &[old(8), new(3, 3)]),
+        Steer::GoOn,
+    ));
+    assert_eq!(body["spec"]["paused"], false);
+    assert_eq!(body["spec"]["strategy"]["rollingUpdate"]["maxSurge"], "25%");
+    assert_eq!(body["spec"]["minReadySeconds"], 0);
+    let next = forward(&wish, &at_share("b2", &[old(1), new(10, 10)]), Steer::GoOn);
+    assert!(
+        matches!(next, Next::Wait(_)),
+        "an old pod is left: {next:?}"
+    );
+    assert_eq!(
+        forward(&wish, &at_share("b2", &[old(0), new(10, 10)]), Steer::GoOn),
+        Next::Done
+    );
+}
+
+#[test]
+fn what_must_not_be_begun_is_refused_with_why() {
+    let refused = |share: &str, sets: &[Value], change: &dyn Fn(&mut Value)| match forward(
+        &wish(share, Verb::Deploy),
+        &seen(sets, |o| change(o)),
+        Steer::GoOn,
+    ) {
+        Next::Refuse(why) => why,
+        other => panic!("{other:?}"),
+    };
+    let at_rest = [old(10)];
+    let why = refused("30%", &at_rest, &|o| o["spec"]["paused"] = true.into());
+    assert_eq!(why, "it is paused by somebody else (spec.paused)");
+    let why = refused("30%", &[old(9), set("cc", "shop/web:0", 1, 1)], &|_| {});
+    assert_eq!(why, "another rollout of it is under way");
+    let why = refused("30%", &at_rest, &|o| {
+        o["spec"]["revisionHistoryLimit"] = 0.into()
+    });
+    assert!(why.contains("nothing to go back to"), "{why}");
+    let why = refused("30%", &at_rest, &|o| {
+        o["spec"]["strategy"] = json!({"type": "Recreate"})
+    });
+    assert!(why.contains("Recreate"), "{why}");
+    let why = refused("30%", &at_rest, &|o| {
+        o["spec"]["template"]["spec"]["containers"] =
+            json!([{"name": "web", "image": "shop/web:1"}, {"name": "log", "image": "x"}]);
+    });
+    assert!(why.contains("containers web, log"), "{why}");
+    let why = refused("30%", &at_rest, &|o| {
+        o["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = "shop:x".into();
+        o["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+    });
+    assert_eq!(why, "it is being deleted");
+    let why = refused("50%", &[old(8), new(3, 3)], &|o| {
+        begun(o);
+        o["metadata"]["annotations"]["holdpoint.dev/effect"] = "R-1.b1".into();
+        o["spec"]["template"] = template("shop/web:hotfix");
+    });
+    assert_eq!(why, "somebody else has brought shop/web:hotfix meanwhile");
+}
+
+#[test]
+fn a_recreate_may_be_exchanged_as_a_whole() {
+    let seen = seen(&[old(10)], |o| {
+        o["spec"]["strategy"] = json!({"type": "Recreate"})
+    });
+    let body = body(forward(&wish("full", Verb::Deploy), &seen, Steer::GoOn));
+    assert!(body["spec"]["strategy"].is_null() && body["spec"]["minReadySeconds"].is_null());
+}
+
+#[test]
+fn the_way_back_brings_the_recorded_template_and_leaves_foreign_annotations() {
+    let wish = wish("full", Verb::Rollback);
+    let seen = seen(&[old(8), new(3, 0)], |o| {
+        begun(o);
+        o["spec"]["paused"] = true.into();
+    });
+    let ops = body(back(&wish, &seen, Steer::GoOn));
+    let ops: Vec<(&str, &Value)> = ops
+        .as_array()
+        .expect("a patch")
+        .iter()
+        .map(|op| (op["path"].as_str().expect("a path"), &op["value"]))
+        .collect();
+    let of = |path: &str| {
+        ops.iter()
+            .find(|(p, _)| *p == path)
+            .map(|(_, value)| *value)
+    };
+    assert_eq!(ops[0], ("/metadata/resourceVersion", &json!("7")));
+    assert_eq!(of("/spec/template"), Some(&template("shop/web:1")));
+    assert_eq!(of("/spec/paused"), Some(&json!(false)));
+    assert_eq!(
+        of("/spec/strategy").and_then(|s| s.pointer("/rollingUpdate/maxSurge")),
+        Some(&json!("25%"))
+    );
+    assert_eq!(of("/spec/minReadySeconds"), Some(&json!(0)));
+    assert!(of("/spec/replicas").is_none() && of("/metadata/annotations").is_none());
+}
+
+#[test]
+fn without_the_recorded_replica_set_only_the_image_goes_back_and_it_is_said() {
+    let wish = wish("full", Verb::Rollback);
+    let seen = seen(&[new(3, 0)], begun);
+    let Next::Change(change) = back(&wish, &seen, Steer::GoOn) else {
+        panic!("nothing goes back")
+    };
+    assert!(change.words.contains("is gone"), "{}", change.words);
+    let body = body(Next::Change(change));
+    assert_eq!(
+        body["spec"]["template"]["spec"]["containers"][0]["image"],
+        "shop/web:1"
+    );
+}
+
+#[test]
+fn what_somebody_else_has_brought_since_is_not_overwritten() {
+    let seen = seen(&[old(5), new(5, 5)], |o| {
+        begun(o);
+        o["spec"]["template"] = template("shop/web:hotfix");
+    });
+    let next = back(&wish("full", Verb::Rollback), &seen, Steer::GoOn);
+    assert!(
+        matches!(&next, Next::Refuse(why) if why.contains("hotfix")),
+        "{next:?}"
+    );
+}
+
+#[test]
+fn a_way_back_ends_with_the_annotations_taken_away() {
+    let wish = wish("full", Verb::Rollback);
+    let at = |change: fn(&mut Value)| seen(&[old(10), new(0, 0)], change);
+    let there = at(|o| {
+        let mut before = Before {
+            release: "R-1".into(),
+            revision: "a".into(),
+            image: "shop/web:1".into(),
+            to: "shop/web:2@sha256:02".into(),
+            kept: None,
+        };
+        before.kept = None;
+        o["metadata"]["annotations"]["holdpoint.dev/before"] = before.write().into();
+    });
+    let body = body(back(&wish, &there, Steer::GoOn));
+    assert_eq!(
+        body["metadata"]["annotations"],
+        json!({"holdpoint.dev/effect": null, "holdpoint.dev/before": null, "holdpoint.dev/bound": null})
+    );
+    assert_eq!(back(&wish, &at(|_| {}), Steer::GoOn), Next::Done);
+}
