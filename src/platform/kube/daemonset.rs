@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::decode::{self, Pod};
 use super::deployment::{bars_of_any, before_of, mine};
@@ -223,7 +223,7 @@ pub fn back(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     }
     let nodes = nodes(seen);
     // with a strategy of its own the controller replaces them, those that do not run first
-    if seen.spec["updateStrategy"]["type"] == Value::from("OnDelete") {
+    if seen.spec["updateStrategy"]["type"] == "OnDelete" {
         let missing = nodes.new - nodes.up + nodes.empty;
         let next = next_nodes(&nodes.old, pace(seen).saturating_sub(missing));
         if !next.is_empty() {

@@ -14,7 +14,10 @@ const LINES: usize = 60;
 
 /// The journals of a target's effects.
 #[derive(Clone, Debug, Default)]
-pub struct Journals(Arc<Mutex<VecDeque<(EffectId, VecDeque<String>)>>>);
+pub struct Journals(Arc<Mutex<VecDeque<Lines>>>);
+
+/// The lines of one effect.
+type Lines = (EffectId, VecDeque<String>);
 
 /// The journal of one effect.
 #[derive(Clone, Debug)]
