@@ -373,5 +373,4 @@ impl Craft for Revised {
 }
 
 #[cfg(test)]
-#[path = "revised_tests.rs"]
 mod tests;
