@@ -326,9 +326,25 @@ impl Watched {
         self.put_up(engine, last, &charts, 0);
         engine.board().change(|live| {
             let pulse = live.pulse.entry(self.release).or_default();
-            pulse.extend(looks.iter().filter_map(|record| worst(record)));
+            pulse.extend(looks.iter().filter_map(|record| self.beat(record)));
             shorten(pulse);
         });
+    }
+
+    /// A look in one word: the worst that it says of the metrics that are not in shadow. Those of which
+    /// no proof is asked count only where they say something bad: most never prove anything.
+    fn beat(&self, record: &Record) -> Option<Call> {
+        let open = |call: Call| matches!(call, Call::Undecided | Call::NoData);
+        let asked = |kept: &Kept| {
+            let index = self.metric(&kept.service, &kept.verdict.metric);
+            index.is_some_and(|index| self.metrics[index].metric.is_required())
+        };
+        let heard = record.metrics.iter().filter(|kept| !kept.verdict.shadow);
+        let any = heard.clone().any(asked);
+        let calls = heard.filter(|kept| !any || asked(kept) || !open(kept.verdict.call));
+        calls
+            .map(|kept| kept.verdict.call)
+            .max_by_key(|call| badness(*call))
     }
 
     /// Puts up the charts as of a look, and so many beats of the pulse.
@@ -350,7 +366,7 @@ impl Watched {
                 live.judgements.insert(self.release, judgement);
             }
             let pulse = live.pulse.entry(self.release).or_default();
-            pulse.extend(worst(last).into_iter().take(beats));
+            pulse.extend(self.beat(last).into_iter().take(beats));
             shorten(pulse);
         });
     }
@@ -359,13 +375,6 @@ impl Watched {
 fn shorten(pulse: &mut Vec<Call>) {
     let old = pulse.len().saturating_sub(PULSE);
     pulse.drain(..old);
-}
-
-/// The worst that a look says of the metrics that are not in shadow.
-fn worst(record: &Record) -> Option<Call> {
-    let calls = record.metrics.iter().filter(|kept| !kept.verdict.shadow);
-    let calls = calls.map(|kept| kept.verdict.call);
-    calls.max_by_key(|call| badness(*call))
 }
 
 fn badness(call: Call) -> u8 {
