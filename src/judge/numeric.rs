@@ -99,6 +99,74 @@ pub mod exact {
         u64::deserialize(from).map(f64::from_bits)
     }
 
+    /// The same for any number of numbers.
+    pub mod list {
+        use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+        /// A number as it may be written: formerly as itself, and an infinite one as nothing.
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Bits(u64),
+            Number(f64),
+            Infinite(()),
+        }
+
+        fn read(written: Vec<Written>) -> Vec<f64> {
+            let number = |one| match one {
+                Written::Bits(bits) => f64::from_bits(bits),
+                Written::Number(number) => number,
+                Written::Infinite(()) => f64::INFINITY,
+            };
+            written.into_iter().map(number).collect()
+        }
+
+        /// Writes the numbers.
+        ///
+        /// # Errors
+        /// Those of the format.
+        pub fn serialize<S: Serializer>(values: &[f64], to: S) -> Result<S::Ok, S::Error> {
+            to.collect_seq(values.iter().map(|value| value.to_bits()))
+        }
+
+        /// Reads the numbers.
+        ///
+        /// # Errors
+        /// Those of the format.
+        pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
+            Vec::deserialize(from).map(read)
+        }
+
+        /// The same where there may be no list.
+        pub mod maybe {
+            use super::{Deserialize, Deserializer, Serialize, Serializer, read};
+
+            /// Writes the numbers.
+            ///
+            /// # Errors
+            /// Those of the format.
+            pub fn serialize<S: Serializer>(
+                values: &Option<Vec<f64>>,
+                to: S,
+            ) -> Result<S::Ok, S::Error> {
+                let bits = |values: &Vec<f64>| -> Vec<u64> {
+                    values.iter().map(|value| value.to_bits()).collect()
+                };
+                values.as_ref().map(bits).serialize(to)
+            }
+
+            /// Reads the numbers.
+            ///
+            /// # Errors
+            /// Those of the format.
+            pub fn deserialize<'de, D: Deserializer<'de>>(
+                from: D,
+            ) -> Result<Option<Vec<f64>>, D::Error> {
+                Ok(Option::deserialize(from)?.map(read))
+            }
+        }
+    }
+
     /// The same for the nine points of a grid.
     pub mod grid {
         use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -42,9 +42,11 @@ pub enum Kind {
     /// Latencies in buckets.
     Histogram {
         /// The upper bounds of the buckets, the last infinite.
+        #[serde(with = "exact::list")]
         bounds: Vec<f64>,
         /// What the baseline's requests before the rollout took, cumulative; without it, the first
         /// look chooses the boundaries and is not judged.
+        #[serde(default, with = "exact::list::maybe")]
         warm: Option<Vec<f64>>,
     },
     /// A level of every instance.

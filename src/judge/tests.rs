@@ -410,11 +410,11 @@ fn metrics() -> Vec<Asked> {
             fail_above: Some((0.9, 100.0)),
         },
         Kind::Histogram {
-            bounds: vec![0.1, 1.0, 10.0],
+            bounds: vec![0.1, 1.0, f64::INFINITY],
             warm: None,
         },
         Kind::Histogram {
-            bounds: vec![0.1, 1.0, 10.0],
+            bounds: vec![0.1, 1.0, f64::INFINITY],
             warm: Some(vec![500.0, 950.0, 1000.0]),
         },
         Kind::Gauge(Allowed {
@@ -501,4 +501,23 @@ fn recorded() -> impl Strategy<Value = Vec<Recorded>> {
         over,
     });
     proptest::collection::vec(look, 1..60)
+}
+
+#[test]
+fn a_rollout_written_with_plain_bounds_is_still_read() {
+    let plain = r#"{"histogram":{"bounds":[0.1,1.0,null],"warm":[500.0,null]}}"#;
+    let read: Kind = serde_json::from_str(plain).unwrap();
+    let kind = Kind::Histogram {
+        bounds: vec![0.1, 1.0, f64::INFINITY],
+        warm: Some(vec![500.0, f64::INFINITY]),
+    };
+    assert_eq!(read, kind);
+    let text = serde_json::to_string(&kind).unwrap();
+    assert_eq!(serde_json::from_str::<Kind>(&text).unwrap(), kind);
+    for (none, warm) in [("", None), (r#","warm":null"#, None)] {
+        let text = format!(r#"{{"histogram":{{"bounds":[]{none}}}}}"#);
+        let bounds = Vec::new();
+        let read: Kind = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, Kind::Histogram { bounds, warm });
+    }
 }

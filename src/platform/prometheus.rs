@@ -11,6 +11,7 @@
 pub mod answer;
 mod assemble;
 pub mod client;
+mod ends;
 mod native;
 mod span;
 pub mod template;

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::answer::Line;
+use super::ends::{All, Ends, fresh, none_fresh};
 use super::span::Reach;
-use crate::domain::{InstanceName, MetricName, Span};
+use crate::domain::{InstanceName, MetricName};
 use crate::judge::Sample;
 use crate::platform::counters::{Arm, Born, Counters, pairs};
 use crate::platform::metrics_text::{Exposition, Series, SeriesId};
@@ -21,13 +22,19 @@ pub(super) struct Memory {
     counters: [Counters; 2],
     /// The time of the newest scrape that was counted.
     #[serde(with = "pairs")]
-    counted: HashMap<(usize, InstanceName, MetricName), i64>,
+    pub(super) counted: HashMap<(usize, InstanceName, MetricName), i64>,
     /// To where each metric was read.
     #[serde(with = "pairs")]
     read: HashMap<MetricName, i64>,
     /// On which side an instance is, and since when.
     #[serde(with = "pairs")]
-    on: HashMap<InstanceName, (Arm, i64)>,
+    pub(super) on: HashMap<InstanceName, (Arm, i64)>,
+    /// Since which look one waits for instances.
+    #[serde(default, with = "pairs")]
+    pub(super) waiting: HashMap<MetricName, i64>,
+    /// Who took part, and does so no more.
+    #[serde(default)]
+    pub(super) away: HashSet<(Arm, InstanceName, MetricName)>,
     /// Whose counters of bad events have been seen.
     knows_bad: HashSet<(Arm, MetricName)>,
 }
@@ -67,12 +74,12 @@ pub(super) struct Found<'a> {
 }
 
 /// The scrapes of one instance: by time, with the series of each.
-type Scrapes = BTreeMap<i64, Vec<Series>>;
+pub(super) type Scrapes = BTreeMap<i64, Vec<Series>>;
 
 /// What one side has: the scrapes by instance, or why there are none.
 type Shown = Result<BTreeMap<InstanceName, Scrapes>, String>;
 
-const ARMS: [Arm; 2] = [Arm::Canary, Arm::Baseline];
+pub(super) const ARMS: [Arm; 2] = [Arm::Canary, Arm::Baseline];
 
 impl Memory {
     /// The span that a look at a metric has to cover.
@@ -80,8 +87,8 @@ impl Memory {
         Reach::new(self.read.get(metric).copied(), to, step)
     }
 
-    /// Makes a look of what was found, canary first; `None` when one side has been scraped lately
-    /// and not again since the look before: then nothing is counted yet on either.
+    /// Makes a look of what was found, canary first; `None` when somebody has been scraped lately
+    /// and not again since the look before: then nothing is counted yet on either side.
     pub fn take(
         &mut self,
         task: &Task<'_>,
@@ -90,31 +97,15 @@ impl Memory {
         let mut dropped = Vec::new();
         let samples: [Result<SideLook, String>; 2] = match twice(&found) {
             Some(why) => [Err(why.clone()), Err(why)],
-            None if matches!(task.query.kind, QueryKind::Gauge { .. }) => [0, 1].map(|n| {
-                let found = found[n].as_ref().map_err(Clone::clone)?;
-                Ok(self.gauge(task, ARMS[n], found, &mut dropped))
-            }),
-            None => {
-                let shown = [0, 1].map(|n| {
+            None if matches!(task.query.kind, QueryKind::Gauge { .. }) => {
+                self.have_read(task);
+                [0, 1].map(|n| {
                     let found = found[n].as_ref().map_err(Clone::clone)?;
-                    self.shown(task, ARMS[n], found)
-                });
-                if shown
-                    .iter()
-                    .enumerate()
-                    .any(|(n, s)| self.nothing_new(task, n, s))
-                {
-                    return None;
-                }
-                let [canary, baseline] = shown;
-                [(0, canary), (1, baseline)]
-                    .map(|(n, shown)| Ok(self.count(task, n, shown?, &mut dropped)))
+                    Ok(self.gauge(task, ARMS[n], found, &mut dropped))
+                })
             }
+            None => self.counts(task, found, &mut dropped)?,
         };
-        // what a query did not bring is asked for again
-        if task.whole {
-            self.read.insert(task.query.name.clone(), task.reach.to);
-        }
         let [(canary, canary_each), (baseline, baseline_each)] =
             samples.map(|side| side.unwrap_or_else(|why| (Sample::missing(why), Vec::new())));
         Some(MetricLook {
@@ -127,15 +118,81 @@ impl Memory {
         })
     }
 
-    /// The scrapes of one side that belong to it.
-    fn shown(&mut self, task: &Task<'_>, arm: Arm, found: &Found<'_>) -> Shown {
-        let mut shown = scrapes(task, found);
+    /// What a query did not bring, and what could not be counted yet, is asked for again.
+    fn have_read(&mut self, task: &Task<'_>) {
+        if task.whole {
+            self.read.insert(task.query.name.clone(), task.reach.to);
+        }
+    }
+
+    /// Counts both sides over the same time, or neither.
+    fn counts(
+        &mut self,
+        task: &Task<'_>,
+        found: [Result<Found<'_>, String>; 2],
+        dropped: &mut Vec<String>,
+    ) -> Option<[Result<SideLook, String>; 2]> {
+        if !task.whole {
+            // what one side could not say is not counted on the other, but on both by a later look
+            let [canary, baseline] = found.map(Result::err);
+            let both = [canary.clone().or(baseline.clone()), baseline.or(canary)];
+            return Some(both.map(|why| Err(why.unwrap_or_default())));
+        }
+        let all: [All; 2] = found
+            .each_ref()
+            .map(|found| found.as_ref().ok().map(|found| scrapes(task, found)));
+        for (arm, side) in ARMS.into_iter().zip(&all) {
+            for instance in side.iter().flat_map(|side| side.keys()) {
+                self.joined(task, instance, arm);
+            }
+        }
+        match self.ends(task, &all) {
+            Ends::Met => {}
+            Ends::Between => return None,
+            Ends::Waiting(why) => return Some([Err(why.clone()), Err(why)]),
+        }
+        let [canary, baseline] = all;
+        let [found_canary, found_baseline] = found;
+        let sides = [(0, canary, found_canary), (1, baseline, found_baseline)];
+        let shown = sides.map(|(n, all, found)| {
+            let asked = found?.asked;
+            self.shown(task, ARMS[n], &asked, all.unwrap_or_default(), dropped)
+        });
+        let mut sides = shown.iter().enumerate();
+        if sides.any(|(n, shown)| self.nothing_new(task, n, shown)) {
+            return None;
+        }
+        self.have_read(task);
+        let [canary, baseline] = shown;
+        let sides = [(0, canary), (1, baseline)];
+        Some(sides.map(|(n, shown)| Ok(self.count(task, n, shown?, dropped))))
+    }
+
+    /// The scrapes of one side that belong to it, of those who were scraped at the end of the span.
+    fn shown(
+        &mut self,
+        task: &Task<'_>,
+        arm: Arm,
+        asked: &str,
+        mut shown: BTreeMap<InstanceName, Scrapes>,
+        dropped: &mut Vec<String>,
+    ) -> Shown {
         let Some(newest) = shown.values().filter_map(|s| s.keys().next_back()).max() else {
-            return Err(format!("there is no series {}", found.asked));
+            return Err(format!("there is no series {asked}"));
         };
         if !task.reach.is_fresh(*newest) {
-            return Err(stale(task.reach.to - newest));
+            return Err(none_fresh(task.reach.to - newest));
         }
+        shown.retain(|instance, scrapes| {
+            let fresh = fresh(task, scrapes);
+            if let (false, Some(newest)) = (fresh, scrapes.keys().next_back()) {
+                dropped.push(format!(
+                    "{instance}: {}",
+                    none_fresh(task.reach.to - newest)
+                ));
+            }
+            fresh
+        });
         for (instance, scrapes) in &mut shown {
             let joined = self.joined(task, instance, arm);
             scrapes.retain(|at, _| *at >= joined);
@@ -165,14 +222,18 @@ impl Memory {
     }
 
     /// Where the counters of a side are kept.
-    fn place(task: &Task<'_>, side: usize) -> usize {
+    pub(super) fn place(task: &Task<'_>, side: usize) -> usize {
         match task.attribution {
             Attribution::ByInstance(_) => 0,
             Attribution::BySeries => side,
         }
     }
 
-    fn key(task: &Task<'_>, side: usize, it: &InstanceName) -> (usize, InstanceName, MetricName) {
+    pub(super) fn key(
+        task: &Task<'_>,
+        side: usize,
+        it: &InstanceName,
+    ) -> (usize, InstanceName, MetricName) {
         (
             Memory::place(task, side),
             it.clone(),
@@ -229,9 +290,10 @@ impl Memory {
             Some(counted) => scrapes.retain(|at, _| *at > counted),
         }
         if scrapes.is_empty() {
-            let gone = !task.reach.is_fresh(newest);
-            return gone.then(|| Part::Dropped(stale(task.reach.to - newest)));
+            return None;
         }
+        let metric = task.query.name.clone();
+        let back = self.away.remove(&(ARMS[n], instance.clone(), metric));
         let names = self.names(task, n);
         let mut sum: Option<Sample> = None;
         let mut last = Part::First;
@@ -267,7 +329,12 @@ impl Memory {
                 other => other,
             };
         }
-        Some(sum.map_or(last, Part::Brings))
+        Some(match sum {
+            // what it grew by while it took no part is of another time than what the others bring
+            Some(_) if back => Part::First,
+            Some(sum) => Part::Brings(sum),
+            None => last,
+        })
     }
 
     /// Names that a side knows though none of their series may be there yet: of labelled counters
@@ -450,9 +517,4 @@ fn born(lines: &[Line], instance: &InstanceName, at: i64) -> Option<Born> {
     let found = line.points.iter().find(|(time, _)| *time == at)?;
     let raw = found.1;
     raw.is_finite().then_some(Born { raw, at: raw })
-}
-
-fn stale(age: i64) -> String {
-    let age = Span((age.max(0) as u64).div_ceil(1000) * 1000);
-    format!("its newest sample was {age} old when it was read")
 }
