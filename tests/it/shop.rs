@@ -171,34 +171,10 @@ impl Shop {
     /// Writes a room into a directory.
     pub fn new(room: &Path) -> Shop {
         let site = tempfile::tempdir().unwrap();
-        let script = site.path().join("operate");
-        fs::write(&script, SCRIPT).unwrap();
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-        let digest = digest(0);
         let mut targets = String::from("name = \"shop\"\nlook = \"300ms\"\n");
         let mut catalog = String::from("[environment.prod]\nproduction = true\nzone = \"UTC\"\n");
         for service in SERVICES {
-            let dir = site.path().join(service);
-            fs::create_dir(&dir).unwrap();
-            let mut instances = String::new();
-            for n in 1..=4 {
-                fs::write(
-                    dir.join(format!("on-{service}-{n}")),
-                    format!("1.0.0 {digest}\n"),
-                )
-                .unwrap();
-                instances += &format!("{{ name = \"{service}-{n}\" }}, ");
-            }
-            let call =
-                |verb: &str| format!("[{:?}, {verb:?}, {service:?}]", script.to_str().unwrap());
-            targets += &format!(
-                "\n[[target]]\nname = \"{service}-prod\"\nservice = {service:?}\nenvironment = \"prod\"\n\
-                 platform = \"command\"\ninstances = [{instances}]\ndeploy = {}\nrollback = {}\nstatus = {}\n\
-                 parallel = 2\nbackoff = \"300ms\"\n",
-                call("deploy"),
-                call("deploy"),
-                call("status"),
-            );
+            targets += &operated(site.path(), service);
             catalog += &format!("\n[service.{service}]\nowner = \"team {service}\"\ntier = 1\n");
         }
         let shop = Shop {
@@ -303,6 +279,32 @@ impl Shop {
         let seen = until("the end of the release", || self.show(id), over);
         seen["ending"].as_str().unwrap().to_owned()
     }
+}
+
+/// The target `SERVICE-prod` of platform `command` with four instances, for a room.toml; what it calls and what
+/// that writes is in `site`.
+pub fn operated(site: &Path, service: &str) -> String {
+    let script = site.join("operate");
+    fs::write(&script, SCRIPT).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let dir = site.join(service);
+    fs::create_dir(&dir).unwrap();
+    let before = digest(0);
+    let mut instances = String::new();
+    for n in 1..=4 {
+        let on = dir.join(format!("on-{service}-{n}"));
+        fs::write(on, format!("1.0.0 {before}\n")).unwrap();
+        instances += &format!("{{ name = \"{service}-{n}\" }}, ");
+    }
+    let call = |verb: &str| format!("[{:?}, {verb:?}, {service:?}]", script.to_str().unwrap());
+    format!(
+        "\n[[target]]\nname = \"{service}-prod\"\nservice = {service:?}\nenvironment = \"prod\"\n\
+         platform = \"command\"\ninstances = [{instances}]\ndeploy = {}\nrollback = {}\nstatus = {}\n\
+         parallel = 2\nbackoff = \"300ms\"\n",
+        call("deploy"),
+        call("deploy"),
+        call("status"),
+    )
 }
 
 pub fn digest(number: u32) -> String {

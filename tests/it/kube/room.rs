@@ -8,7 +8,7 @@ use holdpoint::config::tokens::TokenHash;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::shop::{Keeper, Said, done, holdpoint};
+use crate::shop::{Keeper, Said, done, holdpoint, operated};
 
 /// A room with ci and ada (operations: submit, control), kim (security), and whoever runs the test (`me`,
 /// operations). Deleted when it is dropped.
@@ -68,6 +68,18 @@ impl Room {
              platform = \"kubernetes\"\ncluster = {cluster:?}\nnamespace = {namespace:?}\n\
              workload = {workload:?}\nimage = \"shop/{name}\"\n{more}\n"
         );
+        self.service(name);
+    }
+
+    /// The target `NAME-prod` of a service with its name, four instances operated by commands, no cluster.
+    pub fn operated(&mut self, name: &str) {
+        let site = self.path().join("site");
+        fs::create_dir_all(&site).unwrap();
+        self.files.room += &operated(&site, name);
+        self.service(name);
+    }
+
+    fn service(&mut self, name: &str) {
         self.files.catalog += &format!("\n[service.{name}]\nowner = \"team {name}\"\ntier = 1\n");
         self.write("room.toml", &self.files.room);
         self.write("catalog.toml", &self.files.catalog);
