@@ -227,9 +227,11 @@ fn a_room_over_workloads_is_understood() {
     room.target("web", &ns.name, "deployment/web", "container = \"web\"");
     room.target_in("other", "api", &ns.name, "statefulset/api", "");
     let checked = room.cli(&["check"]);
-    assert_eq!(
-        (checked.code, checked.err.as_str()),
-        (Some(0), ""),
+    // that nobody must approve is the only thing to be said of it, and is what the tests want
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    let warnings = checked.err.matches("warning:").count();
+    assert!(
+        warnings == 1 && checked.err.contains("need no approval"),
         "{checked:?}"
     );
     let _engine = room.serve();

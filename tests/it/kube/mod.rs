@@ -24,6 +24,7 @@ mod deployments;
 mod doctor;
 mod flagger;
 mod harness;
+mod others;
 mod proxy;
 mod proxy_harness;
 mod revised;
