@@ -45,7 +45,7 @@ pub fn write(dir: &Path, owner: &Owner) -> Result<Vec<PathBuf>, Notice> {
 /// The same with some of the files as they were `made`, and not as templates.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_with(
     dir: &Path,
     owner: &Owner,
