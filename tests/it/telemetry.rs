@@ -149,8 +149,10 @@ async fn charts_are_there_again_after_a_restart_and_go_on() {
     let (mut stage, busy) = stage().await;
     stage.start().await;
     let id = released(&stage).await;
-    let before = drawn(&stage, id, 5).await;
+    let mut before = drawn(&stage, id, 6).await;
     stage.stop().await;
+    // the newest look may have been drawn and not yet been written when the engine was stopped
+    before.pop();
 
     // without its instances an engine can show only what it knew
     let urls = std::mem::take(&mut stage.urls);
