@@ -188,26 +188,7 @@ impl Shop {
             "policy.toml",
             "[[approval]]\nneeds = { security = 1 }\nexpires = \"2h\"\n",
         );
-        let mut people = String::from(
-            "[group.operations]\nmay = [\"submit\", \"control\"]\n\n[group.security]\nmay = []\n",
-        );
-        for (name, group) in [
-            ("ci", "operations"),
-            ("ada", "operations"),
-            ("kim", "security"),
-        ] {
-            let token = format!("{name}-token");
-            shop.write(&format!("keys/{name}.token"), &token);
-            let hash = TokenHash::of(&token);
-            people += &format!(
-                "\n[[person]]\nname = {name:?}\nfull_name = {name:?}\ngroups = [{group:?}]\ntoken = \"{hash}\"\n"
-            );
-        }
-        let uid = rustix::process::geteuid().as_raw();
-        people += &format!(
-            "\n[[person]]\nname = \"me\"\nfull_name = \"Me\"\ngroups = [\"operations\"]\nuid = {uid}\n"
-        );
-        shop.write("people.toml", &people);
+        people(&|name, text| shop.write(name, text));
         shop
     }
 
@@ -342,4 +323,29 @@ impl Dice {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) % below
     }
+}
+
+/// The people of a room and their tokens: ci and ada (operations), kim (security), and whoever runs
+/// the test (`me`, operations). `write` writes one of the room's files.
+pub fn people(write: &dyn Fn(&str, &str)) {
+    let mut all = String::from(
+        "[group.operations]\nmay = [\"submit\", \"control\"]\n\n[group.security]\nmay = []\n",
+    );
+    for (name, group) in [
+        ("ci", "operations"),
+        ("ada", "operations"),
+        ("kim", "security"),
+    ] {
+        let token = format!("{name}-token");
+        write(&format!("keys/{name}.token"), &token);
+        let hash = TokenHash::of(&token);
+        all += &format!(
+            "\n[[person]]\nname = {name:?}\nfull_name = {name:?}\ngroups = [{group:?}]\ntoken = \"{hash}\"\n"
+        );
+    }
+    let uid = rustix::process::geteuid().as_raw();
+    all += &format!(
+        "\n[[person]]\nname = \"me\"\nfull_name = \"Me\"\ngroups = [\"operations\"]\nuid = {uid}\n"
+    );
+    write("people.toml", &all);
 }

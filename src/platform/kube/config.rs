@@ -130,6 +130,8 @@ impl KubeConfig {
         } else {
             format!("@{digest}")
         };
-        format!("{}:{version}{pin}", self.image)
+        // what ran by its digest alone has no version
+        let tag = if version.is_empty() { "" } else { ":" };
+        format!("{}{tag}{version}{pin}", self.image)
     }
 }

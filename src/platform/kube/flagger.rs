@@ -54,6 +54,7 @@ pub async fn perform(
             effect,
             image: config.image_of(&artifact.version, &artifact.digest),
             container: config.container.as_deref(),
+            repository: &config.image,
             gated: gates.kept(),
         },
         begun: Instant::now(),

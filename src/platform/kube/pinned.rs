@@ -5,14 +5,9 @@ use std::sync::Arc;
 use kube::api::DynamicObject;
 use serde_json::{Map, Value, json};
 
+pub use super::record::{BEFORE, EFFECT};
+use crate::domain::Effect;
 use crate::domain::text::printable;
-use crate::domain::{Artifact, Effect};
-
-/// The annotation with the id of the effect that changed the object last.
-pub const EFFECT: &str = "holdpoint.dev/effect";
-
-/// The annotation with what has to come back when the release does: [`Before`] as JSON.
-pub const BEFORE: &str = "holdpoint.dev/before";
 
 /// The annotation with the release for which holdpoint has paused the object, so that it takes back
 /// no pause of anybody else.
@@ -159,22 +154,6 @@ pub fn merge_to(live: &Value, wanted: &Value) -> Option<Value> {
     (!patch.is_empty()).then_some(Value::Object(patch))
 }
 
-/// An image as an artifact: `registry:5000/shop/web:1.2@sha256:...` is version `1.2`.
-pub fn artifact(image: &str) -> Artifact {
-    let (name, digest) = image.split_once('@').unwrap_or((image, ""));
-    let last = name.rsplit('/').next().unwrap_or(name);
-    let version = match last.split_once(':') {
-        Some((_, tag)) => tag,
-        // what has a digest alone is called by it
-        None if !digest.is_empty() => digest,
-        None => "latest",
-    };
-    Artifact {
-        version: printable(version, 128).into(),
-        digest: printable(digest, 160).into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,21 +192,5 @@ mod tests {
             json!({"b": {"x": null, "y": [2]}, "c": null, "d": 4})
         );
         assert_eq!(merge_to(&live, &live), None);
-    }
-
-    #[test]
-    fn images_are_read_with_ports_and_digests() {
-        let read = |image: &str| {
-            let it = artifact(image);
-            (it.version.to_string(), it.digest.to_string())
-        };
-        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
-        assert_eq!(
-            read("r:5000/shop/web:1.2@sha256:ab"),
-            pair("1.2", "sha256:ab")
-        );
-        assert_eq!(read("r:5000/shop/web"), pair("latest", ""));
-        assert_eq!(read("web@sha256:ab"), pair("sha256:ab", "sha256:ab"));
-        assert_eq!(read("web:\u{1b}[2J"), pair("\u{fffd}[2J", ""));
     }
 }

@@ -240,6 +240,46 @@ pub fn foreign(wish: &Wish, seen: &Seen, before: &Before) -> Option<String> {
     })
 }
 
+/// What is to be done first on a way back: the template and the strategy are brought back. `None`
+/// once that is so and the controller has seen it.
+pub fn returning(wish: &Wish, seen: &Seen, steer: Steer) -> Option<Next> {
+    let before = seen.before(wish);
+    if let Some(why) = before.as_ref().and_then(|b| foreign(wish, seen, b)) {
+        return Some(Next::Refuse(why));
+    }
+    let goal = goal(wish, seen, before.as_ref());
+    let there = match (&goal, &before) {
+        (Some(template), Some(_)) => seen.work.template == fingerprint(template),
+        _ => wish.is(seen.image()),
+    };
+    let kept = before.as_ref().is_some_and(|b| b.kept.is_some());
+    if steer == Steer::Hold {
+        return Some(Next::Wait("held on its way back".to_owned()));
+    }
+    if !there || kept {
+        return Some(Next::Change(send_back(wish, seen, before, goal.as_ref())));
+    }
+    if !seen.observed() {
+        return Some(Next::Wait(
+            "the controller has not looked at it yet".to_owned(),
+        ));
+    }
+    None
+}
+
+/// That somebody else has brought something since the release began.
+pub fn overtaken(wish: &Wish, seen: &Seen, before: &Before) -> Option<String> {
+    let other = !wish.is(seen.image()) && seen.image() != before.image;
+    let now = image::short(seen.image());
+    other.then(|| format!("somebody else has brought {now} meanwhile"))
+}
+
+/// That there will be nothing to go back to.
+pub fn nothing_to_go_back_to(seen: &Seen) -> Option<String> {
+    let none = seen.spec["revisionHistoryLimit"].as_u64() == Some(0);
+    none.then(|| "its revisionHistoryLimit is 0: there would be nothing to go back to".to_owned())
+}
+
 /// Takes holdpoint's annotations away where any are left, else it is done.
 pub fn end(wish: &Wish, seen: &Seen) -> Next {
     if seen.before(wish).is_some() || mine(wish, &seen.work) {

@@ -6,12 +6,12 @@
 
 use serde_json::{Value, json};
 
+use super::decode;
 use super::deployment::{bars_of_any, before_of, mine};
 use super::drive::{Change, How, Next};
 use super::record::Before;
 use super::revised::{self, Seen};
 use super::wish::Wish;
-use super::{decode, image};
 use crate::platform::helm::Steer;
 
 /// What is to be done next to bring the new version to its share.
@@ -149,9 +149,7 @@ fn bars(wish: &Wish, seen: &Seen, before: Option<&Before>) -> Option<String> {
         return Some(why);
     }
     if let Some(before) = before {
-        let other = !wish.is(seen.image()) && seen.image() != before.image;
-        let now = image::short(seen.image());
-        return other.then(|| format!("somebody else has brought {now} meanwhile"));
+        return revised::overtaken(wish, seen, before);
     }
     if work.partition > 0 {
         return Some(match before_of(work) {
@@ -165,37 +163,13 @@ fn bars(wish: &Wish, seen: &Seen, before: Option<&Before>) -> Option<String> {
     if !seen.observed() || work.current_revision != work.update_revision {
         return Some("another rollout of it is under way".to_owned());
     }
-    if seen.spec["revisionHistoryLimit"].as_u64() == Some(0) {
-        return Some(
-            "its revisionHistoryLimit is 0: there would be nothing to go back to".to_owned(),
-        );
-    }
-    None
+    revised::nothing_to_go_back_to(seen)
 }
 
 /// What is to be done next to bring back what ran before.
 pub fn back(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
-    let before = seen.before(wish);
-    if let Some(why) = before
-        .as_ref()
-        .and_then(|b| revised::foreign(wish, seen, b))
-    {
-        return Next::Refuse(why);
-    }
-    let goal = revised::goal(wish, seen, before.as_ref());
-    let there = match (&goal, &before) {
-        (Some(template), Some(_)) => seen.work.template == decode::fingerprint(template),
-        _ => wish.is(seen.image()),
-    };
-    let kept = before.as_ref().is_some_and(|b| b.kept.is_some());
-    if steer == Steer::Hold {
-        return Next::Wait("held on its way back".to_owned());
-    }
-    if !there || kept {
-        return Next::Change(revised::send_back(wish, seen, before, goal.as_ref()));
-    }
-    if !seen.observed() {
-        return Next::Wait("the controller has not looked at it yet".to_owned());
+    if let Some(next) = revised::returning(wish, seen, steer) {
+        return next;
     }
     // it waits for these for ever, and would not replace them
     let blocks = |p: &&decode::Pod| !p.leaving && !p.ready && !seen.is_new(p);

@@ -4,11 +4,10 @@ use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use holdpoint::config::tokens::TokenHash;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::shop::{Keeper, Said, done, holdpoint, operated};
+use crate::shop::{Keeper, Said, done, holdpoint, operated, people};
 
 /// A room with ci and ada (operations: submit, control), kim (security), and whoever runs the test (`me`,
 /// operations). Deleted when it is dropped.
@@ -38,7 +37,7 @@ impl Room {
         room.files.catalog = "[environment.prod]\nproduction = true\nzone = \"UTC\"\n".into();
         room.cluster("scratch", kubeconfig);
         room.write("policy.toml", "[[approval]]\nneeds = {}\n");
-        room.people();
+        people(&|name, text| room.write(name, text));
         room
     }
 
@@ -83,29 +82,6 @@ impl Room {
         self.files.catalog += &format!("\n[service.{name}]\nowner = \"team {name}\"\ntier = 1\n");
         self.write("room.toml", &self.files.room);
         self.write("catalog.toml", &self.files.catalog);
-    }
-
-    fn people(&self) {
-        let mut people = String::from(
-            "[group.operations]\nmay = [\"submit\", \"control\"]\n\n[group.security]\nmay = []\n",
-        );
-        for (name, group) in [
-            ("ci", "operations"),
-            ("ada", "operations"),
-            ("kim", "security"),
-        ] {
-            let token = format!("{name}-token");
-            self.write(&format!("keys/{name}.token"), &token);
-            let hash = TokenHash::of(&token);
-            people += &format!(
-                "\n[[person]]\nname = {name:?}\nfull_name = {name:?}\ngroups = [{group:?}]\ntoken = \"{hash}\"\n"
-            );
-        }
-        let uid = rustix::process::geteuid().as_raw();
-        people += &format!(
-            "\n[[person]]\nname = \"me\"\nfull_name = \"Me\"\ngroups = [\"operations\"]\nuid = {uid}\n"
-        );
-        self.write("people.toml", &people);
     }
 
     /// Writes one of its files.

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::super::super::helm::Steer;
 use super::super::cluster::{resource, resource_of};
 use super::super::config::Kind;
+use super::super::image;
 use super::super::lead::{Change, Next, forbidden, hopeless};
 use super::super::pinned::{
-    BEFORE, Before, EFFECT, HELD, RETRY, artifact, asks_again, body, image_in, left, merge_to,
-    with_image,
+    BEFORE, Before, EFFECT, HELD, RETRY, asks_again, body, image_in, left, merge_to, with_image,
 };
 use super::steps::{Goal, Step};
 use super::view::{Carrier, Set, View};
@@ -25,6 +25,8 @@ pub struct Wish<'a> {
     pub image: String,
     /// The container that is changed, if not the only one.
     pub container: Option<&'a str>,
+    /// The repository of its images.
+    pub repository: &'a str,
 }
 
 impl Wish<'_> {
@@ -223,7 +225,7 @@ impl Wish<'_> {
             Some(set) => {
                 same(set) || (marked && image_in(&set.template, self.container) == Ok(image))
             }
-            None => artifact(image).is(&self.effect.artifact),
+            None => image::is(image, &self.effect.artifact, self.repository),
         };
         if !is_back {
             let moving = view.observed && !view.promoted() && !view.stable.is_empty();
@@ -266,7 +268,7 @@ impl Wish<'_> {
         let noted = noted.and_then(|before| view.set(&before.hash));
         let runs = |set: &&Set| {
             image_in(&set.template, self.container)
-                .is_ok_and(|image| artifact(image).is(&self.effect.artifact))
+                .is_ok_and(|image| image::is(image, &self.effect.artifact, self.repository))
         };
         let stable = || view.set(&view.stable).filter(runs);
         let newest = || view.sets.iter().filter(runs).max_by_key(|set| set.revision);

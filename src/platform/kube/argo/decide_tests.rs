@@ -115,6 +115,7 @@ fn ask(effect: &Effect, view: &View, steer: Steer) -> Next {
         effect,
         image,
         container: None,
+        repository: "shop/cart",
     }
     .next(view, steer)
 }

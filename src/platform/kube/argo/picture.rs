@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::super::super::Picture;
 use super::super::config::KubeConfig;
-use super::super::pinned::{artifact, image_in};
+use super::super::image;
+use super::super::pinned::image_in;
 use super::steps::Strategy;
 use super::view::{Set, View};
 use crate::domain::workload::{Parts, Stage, StageAt, Stuck, Workload};
@@ -13,6 +14,7 @@ use crate::domain::{Artifact, Health, InstanceName, Sight};
 /// What a look at a Rollout shows.
 pub fn picture(view: &View, config: &KubeConfig) -> Picture {
     let container = config.container.as_deref();
+    let artifact = |found: &str| image::artifact(found, &config.image);
     let wanted = image_in(view.template(), container).ok().map(artifact);
     let stable = view.image_of(&view.stable, container).map(artifact);
     // a template that the controller has not seen yet has no ReplicaSet and no hash

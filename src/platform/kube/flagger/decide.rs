@@ -9,9 +9,10 @@ use super::super::super::helm::Steer;
 use super::super::cluster::resource;
 use super::super::config::Kind;
 use super::super::gates::{Hook, path};
+use super::super::image;
 use super::super::lead::{Change, Next, forbidden, hopeless};
 use super::super::pinned::{
-    BEFORE, Before, EFFECT, HELD, RETRY, artifact, asks_again, body, image_in, left, with_image,
+    BEFORE, Before, EFFECT, HELD, RETRY, asks_again, body, image_in, left, with_image,
 };
 use super::view::{View, Way};
 use crate::domain::{Effect, Verb};
@@ -25,6 +26,8 @@ pub struct Wish<'a> {
     pub image: String,
     /// The container that is changed, if not the only one.
     pub container: Option<&'a str>,
+    /// The repository of its images.
+    pub repository: &'a str,
     /// Whether the room keeps gates at all.
     pub gated: bool,
 }
@@ -342,7 +345,7 @@ impl Wish<'_> {
     }
 
     fn is_old(&self, image: &str) -> bool {
-        artifact(image).is(&self.effect.artifact)
+        image::is(image, &self.effect.artifact, self.repository)
     }
 
     /// A change of the target's template.

@@ -122,6 +122,7 @@ fn ask(effect: &Effect, view: &View, steer: Steer, times: Times) -> Course {
         effect,
         image,
         container: None,
+        repository: "shop/web",
         gated: true,
     }
     .next(view, steer, times)
@@ -296,6 +297,7 @@ fn a_canary_that_does_not_ask_is_refused_with_what_it_needs() {
         effect: &this,
         image: NEW.into(),
         container: None,
+        repository: "shop/web",
         gated: false,
     };
     refused(

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::super::super::Picture;
 use super::super::config::KubeConfig;
 use super::super::gates::{Gates, Hook};
-use super::super::pinned::{artifact, image_in};
+use super::super::image;
+use super::super::pinned::image_in;
 use super::view::{Part, View, Way};
 use crate::domain::workload::{Owner, Parts, Stage, StageAt, Stuck, Workload};
 use crate::domain::{Artifact, Health, InstanceName, Sight, TargetName};
@@ -15,6 +16,7 @@ use crate::domain::{Artifact, Health, InstanceName, Sight, TargetName};
 /// while something is tried.
 pub fn picture(view: &View, config: &KubeConfig) -> Picture {
     let container = config.container.as_deref();
+    let artifact = |found: &str| image::artifact(found, &config.image);
     let of = |part: &Part| image_in(&part.template, container).ok().map(artifact);
     let wanted = of(&view.target);
     let serving = view.primary.as_ref().and_then(of);
