@@ -119,8 +119,8 @@ fn room(dir: &Path, kubeconfig: &Path, workloads: usize) {
     }
     let uid = rustix::process::geteuid().as_raw();
     let people = format!(
-        "[group.operations]\nmay = [\"submit\", \"control\"]\n\n[[person]]\nname = \"me\"\n\
-         full_name = \"Me\"\nuid = {uid}\ngroups = [\"operations\"]\n"
+        "[group.operations]\nmay = [\"submit\", \"control\"]\n\n[group.security]\n\n[[person]]\nname = \"me\"\n\
+         full_name = \"Me\"\nuid = {uid}\ngroups = [\"operations\", \"security\"]\n"
     );
     for (name, text) in [
         ("room.toml", room),
