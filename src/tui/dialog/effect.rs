@@ -46,6 +46,7 @@ pub fn lines(
     }
     match action {
         Action::RollBack => out.back(world, release),
+        Action::PromoteAll => out.all(world, asker, release, zone),
         Action::Retry => out.retry(world, release),
         Action::Cancel => out.fact("effect", "it is closed as cancelled; nothing was moved"),
         Action::HandOver => out.fact("effect", "who watches next reads this note"),
@@ -90,20 +91,9 @@ impl Facts {
         release: &Release,
         zone: chrono_tz::Tz,
     ) {
-        let Some(ask) = offer::ask(action, release, "") else {
+        let Some(draft) = self.dry_run(world, asker, action, release) else {
             return;
         };
-        let mut draft = Draft::new(world.state.clone());
-        let command = Command {
-            at: world.now,
-            who: asker.who.clone(),
-            door: asker.door.clone(),
-            ask,
-        };
-        if let Err(refusal) = draft.run(&command) {
-            self.shown("refused", Role::StatusBad, &refusal.notice().headline);
-            return;
-        }
         let Some(after) = draft.state.live.get(&release.id) else {
             return;
         };
@@ -145,6 +135,62 @@ impl Facts {
                 }
             }
         }
+    }
+
+    /// What an action leads to; `None` where it is refused, which is told then.
+    fn dry_run(
+        &mut self,
+        world: World<'_>,
+        asker: &Asker,
+        action: Action,
+        release: &Release,
+    ) -> Option<Draft> {
+        let mut draft = Draft::new(world.state.clone());
+        let command = Command {
+            at: world.now,
+            who: asker.who.clone(),
+            door: asker.door.clone(),
+            ask: offer::ask_now(action, release)?,
+        };
+        if let Err(refusal) = draft.run(&command) {
+            self.shown("refused", Role::StatusBad, &refusal.notice().headline);
+            return None;
+        }
+        Some(draft)
+    }
+
+    /// What promoting all that is left of a release skips, moves and calls.
+    fn all(&mut self, world: World<'_>, asker: &Asker, release: &Release, zone: chrono_tz::Tz) {
+        let Some(draft) = self.dry_run(world, asker, Action::PromoteAll, release) else {
+            return;
+        };
+        let Some(after) = draft.state.live.get(&release.id) else {
+            return;
+        };
+        let from = release.exposed().unwrap_or(0);
+        if let Some(last) = release.batches.last() {
+            let text = format!("all that is left: {from} → {}", last.exposure);
+            self.shown("next", Role::Strong, &text);
+        }
+        let skipped: Vec<String> = release.skippable().map(say::hold_told).collect();
+        let text = match skipped.as_slice() {
+            [] => "no hold; what the platform waits for by itself".to_owned(),
+            some => format!("{}: {}", say::count(some.len(), "hold"), some.join(", ")),
+        };
+        self.fact("skips", &text);
+        self.fact(
+            "stays",
+            "calendar, health checks, triggers, and the judge that takes it back",
+        );
+        if release.paused.is_some() {
+            self.fact("", "the pause: it moves once somebody resumes it");
+        }
+        let ahead = after.batches.iter().filter(|b| b.done.is_none());
+        let mut moves: Vec<Move> = ahead.flat_map(|b| b.moves.iter().cloned()).collect();
+        moves.retain(|m| m.steps.iter().any(|s| s.status != StepStatus::Done));
+        self.scope(world, after, &moves);
+        self.then(after, world.now, zone);
+        self.calls(world, &moves);
     }
 
     /// `6 of 20 instances of payments-eu go to 4.12.0`, for each target.
@@ -196,12 +242,10 @@ impl Facts {
             .take(4)
             .map(|r| match r.station {
                 Station::Hold(hold) => match &hold.kind {
-                    HoldKind::Bake { span } => format!("bake {span}"),
-                    HoldKind::Observe { span, .. } => format!("observed for {span}"),
                     HoldKind::Window { opens, closes } => {
                         format!("window {}", say::window(*opens, *closes, now, zone))
                     }
-                    _ => say::hold_name(hold).to_owned(),
+                    _ => say::hold_told(hold),
                 },
                 Station::Batch(n, batch) => format!("batch {}: {}", n + 1, batch.exposure),
             })
