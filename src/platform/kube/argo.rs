@@ -14,49 +14,21 @@ mod view;
 #[cfg(test)]
 mod view_tests;
 
+use std::sync::Arc;
+
 use kube::api::DynamicObject;
 use serde_json::Value;
 
-use super::super::helm::{Helm, Steer};
+use super::super::helm::Steer;
 use super::super::{ObserveError, Picture};
+use super::change::Next;
 use super::cluster::{CallError, Cluster, resource, resource_of};
 use super::config::{Kind, KubeConfig};
-use super::deployments::labels;
-use super::journal::Journal;
-use super::lead::{Driven, Next, lead, owners, stuck};
-use crate::domain::{Effect, Failure, Outcome};
+use super::deployments::{labels, owners, stuck};
+use super::drive::Craft;
+use crate::domain::{Effect, Failure};
 use decide::Wish;
 use view::View;
-
-/// Carries out one call on a Rollout, to its end.
-pub async fn perform(
-    cluster: &Cluster,
-    config: &KubeConfig,
-    effect: &Effect,
-    journal: Journal,
-    helm: Helm,
-) -> Outcome {
-    let artifact = &effect.artifact;
-    let call = Call {
-        cluster,
-        config,
-        wish: Wish {
-            effect,
-            image: config.image_of(&artifact.version, &artifact.digest),
-            container: config.container.as_deref(),
-            repository: &config.image,
-        },
-    };
-    lead(
-        &call,
-        cluster,
-        &config.namespace,
-        config.deadline,
-        journal,
-        helm,
-    )
-    .await
-}
 
 /// How a Rollout is now.
 ///
@@ -69,24 +41,46 @@ pub async fn observe(cluster: &Cluster, config: &KubeConfig) -> Result<Picture, 
     Ok(picture::picture(&seen, config))
 }
 
-struct Call<'a> {
+/// A Rollout on its way to what an effect wishes.
+pub struct Rollouts<'a> {
     cluster: &'a Cluster,
     config: &'a KubeConfig,
     wish: Wish<'a>,
 }
 
-impl Driven for Call<'_> {
+impl<'a> Rollouts<'a> {
+    /// What the effect wishes of it.
+    pub fn new(cluster: &'a Cluster, config: &'a KubeConfig, effect: &'a Effect) -> Rollouts<'a> {
+        let artifact = &effect.artifact;
+        Rollouts {
+            cluster,
+            config,
+            wish: Wish {
+                effect,
+                image: config.image_of(&artifact.version, &artifact.digest),
+                container: config.container.as_deref(),
+                repository: &config.image,
+            },
+        }
+    }
+}
+
+impl Craft for Rollouts<'_> {
     type Seen = View;
 
-    async fn look(&self) -> Result<View, CallError> {
+    async fn read(&self) -> Result<View, CallError> {
         look(self.cluster, self.config).await
+    }
+
+    fn uid(&self, seen: &View) -> Arc<str> {
+        seen.uid.clone()
     }
 
     fn next(&self, seen: &View, steer: Steer) -> Next {
         self.wish.next(seen, steer)
     }
 
-    fn sign(&self, seen: &View) -> String {
+    fn mark(&self, seen: &View) -> String {
         let sets = seen.sets.iter();
         let sets: Vec<_> = sets
             .map(|s| (&s.hash, s.there, s.ready, s.available))

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use kube::api::DynamicObject;
 use kube::core::ApiResource;
+use serde_json::json;
 
+use super::change::{Change, Next};
 use super::cluster::{CallError, Cluster, resource, resource_of};
 use super::config::Kind;
-use super::decode::{Pod, Set, Work};
+use super::decode::{self, Pod, Set, Work};
 use super::deployment::{self, Seen};
-use super::drive::{Change, Craft, Next};
+use super::drive::Craft;
 use super::wish::Wish;
-use super::{owners, pods, send};
+use super::{owners, pods};
 use crate::domain::workload::{Owner, Stuck};
 use crate::platform::helm::Steer;
 
@@ -41,6 +44,17 @@ impl Deployments {
         let owners = |work: &Work| owners_of(&self.cluster, self.ns(), work, Kind::Deployment);
         let container = self.wish.config.container.as_deref();
         Seen::of(&object, &sets, owners, container).map_err(odd)
+    }
+
+    /// What is stuck among the pods of the present template.
+    pub fn stuck(&self, seen: &Seen) -> Vec<Stuck> {
+        let Some(new) = seen.new_set() else {
+            return Vec::new();
+        };
+        // watched, not read: with a watch that is broken only the deadline speaks
+        let feed = self.cluster.watches().pods(self.ns());
+        let pods = feed.read(|items| items.of(&new.uid).cloned().collect::<Vec<_>>());
+        stuck_of(std::iter::once(new), &pods.unwrap_or_default())
     }
 }
 
@@ -92,6 +106,38 @@ pub fn stuck_of<'a>(sets: impl Iterator<Item = &'a Set>, pods: &[Arc<Pod>]) -> V
     pods::gather(pods.iter().map(|p| &**p), refused, |_| None)
 }
 
+/// What is stuck among the pods of a workload that has ReplicaSets, as far as watches tell.
+pub async fn stuck(cluster: &Cluster, namespace: &str, uid: &str) -> Vec<Stuck> {
+    let watches = cluster.watches();
+    let (sets, pods) = (watches.sets(namespace), watches.pods(namespace));
+    tokio::join!(sets.first(), pods.first());
+    let sets = sets.read(|items| items.of(uid).cloned().collect::<Vec<_>>());
+    let sets = sets.unwrap_or_default();
+    let found = pods.read(|items| {
+        let all = sets.iter().flat_map(|set| items.of(&set.uid));
+        all.cloned().collect::<Vec<_>>()
+    });
+    stuck_of(sets.iter().map(|set| &**set), &found.unwrap_or_default())
+}
+
+/// Who else changes an object.
+pub async fn owners(
+    cluster: &Cluster,
+    namespace: &str,
+    object: &DynamicObject,
+    kind: Kind,
+) -> Vec<Owner> {
+    cluster.watches().scalers(namespace).first().await;
+    // what is asked stands in the metadata; the rest has another shape in every kind
+    let mut bare = object.clone();
+    bare.data = json!({});
+    let work = decode::read::<Work>(&bare);
+    work.map_or_else(
+        |_| Vec::new(),
+        |work| owners_of(cluster, namespace, &work, kind).to_vec(),
+    )
+}
+
 impl Craft for Deployments {
     type Seen = Seen;
 
@@ -99,41 +145,21 @@ impl Craft for Deployments {
         self.look().await
     }
 
-    async fn send(&self, _: &Seen, change: &Change) -> Result<(), CallError> {
-        send(
-            &self.cluster,
-            Kind::Deployment,
-            self.ns(),
-            &self.name,
-            &change.how,
-        )
-        .await
-    }
-
     fn uid(&self, seen: &Seen) -> Arc<str> {
         seen.work.uid.clone()
     }
 
-    fn mark(&self, seen: &Seen) -> Vec<i64> {
-        seen.mark()
-    }
-
-    fn stuck(&self, seen: &Seen) -> Vec<Stuck> {
-        let Some(new) = seen.new_set() else {
-            return Vec::new();
-        };
-        // watched, not read: with a watch that is broken only the deadline speaks
-        let feed = self.cluster.watches().pods(self.ns());
-        let pods = feed.read(|items| items.of(&new.uid).cloned().collect::<Vec<_>>());
-        stuck_of(std::iter::once(new), &pods.unwrap_or_default())
+    fn mark(&self, seen: &Seen) -> String {
+        format!("{:?}", seen.mark())
     }
 
     fn next(&self, seen: &Seen, steer: Steer) -> Next {
-        if self.wish.back {
+        let next = if self.wish.back {
             deployment::back(&self.wish, seen, steer)
         } else {
             deployment::forward(&self.wish, seen, steer)
-        }
+        };
+        pods::judged(next, &self.stuck(seen))
     }
 
     fn brake(&self, seen: &Seen) -> Option<Change> {

@@ -18,15 +18,16 @@ use kube::api::DynamicObject;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::super::helm::{Helm, Steer};
+use super::super::helm::Steer;
 use super::super::{ObserveError, Picture};
+use super::change::Next;
 use super::cluster::{CallError, Cluster, resource, resource_of};
 use super::config::{Kind, KubeConfig};
+use super::deployments::{owners, stuck};
+use super::drive::Craft;
 use super::gates::Gates;
-use super::journal::Journal;
-use super::lead::{Driven, Next, lead, owners, stuck};
 use crate::domain::text::printable;
-use crate::domain::{Effect, Failure, Outcome};
+use crate::domain::{Effect, Failure};
 use decide::{Times, Wish};
 use view::View;
 
@@ -35,43 +36,6 @@ const SLACK: Duration = Duration::from_secs(5);
 
 /// How many warnings are kept of a failure.
 const WARNINGS: usize = 3;
-
-/// Carries out one call on a Canary, to its end.
-pub async fn perform(
-    cluster: &Cluster,
-    config: &KubeConfig,
-    gates: &Gates,
-    effect: &Effect,
-    journal: Journal,
-    helm: Helm,
-) -> Outcome {
-    let artifact = &effect.artifact;
-    let call = Call {
-        cluster,
-        config,
-        gates,
-        wish: Wish {
-            effect,
-            image: config.image_of(&artifact.version, &artifact.digest),
-            container: config.container.as_deref(),
-            repository: &config.image,
-            gated: gates.kept(),
-        },
-        begun: Instant::now(),
-        still: Mutex::new((String::new(), Instant::now())),
-    };
-    let outcome = lead(
-        &call,
-        cluster,
-        &config.namespace,
-        config.deadline,
-        journal,
-        helm,
-    )
-    .await;
-    gates.set(effect, &[]);
-    outcome
-}
 
 /// How a Canary is now.
 ///
@@ -84,7 +48,8 @@ pub async fn observe(cluster: &Cluster, config: &KubeConfig) -> Result<Picture, 
     Ok(picture::picture(&seen, config))
 }
 
-struct Call<'a> {
+/// A Canary on its way to what an effect wishes.
+pub struct Canaries<'a> {
     cluster: &'a Cluster,
     config: &'a KubeConfig,
     gates: &'a Gates,
@@ -94,7 +59,31 @@ struct Call<'a> {
     still: Mutex<(String, Instant)>,
 }
 
-impl Call<'_> {
+impl<'a> Canaries<'a> {
+    /// What the effect wishes of it.
+    pub fn new(
+        cluster: &'a Cluster,
+        config: &'a KubeConfig,
+        gates: &'a Gates,
+        effect: &'a Effect,
+    ) -> Canaries<'a> {
+        let artifact = &effect.artifact;
+        Canaries {
+            cluster,
+            config,
+            gates,
+            wish: Wish {
+                effect,
+                image: config.image_of(&artifact.version, &artifact.digest),
+                container: config.container.as_deref(),
+                repository: &config.image,
+                gated: gates.kept(),
+            },
+            begun: Instant::now(),
+            still: Mutex::new((String::new(), Instant::now())),
+        }
+    }
+
     fn times(&self, seen: &View) -> Times {
         let at = format!("{} {} {}", seen.phase, seen.applied, seen.target.version);
         let mut still = self.still.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,11 +97,15 @@ impl Call<'_> {
     }
 }
 
-impl Driven for Call<'_> {
+impl Craft for Canaries<'_> {
     type Seen = View;
 
-    async fn look(&self) -> Result<View, CallError> {
+    async fn read(&self) -> Result<View, CallError> {
         look(self.cluster, self.config).await
+    }
+
+    fn uid(&self, seen: &View) -> Arc<str> {
+        seen.uid.clone()
     }
 
     fn next(&self, seen: &View, steer: Steer) -> Next {
@@ -121,7 +114,7 @@ impl Driven for Call<'_> {
         course.next
     }
 
-    fn sign(&self, seen: &View) -> String {
+    fn mark(&self, seen: &View) -> String {
         let target = &seen.target;
         let pods = (target.there, target.updated, target.ready, target.available);
         let way = (&seen.phase, seen.weight, seen.rounds, seen.failed);

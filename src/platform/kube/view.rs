@@ -62,13 +62,7 @@ impl Gathered<'_> {
         };
         let says = self.says(observed);
         let detail = pods::sentence(&stuck).unwrap_or_else(|| says.clone());
-        let sight = Sight {
-            instance: InstanceName::from(self.config.name.as_str()),
-            health,
-            artifact: sides.artifact,
-            arriving: sides.arriving.clone(),
-            detail: printable(&detail, 300).into(),
-        };
+        let detail = printable(&detail, 300).into();
         let leaving = self.pods.iter().filter(|p| p.leaving).count();
         let bound = work.marks.get(record::BOUND).and_then(|b| b.parse().ok());
         let workload = Workload {
@@ -88,10 +82,7 @@ impl Gathered<'_> {
             stuck,
             owners: self.owners.to_vec(),
         };
-        Picture {
-            sights: vec![sight],
-            workload: Some(Arc::new(workload)),
-        }
+        picture(self.config, health, sides.artifact, detail, workload)
     }
 
     /// What the cluster says of it, in few words.
@@ -234,7 +225,7 @@ impl Gathered<'_> {
         };
         let settled = up >= work.wanted.saturating_sub(gone) && (was.is_none() || stays);
         let way_out = |reason: &str| {
-            let blocks = pods::hopeless(reason) && !daemons;
+            let blocks = pods::in_vain(reason) && !daemons;
             let words = "the StatefulSet waits for this pod and replaces none: rolling back deletes it, \
                          if it runs the new revision";
             blocks.then(|| words.into())
@@ -255,6 +246,27 @@ impl Gathered<'_> {
             arriving,
             settled,
         }
+    }
+}
+
+/// The picture of a target that is one workload: `whole` is what all of it runs, or what ran before.
+pub fn picture(
+    config: &KubeConfig,
+    health: Health,
+    whole: Option<Artifact>,
+    detail: Arc<str>,
+    workload: Workload,
+) -> Picture {
+    let sight = Sight {
+        instance: InstanceName::from(config.name.as_str()),
+        health,
+        artifact: whole,
+        arriving: workload.arriving.clone(),
+        detail,
+    };
+    Picture {
+        sights: vec![sight],
+        workload: Some(Arc::new(workload)),
     }
 }
 

@@ -4,8 +4,8 @@ use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use super::super::super::helm::Steer;
-use super::super::lead::{Change, Next};
-use super::super::pinned::{BEFORE, EFFECT, HELD, RETRY};
+use super::super::change::{Change, Next};
+use super::super::record::{BEFORE, Before, EFFECT, HELD, RETRY};
 use super::decide::Wish;
 use super::view::{HASH, View};
 use crate::domain::plan::Exposure;
@@ -50,7 +50,8 @@ fn promoted() -> Value {
 }
 
 fn before() -> String {
-    json!({"release": "R-7", "hash": "6f4", "image": OLD}).to_string()
+    let before = json!({"release": "R-7", "revision": "6f4", "image": OLD, "to": NEW});
+    serde_json::from_value::<Before>(before).unwrap().write()
 }
 
 fn template(image: &str) -> Value {

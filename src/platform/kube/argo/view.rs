@@ -5,7 +5,8 @@ use std::sync::Arc;
 use kube::api::DynamicObject;
 use serde_json::Value;
 
-use super::super::pinned::{image_in, marks, version};
+use super::super::record::marks;
+use super::super::template::image_in;
 use super::steps::Strategy;
 use crate::domain::text::printable;
 use crate::domain::workload::{Owner, Stuck};
@@ -27,6 +28,8 @@ const EPHEMERAL: &str = "rollout.argoproj.io/ephemeral-metadata";
 pub struct View {
     /// Its name.
     pub name: String,
+    /// Its uid: another one is another object.
+    pub uid: Arc<str>,
     /// Its version, for conditional changes.
     pub version: String,
     /// Its annotations.
@@ -168,7 +171,12 @@ impl View {
         let labels = rollout.metadata.labels.as_ref();
         View {
             name: rollout.metadata.name.clone().unwrap_or_default(),
-            version: version(rollout),
+            uid: rollout.metadata.uid.as_deref().unwrap_or_default().into(),
+            version: rollout
+                .metadata
+                .resource_version
+                .clone()
+                .unwrap_or_default(),
             marks: marks(rollout),
             observed: observed(rollout, &carrier, referred),
             carrier,
@@ -293,7 +301,11 @@ fn carrier(spec: &Value, referred: Option<&DynamicObject>) -> Carrier {
     match referred {
         Some(deployment) => Carrier::Deployment {
             name: deployment.metadata.name.clone().unwrap_or_default(),
-            version: version(deployment),
+            version: deployment
+                .metadata
+                .resource_version
+                .clone()
+                .unwrap_or_default(),
             marks: marks(deployment),
             template: deployment.data["spec"]["template"].clone(),
         },

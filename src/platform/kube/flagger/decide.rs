@@ -6,14 +6,16 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::super::helm::Steer;
+use super::super::change::{Change, Next, body};
 use super::super::cluster::resource;
 use super::super::config::Kind;
 use super::super::gates::{Hook, path};
 use super::super::image;
-use super::super::lead::{Change, Next, forbidden, hopeless};
-use super::super::pinned::{
-    BEFORE, Before, EFFECT, HELD, RETRY, asks_again, body, image_in, left, with_image,
-};
+use super::super::owners::forbidden;
+use super::super::pods::hopeless;
+use super::super::record::{BEFORE, Before, EFFECT, HELD, RETRY, left};
+use super::super::template::{image_in, with_image};
+use super::super::wish::asks_again;
 use super::view::{View, Way};
 use crate::domain::{Effect, Verb};
 
@@ -172,11 +174,13 @@ impl Wish<'_> {
             }
         }
         let before = Before {
-            release: self.effect.release.to_string().into(),
-            hash: view.applied.clone(),
-            image: before.map_or_else(|| image.into(), |before| before.image),
+            release: self.effect.release.to_string(),
+            revision: view.applied.to_string(),
+            image: before.map_or_else(|| image.to_owned(), |before| before.image),
+            to: self.image.clone(),
+            kept: None,
         };
-        self.write(view, &self.image, json!(before.text()), None)
+        self.write(view, &self.image, json!(before.write()), None)
     }
 
     /// Why its way holds no such share.
@@ -207,7 +211,7 @@ impl Wish<'_> {
         // says is about that
         let noticed = before
             .as_ref()
-            .is_none_or(|before| *before.hash != *view.applied);
+            .is_none_or(|before| *before.revision != *view.applied);
         let whole = self.share() >= 100;
         let wait = || Next::Wait(view.words());
         match &*view.phase {
@@ -279,11 +283,11 @@ impl Wish<'_> {
             return Next::Failed(view.words());
         };
         let before = Before {
-            hash: view.applied.clone(),
+            revision: view.applied.to_string(),
             ..before
         };
         let mark = json!(self.effect.id.as_str());
-        self.write(view, &self.image, json!(before.text()), Some(mark))
+        self.write(view, &self.image, json!(before.write()), Some(mark))
     }
 
     /// The way back. What is being tried is stopped by the gate that asks for it, which takes its
@@ -308,7 +312,7 @@ impl Wish<'_> {
                 return gates(&[Hook::Rollback], Next::Patience(view.words()));
             }
             let before = Before::of(&view.target.marks, self.effect);
-            let old = before.map_or_else(|| self.image.clone(), |before| before.image.to_string());
+            let old = before.map_or_else(|| self.image.clone(), |before| before.image);
             let unmark = retried.then_some(Value::Null);
             return only(self.write(view, &old, Value::Null, unmark));
         }
@@ -408,19 +412,12 @@ fn tidy(view: &View) -> Next {
 }
 
 fn on_target(view: &View, marks: &Value, spec: &Value) -> Next {
-    Next::Change(Box::new(Change {
-        kind: resource(view.kind.clone().unwrap_or(Kind::Deployment)),
-        name: view.target.name.clone(),
-        part: None,
-        body: body(&view.target.version, marks, spec),
-    }))
+    let kind = resource(view.kind.clone().unwrap_or(Kind::Deployment));
+    let body = body(&view.target.version, marks, spec);
+    Change::merge(kind, &view.target.name, None, body).into()
 }
 
 fn on_canary(view: &View, marks: &Value, spec: &Value) -> Next {
-    Next::Change(Box::new(Change {
-        kind: resource(Kind::Canary),
-        name: view.name.clone(),
-        part: None,
-        body: body(&view.version, marks, spec),
-    }))
+    let body = body(&view.version, marks, spec);
+    Change::merge(resource(Kind::Canary), &view.name, None, body).into()
 }

@@ -4,10 +4,10 @@ use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use super::super::super::helm::Steer;
+use super::super::change::{Change, Next};
 use super::super::config::{Kind, KubeConfig};
 use super::super::gates::{Gates, Hook};
-use super::super::lead::{Change, Next};
-use super::super::pinned::{BEFORE, EFFECT, HELD, RETRY};
+use super::super::record::{BEFORE, EFFECT, HELD, RETRY};
 use super::decide::{Course, Times, Wish};
 use super::picture::{details, picture};
 use super::view::View;
@@ -182,7 +182,7 @@ fn the_first_batch_writes_the_image_into_the_target() {
         serde_json::from_str(meta["annotations"][BEFORE].as_str().unwrap()).unwrap();
     assert_eq!(
         before,
-        json!({"release": "R-7", "hash": "n2", "image": OLD})
+        json!({"release": "R-7", "revision": "n2", "image": OLD, "to": NEW})
     );
     let spec = made.body["spec"].as_object().unwrap();
     assert_eq!(spec.keys().collect::<Vec<_>>(), ["template"]);

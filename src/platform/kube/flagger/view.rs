@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::super::config::Kind;
 use super::super::gates::Hook;
-use super::super::pinned::{marks, version};
+use super::super::record::marks;
 use crate::domain::text::printable;
 use crate::domain::workload::{Owner, Stuck};
 
@@ -20,6 +20,8 @@ const ROUNDS: u32 = 10;
 pub struct View {
     /// Its name.
     pub name: String,
+    /// Its uid: another one is another object.
+    pub uid: Arc<str>,
     /// Its version, for conditional changes.
     pub version: String,
     /// Its annotations.
@@ -164,7 +166,7 @@ impl Part {
         };
         Part {
             name: object.metadata.name.clone().unwrap_or_default(),
-            version: version(object),
+            version: object.metadata.resource_version.clone().unwrap_or_default(),
             marks: marks(object),
             template: spec["template"].clone(),
             wanted: match &spec["replicas"] {
@@ -216,7 +218,8 @@ impl View {
         let text = |value: &Value| printable(value.as_str().unwrap_or_default(), 400);
         Some(View {
             name: name.to_owned(),
-            version: version(canary),
+            uid: canary.metadata.uid.as_deref().unwrap_or_default().into(),
+            version: canary.metadata.resource_version.clone().unwrap_or_default(),
             marks: marks(canary),
             target: Part::new(target),
             kind: kind_of(spec),
