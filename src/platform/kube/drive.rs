@@ -233,6 +233,11 @@ impl Trip {
                 }
                 Turn::Wait(TICK)
             }
+            Next::Undecided(why) => {
+                self.journal.say(&why);
+                let why = printable(&why, 400).into();
+                Turn::End(Outcome::Unknown { why })
+            }
             Next::Failed(why) => {
                 log.failed = Some(why);
                 Turn::Wait(Duration::ZERO)

@@ -26,14 +26,14 @@ fn shop(name: &str) -> Namespace {
     ns
 }
 
-fn room(ns: &Namespace, more: &str) -> Room {
+pub fn room(ns: &Namespace, more: &str) -> Room {
     let mut room = Room::new(&ns.cluster.file);
     room.target("web", &ns.name, "rollout/web", more);
     room
 }
 
 #[track_caller]
-fn healthy(ns: &Namespace, image: &str) -> Value {
+pub fn healthy(ns: &Namespace, image: &str) -> Value {
     let see = |ns: &Namespace| ns.get("rollout", "web");
     let what = format!("{image} everywhere");
     ns.until(&what, LONG, see, |web| {
@@ -45,7 +45,7 @@ fn healthy(ns: &Namespace, image: &str) -> Value {
 
 /// Waits until a release stands at a hold for somebody.
 #[track_caller]
-fn stands(ns: &Namespace, room: &Room, id: &str, exposure: u64) -> Value {
+pub fn stands(ns: &Namespace, room: &Room, id: &str, exposure: u64) -> Value {
     let what = format!("{id} at {exposure} %");
     ns.until(
         &what,
@@ -56,22 +56,23 @@ fn stands(ns: &Namespace, room: &Room, id: &str, exposure: u64) -> Value {
 }
 
 #[track_caller]
-fn ends(ns: &Namespace, room: &Room, id: &str, ending: &str) {
+pub fn ends(ns: &Namespace, room: &Room, id: &str, ending: &str) {
     let over = |seen: &Value| seen["phase"] == "closed";
     let seen = ns.until("its end", ROUNDS, |_| room.show(id), over);
     assert_eq!(seen["ending"], ending, "{seen}");
 }
 
-fn call_of(seen: &Value) -> Value {
+/// The first call that is so: `failed`, `unknown`.
+pub fn call_of(seen: &Value, status: &str) -> Value {
     let batches = seen["batches"].as_array().into_iter().flatten();
-    let calls = batches.map(|batch| &batch["moves"][0]["instances"][0]);
-    let failed = calls.clone().find(|call| call["status"] == "failed");
-    failed.cloned().unwrap_or_default()
+    let mut calls = batches.map(|batch| &batch["moves"][0]["instances"][0]);
+    let found = calls.find(|call| call["status"] == status);
+    found.cloned().unwrap_or_default()
 }
 
 /// Nothing of holdpoint's is left, and nothing of anybody else's is gone.
 #[track_caller]
-fn tidy(web: &Value) {
+pub fn tidy(web: &Value) {
     let notes = web["metadata"]["annotations"].as_object().unwrap();
     let ours: Vec<_> = notes
         .keys()
@@ -81,7 +82,7 @@ fn tidy(web: &Value) {
     assert_eq!(notes["team/owner"], "shop");
 }
 
-const START: &str = "start: auto\nobserve: { for: 1s }\n";
+pub const START: &str = "start: auto\nobserve: { for: 1s }\n";
 
 #[test]
 #[ignore = "needs a Kubernetes: tests/run kube"]
@@ -120,9 +121,9 @@ fn a_bad_version_is_taken_back_in_its_first_batch() {
     let _keeper = room.serve();
     let witness = Witness::of(&ns, "rollout", "web");
     let id = room.submit(&room.plan("web", "2-bad", 2, &[HELD, HALF, "full"], START));
-    let failed = |seen: &Value| call_of(seen)["status"] == "failed";
+    let failed = |seen: &Value| call_of(seen, "failed").is_object();
     let seen = ns.until("its failure", LONG, |_| room.show(&id), failed);
-    let why = call_of(&seen)["why"].as_str().unwrap().to_owned();
+    let why = call_of(&seen, "failed")["why"].as_str().unwrap().to_owned();
     assert!(why.contains("crash"), "{why}");
     room.done(&[
         "release",
@@ -165,9 +166,9 @@ fn a_share_that_no_step_can_hold_is_refused_before_anything_changes() {
     let _keeper = room.serve();
     let before = ns.get("rollout", "web")["metadata"]["generation"].clone();
     let id = room.submit(&room.plan("web", "2", 2, &["10%", "full"], START));
-    let failed = |seen: &Value| call_of(seen)["status"] == "failed";
+    let failed = |seen: &Value| call_of(seen, "failed").is_object();
     let seen = ns.until("its refusal", LONG, |_| room.show(&id), failed);
-    let why = call_of(&seen)["why"].as_str().unwrap().to_owned();
+    let why = call_of(&seen, "failed")["why"].as_str().unwrap().to_owned();
     assert!(
         why.contains("10 % cannot be held by its steps (20 %, pause, 50 %, pause)"),
         "{why}"
@@ -372,9 +373,9 @@ fn an_analysis_that_fails_is_told_and_can_be_retried() {
     let room = room(&ns, "");
     let _keeper = room.serve();
     let id = room.submit(&room.plan("web", "2", 2, &["25%", "full"], START));
-    let failed = |seen: &Value| call_of(seen)["status"] == "failed";
+    let failed = |seen: &Value| call_of(seen, "failed").is_object();
     let seen = ns.until("the failure", LONG, |_| room.show(&id), failed);
-    let why = call_of(&seen)["why"].as_str().unwrap().to_owned();
+    let why = call_of(&seen, "failed")["why"].as_str().unwrap().to_owned();
     assert!(why.contains("aborted") && why.contains("errors"), "{why}");
     let aborted = ns.get("rollout", "web")["status"]["abortedAt"].clone();
     room.done(&["release", "retry", &id, "--as", "ada"]);
@@ -391,7 +392,7 @@ fn an_analysis_that_fails_is_told_and_can_be_retried() {
         LONG,
         |_| room.show(&id),
         |seen| {
-            let why = call_of(seen);
+            let why = call_of(seen, "failed");
             why["why"]
                 .as_str()
                 .is_some_and(|why| why.contains("aborted again"))
@@ -412,9 +413,9 @@ fn what_argo_cd_keeps_is_not_changed_over_its_head() {
     let room = room(&ns, "");
     let _keeper = room.serve();
     let id = room.submit(&room.plan("web", "2", 2, &["full"], START));
-    let failed = |seen: &Value| call_of(seen)["status"] == "failed";
+    let failed = |seen: &Value| call_of(seen, "failed").is_object();
     let seen = ns.until("its refusal", LONG, |_| room.show(&id), failed);
-    let why = call_of(&seen)["why"].as_str().unwrap().to_owned();
+    let why = call_of(&seen, "failed")["why"].as_str().unwrap().to_owned();
     assert!(why.contains("Argo CD keeps it as Git says"), "{why}");
     assert_eq!(image_of(&ns.get("rollout", "web")), "shop/web:1");
 }

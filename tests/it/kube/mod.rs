@@ -25,6 +25,7 @@ mod doctor;
 mod flagger;
 mod harness;
 mod others;
+mod past;
 mod proxy;
 mod proxy_harness;
 mod revised;
