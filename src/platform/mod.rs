@@ -84,6 +84,8 @@ pub enum Platform {
 /// A target as its platform shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
+    /// How old it is: nothing that came later was seen.
+    pub age: Span,
     /// How each instance is.
     pub sights: Vec<Sight>,
     /// What the workload is made of, where the platform divides it.
@@ -142,6 +144,7 @@ impl Platform {
     pub async fn observe(&self) -> Result<Picture, ObserveError> {
         match self {
             Platform::Command(target) => Ok(Picture {
+                age: Span(0),
                 sights: target.observe().await?,
                 workload: None,
             }),

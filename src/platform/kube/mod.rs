@@ -11,8 +11,9 @@
 //! - How a kind is read and what is decided from it: `deployments` and `deployment`, `revised` with
 //!   `statefulset` and `daemonset`, `switch` (blue and green by a Service), `argo`, `flagger` with the
 //!   [`gates`] that it asks at.
-//! - `observe`: how a workload is, from what is watched (`watch`, with `decode` for what is kept and
-//!   `pulse` for whether the cluster answers at all), as a picture (`view`, `pods`, `owners`).
+//! - `observe`: how a workload is, from what is watched (`watch` and `items`; `decode` and `lean` for
+//!   what is kept of an object; `pulse` for whether the cluster answers at all), as a picture (`view`,
+//!   `pods`, `owners`).
 //! - [`cluster`]: the two clients and the few ways in which calls fail. [`doctor`], [`rights`] and
 //!   [`discover`]: what is missing, which Role gives it, what there is.
 
@@ -30,7 +31,9 @@ mod drive;
 mod flagger;
 pub mod gates;
 mod image;
+mod items;
 mod journal;
+mod lean;
 mod observe;
 mod owners;
 mod pods;
@@ -45,7 +48,10 @@ mod view;
 mod watch;
 mod wish;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::helm::Helm;
 use super::{Checked, ObserveError};
@@ -55,7 +61,7 @@ use cluster::{CallError, Cluster, resource};
 use config::{Kind, KubeConfig};
 use deployments::Deployments;
 use drive::{Craft, Trip};
-use flagger::Canaries;
+use flagger::{Canaries, Warnings};
 use gates::Gates;
 use journal::Journals;
 use revised::Revised;
@@ -75,6 +81,19 @@ struct Inner {
     cluster: Cluster,
     journals: Journals,
     gates: Gates,
+    /// What Flagger has said of a Canary that failed.
+    warnings: Warnings,
+    /// When it was looked at last.
+    looked: Mutex<Option<Instant>>,
+}
+
+impl Inner {
+    /// Whether it was looked at a moment ago, before this look.
+    fn looked_lately(&self, lately: Duration) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = looked.replace(Instant::now());
+        last.is_some_and(|at| at.elapsed() < lately)
+    }
 }
 
 impl KubeTarget {
@@ -95,6 +114,8 @@ impl KubeTarget {
                 cluster,
                 journals: Journals::default(),
                 gates: gates.clone(),
+                warnings: Warnings::default(),
+                looked: Mutex::default(),
             }),
         }
     }
@@ -181,9 +202,10 @@ impl KubeTarget {
         let (kind, ns) = (config.kind, &config.namespace);
         let watches = cluster.watches();
         let mut wakes = vec![watches.pods(ns).changes()];
-        if !foreign(kind) {
-            wakes.push(watches.works(kind, ns).changes());
-        }
+        wakes.push(match foreign(kind) {
+            true => watches.leans(resource(kind), ns).changes(),
+            false => watches.works(kind, ns).changes(),
+        });
         if !matches!(kind, Kind::StatefulSet | Kind::DaemonSet) {
             wakes.push(watches.sets(ns).changes());
         }
@@ -301,7 +323,7 @@ impl KubeTarget {
 const TIDYINGS: u32 = 5;
 
 /// How long is waited in between.
-const TIDY_PAUSE: std::time::Duration = std::time::Duration::from_secs(3);
+const TIDY_PAUSE: Duration = Duration::from_secs(3);
 
 /// Whether a controller that is not part of Kubernetes goes its own steps with it.
 fn foreign(kind: Kind) -> bool {
