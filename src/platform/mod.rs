@@ -31,7 +31,7 @@ mod words;
 use std::sync::Arc;
 
 use crate::domain::workload::Workload;
-use crate::domain::{Effect, Failure, Outcome, Sight, Span, TargetName};
+use crate::domain::{Effect, Failure, Outcome, ReleaseId, Sight, Span, TargetName};
 use command::CommandTarget;
 use helm::Helm;
 use kube::KubeTarget;
@@ -126,6 +126,15 @@ impl Platform {
             Platform::Command(target) => target.wait(effect).await,
             // it looks first how far it is
             Platform::Kubernetes(target) => target.wait(effect, helm).await,
+        }
+    }
+
+    /// Clears up after a release that has moved the target, once it is closed.
+    pub async fn tidy(&self, release: ReleaseId, helm: Helm) {
+        match self {
+            // a program leaves nothing behind that holdpoint knows of
+            Platform::Command(_) => {}
+            Platform::Kubernetes(target) => target.tidy(release, helm).await,
         }
     }
 

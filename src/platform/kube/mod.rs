@@ -55,7 +55,7 @@ use tokio::time::Instant;
 
 use super::helm::Helm;
 use super::{Checked, ObserveError};
-use crate::domain::{Effect, Health, InstanceName, Outcome, Sight, TargetName, Verb};
+use crate::domain::{Effect, Health, InstanceName, Outcome, ReleaseId, Sight, TargetName, Verb};
 use argo::Rollouts;
 use cluster::{CallError, Cluster, resource};
 use config::{Kind, KubeConfig};
@@ -215,37 +215,33 @@ impl KubeTarget {
         let trip = Trip {
             cluster: cluster.clone(),
             ns: ns.clone(),
-            helm: helm.clone(),
+            helm,
             journal: journals.of(&effect.id),
             deadline: config.deadline,
             wakes,
             asked,
             back,
         };
-        let outcome = trip.drive(craft).await;
+        trip.drive(craft).await
+    }
+
+    /// Takes holdpoint's annotations away once a release is closed: until then they say what it would
+    /// go back to. Where the engine ends before that, the next one does it.
+    pub async fn tidy(&self, release: ReleaseId, mut helm: Helm) {
         // what others drive is tidy at its last step
-        if !back && !foreign(kind) && matches!(outcome, Outcome::Done { .. }) {
-            self.tidy_later(effect, helm);
+        if foreign(self.inner.config.kind) {
+            return;
         }
-        outcome
-    }
-
-    /// Takes holdpoint's annotations away once the release is closed: until then they say what it
-    /// would go back to. Where the engine ends before that, the next release writes over them.
-    fn tidy_later(&self, effect: &Effect, mut helm: Helm) {
-        let (target, release) = (self.clone(), effect.release.to_string());
-        tokio::spawn(async move {
-            helm.over().await;
-            for _ in 0..TIDYINGS {
-                if target.tidy(&release).await.is_ok() {
-                    return;
-                }
-                tokio::time::sleep(TIDY_PAUSE).await;
+        helm.over().await;
+        for pause in TIDYINGS {
+            if self.tidied(&release.to_string()).await.is_ok() {
+                return;
             }
-        });
+            tokio::time::sleep(Duration::from_secs(pause)).await;
+        }
     }
 
-    async fn tidy(&self, release: &str) -> Result<(), CallError> {
+    async fn tidied(&self, release: &str) -> Result<(), CallError> {
         let Inner {
             config, cluster, ..
         } = &*self.inner;
@@ -319,11 +315,9 @@ impl KubeTarget {
     }
 }
 
-/// How often taking the annotations away is tried.
-const TIDYINGS: u32 = 5;
-
-/// How long is waited in between.
-const TIDY_PAUSE: Duration = Duration::from_secs(3);
+/// How long is waited after each try to take the annotations away, in seconds: the cluster may be
+/// away for a while.
+const TIDYINGS: [u64; 9] = [1, 3, 3, 3, 10, 30, 60, 120, 300];
 
 /// Whether a controller that is not part of Kubernetes goes its own steps with it.
 fn foreign(kind: Kind) -> bool {
