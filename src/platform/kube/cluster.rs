@@ -337,7 +337,7 @@ fn not_reached(error: &dyn std::error::Error) -> CallError {
 }
 
 /// An error with its causes, printable.
-pub(super) fn words(error: &dyn std::error::Error) -> Arc<str> {
+fn words(error: &dyn std::error::Error) -> Arc<str> {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(deeper) = cause {
@@ -351,7 +351,12 @@ pub(super) fn words(error: &dyn std::error::Error) -> Arc<str> {
 }
 
 /// Waits for a call, but not for ever.
-async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, CallError> {
+///
+/// # Errors
+/// See [`CallError`].
+pub(super) async fn within<T>(
+    call: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, CallError> {
     match tokio::time::timeout(LIMIT, call).await {
         Ok(Ok(it)) => Ok(it),
         Ok(Err(error)) => Err(sorted(&error)),

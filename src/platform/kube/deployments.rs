@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use kube::api::DynamicObject;
 use kube::core::ApiResource;
-use serde_json::json;
 
 use super::change::{Change, Next};
 use super::cluster::{CallError, Cluster, resource, resource_of};
 use super::config::Kind;
-use super::decode::{self, Pod, Set, Work};
+use super::decode::{Pod, Set, Work};
 use super::deployment::{self, Seen};
 use super::drive::Craft;
+use super::items::Items;
 use super::wish::Wish;
 use super::{owners, pods};
 use crate::domain::workload::{Owner, Stuck};
@@ -106,36 +105,21 @@ pub fn stuck_of<'a>(sets: impl Iterator<Item = &'a Set>, pods: &[Arc<Pod>]) -> V
     pods::gather(pods.iter().map(|p| &**p), refused, |_| None)
 }
 
-/// What is stuck among the pods of a workload that has ReplicaSets, as far as watches tell.
+/// The pods of some ReplicaSets, and those that a workload controls itself.
+pub fn pods_of(items: &Items<Pod>, uid: &str, sets: &[Arc<Set>]) -> Vec<Arc<Pod>> {
+    let of_sets = sets.iter().flat_map(|set| items.of(&set.uid));
+    of_sets.chain(items.of(uid)).cloned().collect()
+}
+
+/// What is stuck among the pods of a workload, as far as watches tell.
 pub async fn stuck(cluster: &Cluster, namespace: &str, uid: &str) -> Vec<Stuck> {
     let watches = cluster.watches();
     let (sets, pods) = (watches.sets(namespace), watches.pods(namespace));
     tokio::join!(sets.first(), pods.first());
     let sets = sets.read(|items| items.of(uid).cloned().collect::<Vec<_>>());
     let sets = sets.unwrap_or_default();
-    let found = pods.read(|items| {
-        let all = sets.iter().flat_map(|set| items.of(&set.uid));
-        all.cloned().collect::<Vec<_>>()
-    });
+    let found = pods.read(|items| pods_of(items, uid, &sets));
     stuck_of(sets.iter().map(|set| &**set), &found.unwrap_or_default())
-}
-
-/// Who else changes an object.
-pub async fn owners(
-    cluster: &Cluster,
-    namespace: &str,
-    object: &DynamicObject,
-    kind: Kind,
-) -> Vec<Owner> {
-    cluster.watches().scalers(namespace).first().await;
-    // what is asked stands in the metadata; the rest has another shape in every kind
-    let mut bare = object.clone();
-    bare.data = json!({});
-    let work = decode::read::<Work>(&bare);
-    work.map_or_else(
-        |_| Vec::new(),
-        |work| owners_of(cluster, namespace, &work, kind).to_vec(),
-    )
 }
 
 impl Craft for Deployments {

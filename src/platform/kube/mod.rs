@@ -11,8 +11,9 @@
 //! - How a kind is read and what is decided from it: `deployments` and `deployment`, `revised` with
 //!   `statefulset` and `daemonset`, `switch` (blue and green by a Service), `argo`, `flagger` with the
 //!   [`gates`] that it asks at.
-//! - `observe`: how a workload is, from what is watched (`watch`, with `decode` for what is kept and
-//!   `pulse` for whether the cluster answers at all), as a picture (`view`, `pods`, `owners`).
+//! - `observe`: how a workload is, from what is watched (`watch` and `items`; `decode` and `lean` for
+//!   what is kept of an object; `pulse` for whether the cluster answers at all), as a picture (`view`,
+//!   `pods`, `owners`).
 //! - [`cluster`]: the two clients and the few ways in which calls fail. [`doctor`], [`rights`] and
 //!   [`discover`]: what is missing, which Role gives it, what there is.
 
@@ -30,7 +31,9 @@ mod drive;
 mod flagger;
 pub mod gates;
 mod image;
+mod items;
 mod journal;
+mod lean;
 mod observe;
 mod owners;
 mod pods;
@@ -45,17 +48,20 @@ mod view;
 mod watch;
 mod wish;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::helm::Helm;
 use super::{Checked, ObserveError};
-use crate::domain::{Effect, Health, InstanceName, Outcome, Sight, TargetName, Verb};
+use crate::domain::{Effect, Health, InstanceName, Outcome, ReleaseId, Sight, TargetName, Verb};
 use argo::Rollouts;
 use cluster::{CallError, Cluster, resource};
 use config::{Kind, KubeConfig};
 use deployments::Deployments;
 use drive::{Craft, Trip};
-use flagger::Canaries;
+use flagger::{Canaries, Warnings};
 use gates::Gates;
 use journal::Journals;
 use revised::Revised;
@@ -75,6 +81,19 @@ struct Inner {
     cluster: Cluster,
     journals: Journals,
     gates: Gates,
+    /// What Flagger has said of a Canary that failed.
+    warnings: Warnings,
+    /// When it was looked at last.
+    looked: Mutex<Option<Instant>>,
+}
+
+impl Inner {
+    /// Whether it was looked at a moment ago, before this look.
+    fn looked_lately(&self, lately: Duration) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = looked.replace(Instant::now());
+        last.is_some_and(|at| at.elapsed() < lately)
+    }
 }
 
 impl KubeTarget {
@@ -95,6 +114,8 @@ impl KubeTarget {
                 cluster,
                 journals: Journals::default(),
                 gates: gates.clone(),
+                warnings: Warnings::default(),
+                looked: Mutex::default(),
             }),
         }
     }
@@ -181,9 +202,10 @@ impl KubeTarget {
         let (kind, ns) = (config.kind, &config.namespace);
         let watches = cluster.watches();
         let mut wakes = vec![watches.pods(ns).changes()];
-        if !foreign(kind) {
-            wakes.push(watches.works(kind, ns).changes());
-        }
+        wakes.push(match foreign(kind) {
+            true => watches.leans(resource(kind), ns).changes(),
+            false => watches.works(kind, ns).changes(),
+        });
         if !matches!(kind, Kind::StatefulSet | Kind::DaemonSet) {
             wakes.push(watches.sets(ns).changes());
         }
@@ -193,37 +215,33 @@ impl KubeTarget {
         let trip = Trip {
             cluster: cluster.clone(),
             ns: ns.clone(),
-            helm: helm.clone(),
+            helm,
             journal: journals.of(&effect.id),
             deadline: config.deadline,
             wakes,
             asked,
             back,
         };
-        let outcome = trip.drive(craft).await;
+        trip.drive(craft).await
+    }
+
+    /// Takes holdpoint's annotations away once a release is closed: until then they say what it would
+    /// go back to. Where the engine ends before that, the next one does it.
+    pub async fn tidy(&self, release: ReleaseId, mut helm: Helm) {
         // what others drive is tidy at its last step
-        if !back && !foreign(kind) && matches!(outcome, Outcome::Done { .. }) {
-            self.tidy_later(effect, helm);
+        if foreign(self.inner.config.kind) {
+            return;
         }
-        outcome
-    }
-
-    /// Takes holdpoint's annotations away once the release is closed: until then they say what it
-    /// would go back to. Where the engine ends before that, the next release writes over them.
-    fn tidy_later(&self, effect: &Effect, mut helm: Helm) {
-        let (target, release) = (self.clone(), effect.release.to_string());
-        tokio::spawn(async move {
-            helm.over().await;
-            for _ in 0..TIDYINGS {
-                if target.tidy(&release).await.is_ok() {
-                    return;
-                }
-                tokio::time::sleep(TIDY_PAUSE).await;
+        helm.over().await;
+        for pause in TIDYINGS {
+            if self.tidied(&release.to_string()).await.is_ok() {
+                return;
             }
-        });
+            tokio::time::sleep(Duration::from_secs(pause)).await;
+        }
     }
 
-    async fn tidy(&self, release: &str) -> Result<(), CallError> {
+    async fn tidied(&self, release: &str) -> Result<(), CallError> {
         let Inner {
             config, cluster, ..
         } = &*self.inner;
@@ -297,11 +315,9 @@ impl KubeTarget {
     }
 }
 
-/// How often taking the annotations away is tried.
-const TIDYINGS: u32 = 5;
-
-/// How long is waited in between.
-const TIDY_PAUSE: std::time::Duration = std::time::Duration::from_secs(3);
+/// How long is waited after each try to take the annotations away, in seconds: the cluster may be
+/// away for a while.
+const TIDYINGS: [u64; 9] = [1, 3, 3, 3, 10, 30, 60, 120, 300];
 
 /// Whether a controller that is not part of Kubernetes goes its own steps with it.
 fn foreign(kind: Kind) -> bool {

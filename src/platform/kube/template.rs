@@ -2,7 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
+use super::decode::Images;
 use crate::domain::text::printable;
+
+/// A template of which only the containers' images are known.
+pub fn of(images: &Images) -> Value {
+    let one = |(name, image): &(_, _)| json!({"name": name, "image": image});
+    let all: Vec<Value> = images.iter().map(one).collect();
+    json!({"spec": {"containers": all}})
+}
 
 /// The container of a pod template that is changed: the one with that name, or the only one.
 ///

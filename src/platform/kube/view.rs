@@ -9,7 +9,7 @@ use super::deployments::stuck_of;
 use super::{image, pods, record};
 use crate::domain::text::printable;
 use crate::domain::workload::{Owner, Parts, Stuck, Workload};
-use crate::domain::{Artifact, Health, InstanceName, Sight};
+use crate::domain::{Artifact, Health, InstanceName, Sight, Span};
 use crate::platform::Picture;
 
 /// What was gathered of a workload from the watches.
@@ -265,6 +265,7 @@ pub fn picture(
         detail,
     };
     Picture {
+        age: Span(0),
         sights: vec![sight],
         workload: Some(Arc::new(workload)),
     }
@@ -274,6 +275,7 @@ pub fn picture(
 pub fn side_by_side(live: Picture, idle: Picture) -> Picture {
     let (Some(shown), Some(hidden)) = (live.workload, idle.workload) else {
         return Picture {
+            age: Span(0),
             sights: live.sights,
             workload: None,
         };
@@ -305,6 +307,7 @@ pub fn side_by_side(live: Picture, idle: Picture) -> Picture {
         ..(*shown).clone()
     };
     Picture {
+        age: Span(0),
         sights,
         workload: Some(Arc::new(workload)),
     }

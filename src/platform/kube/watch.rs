@@ -4,22 +4,27 @@
 //! what is kept is complete or is known not to be; until the list is whole, the old one stays. Reading
 //! fails with the reason once a watch has been broken for longer than [`PATIENCE`], or the cluster
 //! itself has not answered: what is old is never handed out as new.
+//!
+//! Over a quiet watch nothing comes, and nothing comes over a dead one. So every watch is ended and
+//! taken up again where it was: seldom ([`QUIET`]) where nobody looks closely, often ([`CLOSE`]) where
+//! a release is on its way. What is read is as old as the last word of its watch ([`Feed::heard`]).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use kube::api::Api;
+use kube::api::{Api, ListParams, WatchEvent, WatchParams};
 use kube::core::{ApiResource, Resource};
-use kube::runtime::watcher::{self, Event, watcher};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::cluster::{CallError, Link, resource, resource_of, sorted, words};
+use super::cluster::{CallError, Clients, Link, resource, resource_of, sorted, within};
 use super::config::Kind;
 use super::decode::{Kept, Node, Pod, Scaler, Set, Work};
+use super::items::Items;
+use super::lean::Lean;
 use super::pulse::Pulse;
 
 /// For how long a broken watch may be overlooked: a server that starts anew is back by then.
@@ -28,9 +33,20 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 /// For how long a first list is waited for.
 const FIRST: Duration = Duration::from_secs(20);
 
-/// How long the server keeps one watch open. A connection that died without a word is noticed after
-/// that; the pulse of the cluster notices most of them sooner.
-const OPEN: u32 = 60;
+/// How long the server keeps a watch open at which nobody looks closely, in seconds.
+pub const QUIET: u32 = 30;
+
+/// The same where somebody looks closely.
+pub const CLOSE: u32 = 5;
+
+/// For how long a close look goes on.
+const LOOKING: Duration = Duration::from_secs(20);
+
+/// How much longer than agreed a watch may be silent, and how soon it has to begin.
+const SLACK: Duration = Duration::from_secs(3);
+
+/// How many objects a list brings at once.
+const PAGE: u32 = 500;
 
 /// The pauses between attempts: the first, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(5));
@@ -40,6 +56,7 @@ pub struct Watches {
     link: Arc<Link>,
     pulse: Pulse,
     works: Feeds<(Kind, String), Work>,
+    leans: Feeds<(String, String), Lean>,
     sets: Feeds<String, Set>,
     pods: Feeds<String, Pod>,
     scalers: Feeds<String, Scaler>,
@@ -55,6 +72,7 @@ impl Watches {
             pulse: Pulse::new(link.clone()),
             link,
             works: Mutex::default(),
+            leans: Mutex::default(),
             sets: Mutex::default(),
             pods: Mutex::default(),
             scalers: Mutex::default(),
@@ -62,7 +80,13 @@ impl Watches {
         }
     }
 
-    /// Workloads of a kind in a namespace.
+    /// Objects in a namespace that controllers bring along: Rollouts, Canaries, AnalysisRuns.
+    pub fn leans(&self, kind: ApiResource, ns: &str) -> Arc<Feed<Lean>> {
+        let key = (kind.plural.clone(), ns.to_owned());
+        self.feed(&self.leans, key, kind, Some(ns))
+    }
+
+    /// Deployments, StatefulSets or DaemonSets in a namespace.
     pub fn works(&self, kind: Kind, ns: &str) -> Arc<Feed<Work>> {
         let key = (kind, ns.to_owned());
         self.feed(&self.works, key, resource(kind), Some(ns))
@@ -123,76 +147,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Objects by what controls them and by their names.
-#[derive(Debug)]
-pub struct Items<T> {
-    by_owner: HashMap<Arc<str>, BTreeMap<Arc<str>, Arc<T>>>,
-    owners: HashMap<Arc<str>, Arc<str>>,
-}
-
-impl<T> Default for Items<T> {
-    fn default() -> Self {
-        Items {
-            by_owner: HashMap::new(),
-            owners: HashMap::new(),
-        }
-    }
-}
-
-impl<T: Kept> Items<T> {
-    /// The one with a name, of objects that nothing controls.
-    pub fn get(&self, name: &str) -> Option<&Arc<T>> {
-        self.by_owner.get(self.owners.get(name)?)?.get(name)
-    }
-
-    /// All that a workload controls, by name.
-    pub fn of(&self, owner: &str) -> impl Iterator<Item = &Arc<T>> {
-        let found = self.by_owner.get(owner);
-        found.into_iter().flat_map(|of| of.values())
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.owners.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.owners.is_empty()
-    }
-
-    fn put(&mut self, item: T) {
-        let name = item.name().clone();
-        let known = self.owners.get(&name);
-        if known.is_none_or(|owner| **owner != *item.owner()) {
-            self.take(&name);
-            // the many that have one owner share its name
-            let owner = self.by_owner.get_key_value(item.owner());
-            let owner = owner.map_or_else(|| Arc::from(item.owner()), |(owner, _)| owner.clone());
-            self.owners.insert(name.clone(), owner);
-        }
-        let owner = self.owners[&name].clone();
-        let of = self.by_owner.entry(owner).or_default();
-        of.insert(name, Arc::new(item));
-    }
-
-    fn take(&mut self, name: &str) {
-        let Some(owner) = self.owners.remove(name) else {
-            return;
-        };
-        if let Some(of) = self.by_owner.get_mut(&owner) {
-            of.remove(name);
-            if of.is_empty() {
-                self.by_owner.remove(&owner);
-            }
-        }
-    }
-}
-
 /// One watch and what it has brought.
 pub struct Feed<T> {
     store: Arc<RwLock<Store<T>>>,
     changes: watch::Receiver<u64>,
+    /// Until when somebody looks closely.
+    close: watch::Sender<Option<Instant>>,
     task: JoinHandle<()>,
 }
 
@@ -200,6 +160,8 @@ struct Store<T> {
     items: Items<T>,
     /// Whether there was a whole list ever.
     whole: bool,
+    /// When the watch said something last, if only that there is nothing new.
+    heard: Option<Instant>,
     /// Since when it is broken, and why.
     broken: Option<(Instant, Arc<str>)>,
 }
@@ -215,12 +177,15 @@ impl<T: Kept> Feed<T> {
         let store = Arc::new(RwLock::new(Store {
             items: Items::default(),
             whole: false,
+            heard: None,
             broken: None,
         }));
         let (tell, changes) = watch::channel(0);
+        let (close, looked) = watch::channel(None);
         let keeper = Keeper {
             store: store.clone(),
             tell,
+            close: looked,
             link,
             kind,
             ns,
@@ -228,6 +193,7 @@ impl<T: Kept> Feed<T> {
         Feed {
             store,
             changes,
+            close,
             task: tokio::spawn(keeper.keep()),
         }
     }
@@ -258,6 +224,16 @@ impl<T: Kept> Feed<T> {
         self.changes.clone()
     }
 
+    /// From now on for a while it has to be known soon when nothing comes any more.
+    pub fn look_closely(&self) {
+        self.close.send_replace(Some(Instant::now() + LOOKING));
+    }
+
+    /// When the watch said something last: what is kept is as old as that.
+    pub fn heard(&self) -> Option<Instant> {
+        self.store().heard
+    }
+
     /// Looks at what is kept.
     ///
     /// # Errors
@@ -283,13 +259,14 @@ impl<T: Kept> Feed<T> {
 struct Keeper<T> {
     store: Arc<RwLock<Store<T>>>,
     tell: watch::Sender<u64>,
+    close: watch::Receiver<Option<Instant>>,
     link: Arc<Link>,
     kind: ApiResource,
     ns: Option<String>,
 }
 
 impl<T: Kept> Keeper<T> {
-    async fn keep(self) {
+    async fn keep(mut self) {
         let mut pause = PAUSE.0;
         loop {
             let begun = Instant::now();
@@ -309,7 +286,7 @@ impl<T: Kept> Keeper<T> {
     }
 
     /// Watches until something breaks.
-    async fn watch(&self) -> CallError {
+    async fn watch(&mut self) -> CallError {
         let clients = match self.link.clients().await {
             Ok(clients) => clients,
             Err(error) => return error,
@@ -318,41 +295,95 @@ impl<T: Kept> Keeper<T> {
             Some(ns) => Api::namespaced_with(clients.reading.clone(), ns, &self.kind),
             None => Api::all_with(clients.reading.clone(), &self.kind),
         };
-        let config = watcher::Config::default().timeout(OPEN);
-        let mut events = std::pin::pin!(watcher(api, config));
-        let mut coming = Items::default();
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(Event::Init) => coming = Items::default(),
-                Ok(Event::InitApply(raw)) => coming.put(T::keep(raw)),
-                Ok(Event::InitDone) => {
-                    let items = std::mem::take(&mut coming);
-                    self.change(|store| {
-                        store.items = items;
-                        store.whole = true;
-                        store.broken = None;
-                    });
+        let error = match self.list(&api).await {
+            Ok(mut version) => loop {
+                let begun = Instant::now();
+                if let Err(error) = self.follow(&api, &mut version).await {
+                    break error;
                 }
-                Ok(Event::Apply(raw)) => self.change(|store| store.items.put(T::keep(raw))),
-                Ok(Event::Delete(raw)) => self.change(|store| {
-                    store
-                        .items
-                        .take(raw.meta().name.as_deref().unwrap_or_default());
-                }),
-                Err(error) => return self.failed(&clients, error).await,
-            }
-        }
-        CallError::Unknown("the watch has ended".into())
+                // a server that ends every watch at once is not asked without a pause
+                tokio::time::sleep_until(begun + PAUSE.0).await;
+            },
+            Err(error) => error,
+        };
+        self.failed(&clients, error).await
     }
 
-    async fn failed(&self, clients: &super::cluster::Clients, error: watcher::Error) -> CallError {
-        let error = match &error {
-            watcher::Error::InitialListFailed(error)
-            | watcher::Error::WatchStartFailed(error)
-            | watcher::Error::WatchFailed(error) => sorted(error),
-            watcher::Error::WatchError(status) => sorted(&kube::Error::Api(status.clone())),
-            watcher::Error::NoResourceVersion => CallError::Unknown(words(&error)),
-        };
+    /// Lists everything; up to which version that is.
+    async fn list(&self, api: &Api<T::Raw>) -> Result<String, CallError> {
+        let begun = Instant::now();
+        let mut items = Items::default();
+        let mut params = ListParams::default().limit(PAGE);
+        loop {
+            let page = within(api.list(&params)).await?;
+            page.items
+                .into_iter()
+                .for_each(|raw| items.put(T::keep(raw)));
+            params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+            if params.continue_token.is_none() {
+                self.change(|store| {
+                    store.items = items;
+                    store.whole = true;
+                    store.heard = Some(begun);
+                    store.broken = None;
+                });
+                return Ok(page.metadata.resource_version.unwrap_or_default());
+            }
+        }
+    }
+
+    /// Takes the watch up at a version, until the server ends it as agreed.
+    async fn follow(&mut self, api: &Api<T::Raw>, version: &mut String) -> Result<(), CallError> {
+        let close = self
+            .close
+            .borrow_and_update()
+            .is_some_and(|until| until > Instant::now());
+        let open = if close { CLOSE } else { QUIET };
+        let params = WatchParams::default().timeout(open);
+        let asked = Instant::now();
+        let silent = |_| CallError::Unknown("nothing comes over it".into());
+        let begun = tokio::time::timeout(SLACK, api.watch(&params, version)).await;
+        let events = begun.map_err(silent)?.map_err(|error| sorted(&error))?;
+        self.heard(asked);
+        let mut events = std::pin::pin!(events);
+        let end = asked + Duration::from_secs(open.into()) + SLACK;
+        loop {
+            let event = tokio::select! {
+                event = tokio::time::timeout_at(end, events.next()) => event.map_err(silent)?,
+                // it is taken up again for a shorter time
+                Ok(()) = self.close.changed(), if !close => return Ok(()),
+            };
+            let Some(event) = event else {
+                return Ok(());
+            };
+            let newest = match event.map_err(|error| sorted(&error))? {
+                WatchEvent::Added(raw) | WatchEvent::Modified(raw) => {
+                    let newest = raw.meta().resource_version.clone();
+                    self.change(|store| store.items.put(T::keep(raw)));
+                    newest
+                }
+                WatchEvent::Deleted(raw) => {
+                    let name = raw.meta().name.as_deref().unwrap_or_default();
+                    self.change(|store| store.items.take(name));
+                    raw.meta().resource_version.clone()
+                }
+                WatchEvent::Bookmark(mark) => Some(mark.metadata.resource_version),
+                WatchEvent::Error(status) => return Err(sorted(&kube::Error::Api(status))),
+            };
+            self.heard(Instant::now());
+            *version = newest
+                .filter(|version| !version.is_empty())
+                .ok_or_else(|| CallError::Unknown("an object has no version".into()))?;
+        }
+    }
+
+    fn heard(&self, at: Instant) {
+        let store = self.store.write();
+        store.unwrap_or_else(PoisonError::into_inner).heard = Some(at);
+    }
+
+    /// An error, after the clients are dropped if it is that the cluster does not know them.
+    async fn failed(&self, clients: &Clients, error: CallError) -> CallError {
         if matches!(error, CallError::Stranger(_)) {
             self.link.forget(clients).await;
         }
@@ -363,44 +394,5 @@ impl<T: Kept> Keeper<T> {
         let store = self.store.write();
         change(&mut store.unwrap_or_else(PoisonError::into_inner));
         self.tell.send_modify(|n| *n = n.wrapping_add(1));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pod(name: &str, owner: &str) -> Pod {
-        Pod {
-            name: name.into(),
-            owner: owner.into(),
-            ..Pod::default()
-        }
-    }
-
-    #[test]
-    fn items_follow_their_owners() {
-        let mut items = Items::default();
-        for (name, owner) in [("a", "one"), ("b", "one"), ("c", "two")] {
-            items.put(pod(name, owner));
-        }
-        let of = |items: &Items<Pod>, owner: &str| -> Vec<String> {
-            items.of(owner).map(|p| p.name.to_string()).collect()
-        };
-        assert_eq!(of(&items, "one"), ["a", "b"]);
-        // adopted by another one
-        items.put(pod("a", "two"));
-        assert_eq!(
-            (of(&items, "one"), of(&items, "two")),
-            (vec!["b".to_owned()], vec!["a".to_owned(), "c".to_owned()])
-        );
-        items.take("b");
-        items.take("never there");
-        assert!(of(&items, "one").is_empty());
-        assert_eq!(items.len(), 2);
-        assert_eq!(
-            items.get("c").map(|p| p.name.to_string()),
-            Some("c".to_owned())
-        );
     }
 }

@@ -10,7 +10,7 @@ use super::super::gates::{Gates, Hook};
 use super::super::record::{BEFORE, EFFECT, HELD, RETRY};
 use super::decide::{Course, Times, Wish};
 use super::picture::{details, picture};
-use super::view::View;
+use super::view::{Part, View, rivals};
 use crate::domain::plan::Exposure;
 use crate::domain::{Artifact, Effect, Health, ReleaseId, Span, Verb};
 
@@ -63,15 +63,8 @@ fn object(value: &Value) -> DynamicObject {
 }
 
 fn view_of(canary: &Value, target: &Value, primary: &Value) -> View {
-    let all = [object(canary)];
-    View::new(
-        "web",
-        &all,
-        &object(target),
-        Some(&object(primary)),
-        Vec::new(),
-    )
-    .unwrap()
+    let part = |value: &Value| Part::new(&object(value)).unwrap();
+    View::new(&object(canary), part(target), Some(part(primary)))
 }
 
 /// While version 2 is tried.
@@ -328,10 +321,10 @@ fn what_cannot_be_held_is_refused_before_anything_is_written() {
 fn two_canaries_with_one_target_are_refused() {
     let mut other = canary("Succeeded", 0);
     other["metadata"]["name"] = "web-b".into();
-    let all = [object(&canary("Succeeded", 0)), object(&other)];
-    let target = object(&workload("web", OLD, Value::Null, 0));
-    let primary = object(&workload("web-primary", OLD, Value::Null, 4));
-    let view = View::new("web", &all, &target, Some(&primary), Vec::new()).unwrap();
+    let one = canary("Succeeded", 0);
+    let mut view = idle(&one);
+    let all = [object(&one), object(&other)];
+    view.rivals = rivals(&all[0], all.iter());
     refused(
         forward("full", &view),
         "another Canary has the same target: web-b",
