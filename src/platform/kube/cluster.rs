@@ -14,6 +14,8 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::config::{ClusterConfig, Kind};
+use super::hearsay::Hearsay;
+use super::pods;
 use super::watch::Watches;
 use crate::domain::text::printable;
 
@@ -44,6 +46,9 @@ pub enum CallError {
     /// The server or one of its webhooks says no; nothing happened.
     #[error("refused: {0}")]
     Refused(Arc<str>),
+    /// A webhook that has to agree does not answer; nothing happened.
+    #[error("not possible now: {0}")]
+    Hindered(Arc<str>),
     /// What was asked for in pieces has changed meanwhile: it has to be asked for anew.
     #[error("expired: {0}")]
     Expired(Arc<str>),
@@ -60,6 +65,7 @@ pub enum CallError {
 pub struct Cluster {
     link: Arc<Link>,
     watches: Arc<Watches>,
+    hearsay: Arc<Hearsay>,
 }
 
 /// The connection to a cluster.
@@ -161,6 +167,23 @@ impl Link {
         }
     }
 
+    /// Reads the objects that are asked for.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn list(
+        &self,
+        kind: &ApiResource,
+        ns: &str,
+        asked: &ListParams,
+    ) -> Result<Vec<DynamicObject>, CallError> {
+        let call = |c: &Clients| {
+            let api = api(&c.reading, kind, ns);
+            async move { api.list(asked).await }
+        };
+        Ok(self.call(call).await?.items)
+    }
+
     async fn settings(&self) -> Result<Config, CallError> {
         let options = KubeConfigOptions {
             context: self.config.context.clone(),
@@ -190,6 +213,7 @@ impl Cluster {
         });
         Cluster {
             watches: Arc::new(Watches::new(link.clone())),
+            hearsay: Arc::new(Hearsay::new(link.clone())),
             link,
         }
     }
@@ -202,6 +226,11 @@ impl Cluster {
     /// What is watched of it.
     pub fn watches(&self) -> &Watches {
         &self.watches
+    }
+
+    /// What was said in it of objects that are stuck.
+    pub fn hearsay(&self) -> &Hearsay {
+        &self.hearsay
     }
 
     /// Its clients, made at the first call.
@@ -235,11 +264,7 @@ impl Cluster {
         labels: &str,
     ) -> Result<Vec<DynamicObject>, CallError> {
         let asked = ListParams::default().labels(labels);
-        let call = |c: &Clients| {
-            let api = api(&c.reading, kind, ns);
-            async move { api.list(&asked).await }
-        };
-        Ok(self.link.call(call).await?.items)
+        self.link.list(kind, ns, &asked).await
     }
 
     /// Changes one object by a merge patch, or its `part` (`status`, `scale`). A
@@ -375,6 +400,8 @@ pub(super) fn sorted(error: &kube::Error) -> CallError {
     let said: Arc<str> = printable(&status.message, 300).into();
     match status.code {
         401 => CallError::Stranger(said),
+        // a policy's answer, not a missing right
+        403 if pods::denied(&said) => CallError::Refused(said),
         403 => CallError::Forbidden(said),
         404 => CallError::NotFound(said),
         409 => CallError::Conflict(said),
@@ -385,6 +412,8 @@ pub(super) fn sorted(error: &kube::Error) -> CallError {
                 .as_ref()
                 .map_or(1, |d| d.retry_after_seconds.max(1)),
         ),
+        // webhooks are asked before anything is done
+        500..=599 if pods::unasked(&said) => CallError::Hindered(said),
         // a server that is not ready has refused before anything was done; every other failure of its
         // own leaves it open
         500..=599 => CallError::Unknown(format!("{} {said}", status.code).into()),

@@ -9,6 +9,8 @@ use super::config::Kind;
 use super::decode::{Pod, Set, Work};
 use super::deployment::{self, Seen};
 use super::drive::{Change, Craft, Next};
+use super::hearsay::Hearing;
+use super::stuck::gather;
 use super::wish::Wish;
 use super::{owners, pods, send};
 use crate::domain::workload::{Owner, Stuck};
@@ -83,13 +85,17 @@ pub async fn lost_nodes(cluster: &Cluster) -> Vec<Arc<str>> {
 }
 
 /// What is stuck among some ReplicaSets.
-pub fn stuck_of<'a>(sets: impl Iterator<Item = &'a Set>, pods: &[Arc<Pod>]) -> Vec<Stuck> {
+pub fn stuck_of<'a>(
+    sets: impl Iterator<Item = &'a Set>,
+    pods: &[Arc<Pod>],
+    heard: &Hearing<'_>,
+) -> Vec<Stuck> {
     let refused = sets.filter_map(|set| {
         let missing = set.wanted.saturating_sub(set.there);
         let failure = set.failure.as_deref().filter(|_| missing > 0)?;
         Some((missing, pods::refusal(failure)))
     });
-    pods::gather(pods.iter().map(|p| &**p), refused, |_| None)
+    gather(pods.iter().map(|p| &**p), refused, heard, |_| None)
 }
 
 impl Craft for Deployments {
@@ -125,7 +131,8 @@ impl Craft for Deployments {
         // watched, not read: with a watch that is broken only the deadline speaks
         let feed = self.cluster.watches().pods(self.ns());
         let pods = feed.read(|items| items.of(&new.uid).cloned().collect::<Vec<_>>());
-        stuck_of(std::iter::once(new), &pods.unwrap_or_default())
+        let hear = |uid: &str| self.cluster.hearsay().of(self.ns(), uid);
+        stuck_of(std::iter::once(new), &pods.unwrap_or_default(), &hear)
     }
 
     fn next(&self, seen: &Seen, steer: Steer) -> Next {

@@ -173,12 +173,18 @@ pub async fn lead<D: Driven>(
             }
             Next::Change(change) => match send(cluster, namespace, &change).await {
                 Sent::Made => patience.renew(),
-                Sent::Open(pause) => wait(&mut helm, steer, pause).await,
+                Sent::Open(_, why) if patience.over(deadline) => {
+                    return fail(Failure::Refused(why));
+                }
+                Sent::Open(pause, _) => wait(&mut helm, steer, pause).await,
                 Sent::Fatal(why) => return fail(Failure::Refused(why)),
             },
             Next::Last(change) => match send(cluster, namespace, &change).await {
                 Sent::Made => return done(begun),
-                Sent::Open(pause) => wait(&mut helm, steer, pause).await,
+                Sent::Open(_, why) if patience.over(deadline) => {
+                    return fail(Failure::Refused(why));
+                }
+                Sent::Open(pause, _) => wait(&mut helm, steer, pause).await,
                 Sent::Fatal(why) => return fail(Failure::Refused(why)),
             },
         }
@@ -189,8 +195,8 @@ pub async fn lead<D: Driven>(
 enum Sent {
     /// It was made.
     Made,
-    /// Somebody was faster, or nobody knows: the next look tells, after this pause.
-    Open(Duration),
+    /// Somebody was faster, or nobody knows: the next look tells, after this pause. What was said.
+    Open(Duration, Arc<str>),
     /// It will never be made.
     Fatal(Arc<str>),
 }
@@ -204,10 +210,10 @@ async fn send(cluster: &Cluster, namespace: &str, change: &Change) -> Sent {
     } = change;
     match cluster.merge(kind, namespace, name, *part, body).await {
         Ok(_) => Sent::Made,
-        Err(CallError::Conflict(_)) => Sent::Open(Duration::ZERO),
+        Err(error @ CallError::Conflict(_)) => Sent::Open(Duration::ZERO, error.to_string().into()),
         Err(error) => match fatal(&error) {
             Some(why) => Sent::Fatal(why),
-            None => Sent::Open(asked_to(&error).unwrap_or(LOOK)),
+            None => Sent::Open(asked_to(&error).unwrap_or(LOOK), error.to_string().into()),
         },
     }
 }
@@ -228,7 +234,9 @@ pub async fn stuck(cluster: &Cluster, namespace: &str, uid: &str) -> Vec<Stuck> 
         let all = sets.iter().flat_map(|set| items.of(&set.uid));
         all.cloned().collect::<Vec<_>>()
     });
-    stuck_of(sets.iter().map(|set| &**set), &found.unwrap_or_default())
+    let hear = |uid: &str| cluster.hearsay().of(namespace, uid);
+    let found = found.unwrap_or_default();
+    stuck_of(sets.iter().map(|set| &**set), &found, &hear)
 }
 
 /// Who else changes an object.
@@ -283,6 +291,7 @@ fn fatal(error: &CallError) -> Option<Arc<str>> {
         | CallError::Conflict(_)
         | CallError::Expired(_)
         | CallError::Busy(_)
+        | CallError::Hindered(_)
         | CallError::Stranger(_)
         | CallError::Unknown(_) => None,
     }
