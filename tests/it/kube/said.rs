@@ -103,6 +103,7 @@ fn failing_probes_are_told_in_the_kubelets_words() {
 
     let id = room.submit(&room.plan("web", "3-slow", 3, &[&held("50%"), "full"], START));
     let pods = running(&ns, "web", "shop/web:3-slow", 2);
+    told(&ns, &room, &id, "statuscode: 503");
     let message = "Readiness probe failed: HTTP probe failed with statuscode: 418\u{1b}[31m";
     event(&ns, "Pod", &pods[0], "Unhealthy", message, &counted(8));
     event(&ns, "Pod", &pods[1], "Unhealthy", message, &series(4));

@@ -97,7 +97,7 @@ fn outlives(ns: &Namespace, worker: &mut Worker<'_>, kubeconfig: &Path) {
         why.contains("does not know who calls") && work["read"].is_string()
     };
     let seen = ns.until("blindness", LONG, |_| room.show(&id), blind);
-    assert_eq!(seen["phase"], "rolling-out", "{seen:#}");
+    assert_eq!(seen["phase"], "rolling", "{seen:#}");
     worker.renew();
     stands(ns, &room, &id, 50);
     let sees = |seen: &Value| seen["workloads"][0]["failing"].is_null();
