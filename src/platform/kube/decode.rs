@@ -516,9 +516,9 @@ impl Kept for Set {
 
 /// Why pods cannot be made, as a controller's conditions say.
 pub fn failure(conditions: &[Condition]) -> Option<Arc<str>> {
-    let found = conditions
-        .iter()
-        .find(|c| c.kind == "ReplicaFailure" && c.status == "True")?;
+    let found = conditions.iter().find(|c| {
+        c.kind == "ReplicaFailure" && c.status == "True" || c.reason == "ReplicaSetCreateError"
+    })?;
     Some(printable(&found.message, 300).into())
 }
 

@@ -6,7 +6,7 @@ use kube::core::ApiResource;
 
 use super::cluster::{CallError, Cluster, resource, resource_of};
 use super::config::Kind;
-use super::decode::{Pod, Set, Work};
+use super::decode::{self, Pod, Set, Work};
 use super::deployment::{self, Seen};
 use super::drive::{Change, Craft, Next};
 use super::hearsay::Hearing;
@@ -84,6 +84,17 @@ pub async fn lost_nodes(cluster: &Cluster) -> Vec<Arc<str>> {
     lost.unwrap_or_default()
 }
 
+/// That a Deployment cannot even make the ReplicaSet of its template, and why.
+pub fn no_set(work: &Work) -> Option<Stuck> {
+    let refused = pods::refusal(&decode::failure(&work.conditions)?);
+    Some(Stuck {
+        count: 1,
+        reason: refused.reason,
+        words: refused.words,
+        way_out: None,
+    })
+}
+
 /// What is stuck among some ReplicaSets.
 pub fn stuck_of<'a>(
     sets: impl Iterator<Item = &'a Set>,
@@ -126,7 +137,7 @@ impl Craft for Deployments {
 
     fn stuck(&self, seen: &Seen) -> Vec<Stuck> {
         let Some(new) = seen.new_set() else {
-            return Vec::new();
+            return no_set(&seen.work).into_iter().collect();
         };
         // watched, not read: with a watch that is broken only the deadline speaks
         let feed = self.cluster.watches().pods(self.ns());

@@ -15,7 +15,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::cluster::{CallError, Link, resource_of};
+use super::cluster::{CallError, resource_of};
+use super::link::Link;
 use crate::domain::text::printable;
 
 /// How many events of an object are read at most. Kubelets and controllers write one event for what

@@ -22,6 +22,7 @@ mod hearsay;
 mod image;
 mod journal;
 mod lead;
+mod link;
 mod observe;
 mod owners;
 mod pinned;

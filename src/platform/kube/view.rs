@@ -6,7 +6,7 @@ use super::config::{Kind, KubeConfig};
 use super::daemonset::lost_of;
 use super::decode::{Pod, Set, Work};
 use super::deployment::{container_of, image_of, new_set};
-use super::deployments::stuck_of;
+use super::deployments::{no_set, stuck_of};
 use super::hearsay::Hearing;
 use super::revised::refused;
 use super::stuck::gather;
@@ -182,8 +182,12 @@ impl Gathered<'_> {
         let all = fresh.available >= self.work.wanted && was.is_none();
         let settled = there && (self.work.paused || all);
         let living = others().map(|s| &**s).chain(new);
+        let mut stuck = stuck_of(living, self.pods, self.heard);
+        if new.is_none() {
+            stuck.extend(no_set(self.work));
+        }
         Sides {
-            stuck: stuck_of(living, self.pods, self.heard),
+            stuck,
             new_hash: new.filter(|_| divided).map(|s| s.hash.clone()),
             old_hash: was
                 .or_else(|| self.sets.iter().find(|s| Some(&s.name) == name))

@@ -17,9 +17,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::cluster::{CallError, Link, resource, resource_of, sorted, words};
+use super::cluster::{CallError, resource, resource_of, sorted, words};
 use super::config::Kind;
 use super::decode::{Kept, Node, Pod, Scaler, Set, Work};
+use super::link::{Clients, Link};
 use super::pulse::Pulse;
 
 /// For how long a broken watch may be overlooked: a server that starts anew is back by then.
@@ -345,7 +346,7 @@ impl<T: Kept> Keeper<T> {
         CallError::Unknown("the watch has ended".into())
     }
 
-    async fn failed(&self, clients: &super::cluster::Clients, error: watcher::Error) -> CallError {
+    async fn failed(&self, clients: &Clients, error: watcher::Error) -> CallError {
         let error = match &error {
             watcher::Error::InitialListFailed(error)
             | watcher::Error::WatchStartFailed(error)
@@ -353,10 +354,7 @@ impl<T: Kept> Keeper<T> {
             watcher::Error::WatchError(status) => sorted(&kube::Error::Api(status.clone())),
             watcher::Error::NoResourceVersion => CallError::Unknown(words(&error)),
         };
-        if matches!(error, CallError::Stranger(_)) {
-            self.link.forget(clients).await;
-        }
-        error
+        self.link.known(clients, error).await
     }
 
     fn change(&self, change: impl FnOnce(&mut Store<T>)) {

@@ -238,6 +238,38 @@ fn pods_that_a_policy_denies_stop_the_batch_with_its_words() {
 
 #[test]
 #[ignore = "needs a Kubernetes: tests/run kube"]
+fn a_replicaset_that_a_policy_denies_stops_the_batch_with_its_words() {
+    let ns = shop("sets", 4);
+    let must = "!object.spec.template.spec.containers.exists(c, c.image.contains(':2'))";
+    let _policy = Rule::policy(&ns, "apps", "replicasets", must);
+    let set = ns.list("replicaset").remove(0);
+    let path = format!("{}?dryRun=All", ns.path("replicaset", ""));
+    let image = json!([{"name": "x", "image": "shop/web:2"}]);
+    let mut object = json!({"metadata": {"name": "try"}, "spec": set["spec"]});
+    object["spec"]["template"]["spec"]["containers"] = image;
+    let tried = |_: &Namespace| {
+        let body = Some((super::client::Kind::Json, &object));
+        ns.cluster.ask(Method::POST, &path, body).unwrap().code
+    };
+    ns.until("its refusal", LONG, tried, |code| *code >= 400);
+    let mut room = Room::new(&ns.cluster.file);
+    room.target("web", &ns.name, "deployment/web", "");
+    let _engine = room.serve();
+    let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
+    let found = told(&ns, &room, &id, "version 2 is not cleared for the shop");
+    assert!(found.contains("admission: "), "{found}");
+    let why = fails(&ns, &room, &id);
+    assert!(
+        why.contains("version 2 is not cleared for the shop"),
+        "{why}"
+    );
+    room.done(&["release", "rollback", &id, "--why", "test", "--as", "ada"]);
+    ends(&ns, &room, &id, "rolled-back");
+    assert_eq!(image_of(&tidy(&ns, "deployment", "web")), "shop/web:1");
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
 fn a_webhook_that_does_not_answer_is_named_and_waited_for() {
     let ns = shop("webhook", 4);
     let proxy = Proxy::before(&ns.cluster);

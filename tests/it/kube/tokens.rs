@@ -111,22 +111,70 @@ fn outlives(ns: &Namespace, worker: &mut Worker<'_>, kubeconfig: &Path) {
     tidy(ns, "deployment", "web");
 }
 
+/// A kubeconfig whose user logs in by a script.
+fn login(ns: &Namespace, name: &str, script: &str) -> PathBuf {
+    let file = ns.file(name);
+    fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o700)).unwrap();
+    let mut config = read(&ns.cluster.file);
+    let user = json!({"apiVersion": "client.authentication.k8s.io/v1", "command": file,
+        "interactiveMode": "Never"});
+    config["users"][0]["user"] = json!({"exec": user});
+    let kubeconfig = ns.file(&format!("{name}.conf"));
+    fs::write(&kubeconfig, config.to_string()).unwrap();
+    kubeconfig
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn logins_that_hang_or_fail_stall_only_their_own_targets() {
+    let ns = shop("logins", 6);
+    let mut room = Room::new(&ns.cluster.file);
+    room.target("web", &ns.name, "deployment/web", "");
+    // more of them than a machine has processors
+    let (hangs, fails) = (ns.file("hangs"), ns.file("fails"));
+    for n in 0..4 {
+        let name = format!("hung-{n}");
+        let script = format!("echo {n} >>{}\nexec sleep 180", hangs.display());
+        room.cluster(&name, &login(&ns, &name, &script));
+        room.target_in(&name, &name, &ns.name, "deployment/web", "");
+    }
+    let script = format!(
+        "echo no >>{}\necho 'the session is over' >&2\nexit 1",
+        fails.display()
+    );
+    room.cluster("fails", &login(&ns, "fails", &script));
+    room.target_in("fails", "fails", &ns.name, "deployment/web", "");
+    let mut engine = room.serve();
+    let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
+    stands(&ns, &room, &id, 50);
+    room.done(&["release", "promote", &id, "--as", "ada"]);
+    ends(&ns, &room, &id, "succeeded");
+    let lines = |file: &Path| fs::read_to_string(file).unwrap_or_default().lines().count();
+    ns.until(
+        "a second attempt",
+        LONG,
+        |_| lines(&fails),
+        |tried| *tried >= 2,
+    );
+    assert_eq!(
+        lines(&hangs),
+        4,
+        "one that hangs is not begun again beside itself"
+    );
+}
+
 #[test]
 #[ignore = "needs a Kubernetes: tests/run kube"]
 fn a_token_that_a_command_renews_may_expire() {
     let ns = shop("exec", 6);
     let mut worker = Worker::new(&ns);
-    let script = ns.file("login");
     let kind = "\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\"";
-    let text = format!(
-        "#!/bin/sh\nprintf '{{{kind},\"status\":{{\"token\":\"%s\"}}}}' \"$(cat {})\"\n",
+    let script = format!(
+        "printf '{{{kind},\"status\":{{\"token\":\"%s\"}}}}' \"$(cat {})\"",
         worker.file.display()
     );
-    fs::write(&script, text).unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
-    let user = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": script,
-        "interactiveMode": "Never"}});
-    let kubeconfig = worker.kubeconfig(&user);
+    let kubeconfig = login(&ns, "login", &script);
     outlives(&ns, &mut worker, &kubeconfig);
 }
 
