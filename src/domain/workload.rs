@@ -76,8 +76,8 @@ pub enum StageAt {
 pub struct Stuck {
     /// How many.
     pub count: u32,
-    /// Why, as a stable word: `crash-loop`, `image`, `unschedulable`, `quota`, `probe`, `webhook`,
-    /// `node`, `deadline`, `blocked`.
+    /// Why, as a stable word: `crash-loop`, `image`, `config`, `unschedulable`, `quota`, `admission`,
+    /// `webhook`, `probe`, `volume`, `sandbox`, `node`, `deadline`, `blocked`.
     pub reason: &'static str,
     /// Why, in a sentence, printable.
     pub words: Arc<str>,

@@ -166,8 +166,10 @@ impl KubeTarget {
         } else {
             Vec::new()
         };
+        let hear = |uid: &str| cluster.hearsay().of(ns, uid);
         let gathered = Gathered {
             config,
+            heard: &hear,
             lost: &lost,
             owners: deployments::owners_of(cluster, ns, &work, kind),
             work: &work,

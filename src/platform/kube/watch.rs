@@ -23,11 +23,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::cluster::{CallError, Clients, Link, resource, resource_of, sorted};
+use super::cluster::{CallError, resource, resource_of, sorted};
 use super::config::Kind;
 use super::decode::{Kept, Node, Pod, Scaler, Set, Work};
 use super::items::Items;
 use super::lean::Lean;
+use super::link::{Clients, Link};
 use super::pulse::Pulse;
 
 /// For how long a broken watch may be overlooked: a server that starts anew is back by then.
@@ -394,7 +395,6 @@ impl<T: Kept> Keeper<T> {
         self.heard.now();
     }
 
-    /// An error, after the clients are dropped if it is that the cluster does not know them.
     async fn failed(&self, clients: &Clients, error: watcher::Error) -> CallError {
         let error = match &error {
             watcher::Error::InitialListFailed(error)
@@ -405,10 +405,7 @@ impl<T: Kept> Keeper<T> {
                 CallError::Unknown("an object has no version".into())
             }
         };
-        if matches!(error, CallError::Stranger(_)) {
-            self.link.forget(clients).await;
-        }
-        error
+        self.link.known(clients, error).await
     }
 
     fn change(&self, change: impl FnOnce(&mut Store<T>)) {

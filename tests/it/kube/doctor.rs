@@ -37,7 +37,7 @@ fn beside(cluster: &Cluster, name: &str) -> std::path::PathBuf {
 }
 
 /// The rules of the first Role in YAML as the doctor prints it.
-fn rules(yaml: &str) -> Value {
+pub fn rules(yaml: &str) -> Value {
     let role = yaml.split("---\n").find(|doc| doc.contains("kind: Role\n"));
     let role = Doc::parse("role.yaml", role.unwrap(), Format::Yaml).unwrap();
     role.read::<Value>().unwrap()["rules"].clone()
