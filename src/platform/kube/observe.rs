@@ -6,6 +6,7 @@ use super::config::{Kind, Switch};
 use super::decode::{Pod, Set, Work};
 use super::view::{Gathered, side_by_side};
 use super::{KubeTarget, argo, deployments, flagger, record, switch};
+use crate::domain::workload::Way;
 use crate::domain::{Health, Sight};
 use crate::platform::{ObserveError, Picture};
 
@@ -61,11 +62,23 @@ impl KubeTarget {
             return Err(ObserveError::NotStarted(words.into()));
         };
         let moved = work.marks.contains_key(record::BEFORE);
-        Ok(if moved {
+        let shown = format!(
+            "services/{} selector=that of {}",
+            switch.service, work.name
+        );
+        let mut seen = if moved {
             side_by_side(live, idle)
         } else {
             live
-        })
+        };
+        if let Some(workload) = &mut seen.workload {
+            let workload = Arc::make_mut(workload);
+            workload.way = Way::Beside {
+                shown: shown.into(),
+            };
+            workload.carrier = Some(format!("deployments/{}", work.name).into());
+        }
+        Ok(seen)
     }
 
     /// A workload of the target and how it is; none where there is no such workload.

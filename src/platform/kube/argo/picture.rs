@@ -7,8 +7,8 @@ use super::super::config::KubeConfig;
 use super::super::image;
 use super::super::pinned::image_in;
 use super::steps::Strategy;
-use super::view::{Set, View};
-use crate::domain::workload::{Parts, Stage, StageAt, Stuck, Workload};
+use super::view::{Carrier, Set, View};
+use crate::domain::workload::{Parts, Stage, StageAt, Stuck, Way, Workload};
 use crate::domain::{Artifact, Health, InstanceName, Sight};
 
 /// What a look at a Rollout shows.
@@ -98,6 +98,16 @@ fn workload(
         stages: stages(view),
         stuck: stuck(view),
         owners: view.owners.clone(),
+        way: match view.strategy {
+            Strategy::Canary(_) => Way::Stepped,
+            Strategy::BlueGreen { .. } => Way::Beside {
+                shown: format!("rollouts/{}/status pauseConditions=null", config.name).into(),
+            },
+        },
+        carrier: match &view.carrier {
+            Carrier::Deployment { name, .. } => Some(format!("deployments/{name}").into()),
+            Carrier::Rollout { .. } | Carrier::Foreign(_) => None,
+        },
     }
 }
 
