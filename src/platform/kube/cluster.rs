@@ -311,7 +311,10 @@ fn unsent(error: &kube::Error) -> CallError {
     let text = words(error);
     let never = ["Connection refused", "dns error", "client error (Connect)"];
     if never.iter().any(|word| text.contains(word)) {
-        CallError::NotReached(text)
+        // the names of the library's layers say nothing to people
+        let said = text.trim_start_matches("ServiceError: ");
+        let said = said.trim_start_matches("client error (Connect): ");
+        CallError::NotReached(said.into())
     } else {
         CallError::Unknown(text)
     }

@@ -12,7 +12,7 @@ use super::revised::refused;
 use super::stuck::gather;
 use super::{image, pods, record};
 use crate::domain::text::printable;
-use crate::domain::workload::{Owner, Parts, Stuck, Workload};
+use crate::domain::workload::{Owner, Parts, Stuck, Way, Workload};
 use crate::domain::{Artifact, Health, InstanceName, Sight, Span};
 use crate::platform::Picture;
 
@@ -87,6 +87,8 @@ impl Gathered<'_> {
             stages: Vec::new(),
             stuck,
             owners: self.owners.to_vec(),
+            way: Way::Counted,
+            carrier: None,
         };
         picture(self.config, health, sides.artifact, detail, workload)
     }
@@ -290,9 +292,9 @@ pub fn side_by_side(live: Picture, idle: Picture) -> Picture {
     };
     let mut sights = live.sights;
     if let (Some(sight), Some(other)) = (sights.first_mut(), idle.sights.into_iter().next()) {
-        sight.arriving = other
-            .artifact
-            .filter(|a| Some(a) != sight.artifact.as_ref());
+        // what it ran before is on its way out there, and nobody sees it
+        let comes = other.arriving.or(other.artifact);
+        sight.arriving = comes.filter(|a| Some(a) != sight.artifact.as_ref());
         // in the order in which they are worse: running, changing, down, unknown
         if other.health > sight.health {
             sight.health = other.health;
@@ -302,12 +304,16 @@ pub fn side_by_side(live: Picture, idle: Picture) -> Picture {
     let mut stuck = shown.stuck.clone();
     stuck.extend(hidden.stuck.iter().cloned());
     stuck.sort_by_key(|s| std::cmp::Reverse(s.count));
+    let (new, new_hash, gone) = match hidden.is_divided() {
+        true => (hidden.new, &hidden.new_hash, hidden.old.there),
+        false => (hidden.old, &hidden.old_hash, 0),
+    };
     let workload = Workload {
         old: shown.old,
-        new: hidden.old,
+        new,
         old_hash: shown.old_hash.clone(),
-        new_hash: hidden.old_hash.clone(),
-        leaving: shown.leaving + hidden.leaving,
+        new_hash: new_hash.clone(),
+        leaving: shown.leaving + hidden.leaving + gone,
         arriving: sights.first().and_then(|s| s.arriving.clone()),
         bound: Some(hidden.wanted),
         stuck,

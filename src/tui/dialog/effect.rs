@@ -112,7 +112,7 @@ impl Facts {
                 self.scope(world, release, &batch.moves);
                 self.clears(world, action, release);
                 self.then(after, world.now, zone);
-                self.calls(world, &batch.moves);
+                self.calls(world, release, &batch.moves);
             }
             (None, Some((_, moves))) => {
                 let (left, text) = left(world, moves);
@@ -121,7 +121,7 @@ impl Facts {
                 self.clears(world, action, release);
                 self.then(after, world.now, zone);
                 if left > 0 {
-                    self.calls(world, moves);
+                    self.calls(world, release, moves);
                 }
             }
             (None, None) => {
@@ -131,7 +131,7 @@ impl Facts {
                 self.clears(world, action, release);
                 self.then(after, world.now, zone);
                 if let Some((_, batch)) = next_batch(after) {
-                    self.calls(world, &batch.moves);
+                    self.calls(world, release, &batch.moves);
                 }
             }
         }
@@ -190,7 +190,7 @@ impl Facts {
         moves.retain(|m| m.steps.iter().any(|s| s.status != StepStatus::Done));
         self.scope(world, after, &moves);
         self.then(after, world.now, zone);
-        self.calls(world, &moves);
+        self.calls(world, after, &moves);
     }
 
     /// `6 of 20 instances of payments-eu go to 4.12.0`, for each target.
@@ -259,7 +259,7 @@ impl Facts {
     }
 
     /// The literal commands, each target's once.
-    fn calls(&mut self, world: World<'_>, moves: &[Move]) {
+    fn calls(&mut self, world: World<'_>, release: &Release, moves: &[Move]) {
         let mut calls: Vec<(String, String)> = Vec::new();
         for m in moves {
             let Some(target) = world.state.charter.targets.get(&m.target) else {
@@ -269,30 +269,34 @@ impl Facts {
             let names: Vec<&str> = steps.map(|s| s.instance.as_str()).collect();
             let on = match names.as_slice() {
                 [] => continue,
-                _ if target.by_share => shares::place(world, &m.target),
-                [one] => (*one).to_owned(),
-                [first, .., last] => format!("{first} … {last}"),
+                _ if target.by_share => shares::cluster(world, &m.target),
+                [one] => format!("on {one}"),
+                [first, .., last] => format!("on {first} … {last}"),
             };
             for verb in &m.sequence {
-                if let Some(argv) = target.calls.get(verb) {
-                    let argv = match target.by_share {
-                        true => shares::call(argv, &m.artifact),
-                        false => argv.clone(),
-                    };
-                    calls.push((say::argv(&argv), on.clone()));
-                }
+                let Some(argv) = target.calls.get(verb) else {
+                    continue;
+                };
+                let very = match target.by_share {
+                    true => shares::calls(world, release, m, argv),
+                    false => vec![say::argv(argv)],
+                };
+                calls.extend(very.into_iter().map(|call| (call, on.clone())));
             }
         }
-        self.call_lines(calls);
+        self.call_lines(&calls);
     }
 
-    fn call_lines(&mut self, calls: Vec<(String, String)>) {
+    fn call_lines(&mut self, calls: &[(String, String)]) {
         let more = calls.len().saturating_sub(CALLS);
-        for (n, (argv, on)) in calls.into_iter().take(CALLS).enumerate() {
-            self.fact(
-                if n == 0 { "call" } else { "" },
-                &format!("{argv}   on {on}"),
-            );
+        // one cluster stands above already, in what is done to its workload
+        let told = |on: &str| on.starts_with("in ") && calls.iter().all(|(_, other)| other == on);
+        for (n, (argv, on)) in calls.iter().take(CALLS).enumerate() {
+            let text = match told(on) {
+                true => argv.clone(),
+                false => format!("{argv}   {on}"),
+            };
+            self.fact(if n == 0 { "call" } else { "" }, &text);
         }
         if more > 0 {
             self.shown(
@@ -337,12 +341,16 @@ impl Facts {
                 && let Some(argv) = config.calls.get(&Verb::Rollback)
             {
                 let on = match instances.as_slice() {
-                    _ if config.by_share => shares::place(world, target),
-                    [one] => (*one).to_owned(),
-                    [first, .., last] => format!("{first} … {last}"),
+                    _ if config.by_share => shares::cluster(world, target),
+                    [one] => format!("on {one}"),
+                    [first, .., last] => format!("on {first} … {last}"),
                     [] => continue,
                 };
-                calls.push((say::argv(argv), on));
+                let very = match config.by_share {
+                    true => shares::calls_back(world, target, argv),
+                    false => vec![say::argv(argv)],
+                };
+                calls.extend(very.into_iter().map(|call| (call, on.clone())));
             }
         }
         shares::owners(self, world, release.targets().into_iter());
@@ -353,7 +361,7 @@ impl Facts {
             self.fact("waits", &text);
         }
         self.fact("then", "it closes as rolled back");
-        self.call_lines(calls);
+        self.call_lines(&calls);
     }
 
     fn retry(&mut self, world: World<'_>, release: &Release) {
@@ -382,12 +390,21 @@ impl Facts {
                     &text,
                 );
                 let config = world.state.charter.targets.get(&m.target);
-                if let Some(argv) = verb.and_then(|v| config?.calls.get(&v)) {
-                    calls.push((say::argv(argv), s.instance.to_string()));
+                let Some((config, argv)) =
+                    verb.and_then(|v| Some((config?, config?.calls.get(&v)?)))
+                else {
+                    continue;
+                };
+                if config.by_share {
+                    let on = shares::cluster(world, &m.target);
+                    let very = shares::calls(world, release, m, argv);
+                    calls.extend(very.into_iter().map(|call| (call, on.clone())));
+                } else {
+                    calls.push((say::argv(argv), format!("on {}", s.instance)));
                 }
             }
         }
-        self.call_lines(calls);
+        self.call_lines(&calls);
     }
 
     fn vote(&mut self, world: World<'_>, action: Action, release: &Release, zone: chrono_tz::Tz) {
