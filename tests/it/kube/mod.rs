@@ -28,8 +28,10 @@ mod others;
 mod proxy;
 mod proxy_harness;
 mod revised;
+mod roles;
 mod room;
 mod waiting;
+mod watched;
 mod witness;
 mod workloads;
 
