@@ -83,31 +83,31 @@ pub async fn observe(
     view.stuck = stuck_of(sets.iter().map(|set| &**set), &pods, &hear);
     view.owners = owners_of(cluster, ns, &target, kind).to_vec();
     if view.is(&["Failed"]) {
-        let told = warned.of(&view.version, cluster, config).await;
+        let told = warned.of(&view.failed_at, cluster, config).await;
         view.warnings = told.map_err(|e| ObserveError::NotStarted(e.to_string().into()))?;
     }
     Ok(Some(picture::picture(&view, config)))
 }
 
-/// What Flagger warned of before a Canary failed, read once for each version of the Canary.
+/// What Flagger warned of before a Canary failed, read once for each failure.
 #[derive(Debug, Default)]
-pub struct Warnings(tokio::sync::Mutex<Option<(String, Vec<Arc<str>>)>>);
+pub struct Warnings(tokio::sync::Mutex<Option<(Arc<str>, Vec<Arc<str>>)>>);
 
 impl Warnings {
     async fn of(
         &self,
-        version: &str,
+        failed_at: &Arc<str>,
         cluster: &Cluster,
         config: &KubeConfig,
     ) -> Result<Vec<Arc<str>>, CallError> {
         let mut known = self.0.lock().await;
         if let Some((of, words)) = &*known
-            && of == version
+            && of == failed_at
         {
             return Ok(words.clone());
         }
         let words = warnings(cluster, config).await?;
-        *known = Some((version.to_owned(), words.clone()));
+        *known = Some((failed_at.clone(), words.clone()));
         Ok(words)
     }
 }

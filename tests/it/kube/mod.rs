@@ -30,11 +30,13 @@ mod proxy;
 mod proxy_harness;
 mod refusals;
 mod revised;
+mod roles;
 mod room;
 mod said;
 mod tokens;
 mod traps;
 mod waiting;
+mod watched;
 mod witness;
 mod workloads;
 

@@ -1,10 +1,10 @@
 //! Going past what Argo waits for: all of it with a reason, or the one analysis that could not tell.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::LONG;
-use super::argo::{START, call_of, ends, healthy, room, stands, tidy};
+use super::argo::{healthy, room};
 use super::cluster::Cluster;
+use super::deployments::{START, tidy};
 use crate::server::Server;
 
 #[test]
@@ -22,7 +22,7 @@ fn who_promotes_all_waits_for_no_step_of_argos() {
     let held = "20%, after: [{ manual: {} }]";
     let half = "50%, after: [{ bake: 1h }]";
     let id = room.submit(&room.plan("web", "2", 2, &[held, half, "full"], START));
-    stands(&ns, &room, &id, 20);
+    room.stands(&ns, &id, 20);
     let all = [
         "release",
         "promote",
@@ -34,8 +34,9 @@ fn who_promotes_all_waits_for_no_step_of_argos() {
         "ada",
     ];
     room.done(&all);
-    ends(&ns, &room, &id, "succeeded");
-    tidy(&healthy(&ns, "shop/web:2"));
+    room.ends(&ns, &id, "succeeded");
+    healthy(&ns, "shop/web:2");
+    tidy(&ns, "rollout", "web");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -60,24 +61,19 @@ async fn an_analysis_that_cannot_tell_is_told_and_a_retry_goes_past_it_once() {
     let _keeper = room.serve();
     let batches = ["25%, after: [{ manual: {} }]", "75%", "full"];
     let id = room.submit(&room.plan("web", "2", 2, &batches, START));
-    let asked = |seen: &Value| call_of(seen, "unknown")["why"].is_string();
-    let seen = ns.until("the question", LONG, |_| room.show(&id), asked);
-    let why = call_of(&seen, "unknown")["why"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let why = room.asks(&ns, &id);
     assert!(
         why.contains("Inconclusive") && why.contains("a retry goes past it"),
         "{why}"
     );
     room.done(&["release", "retry", &id, "--as", "ada"]);
     // past that one, to the pause of its batch, and not further
-    stands(&ns, &room, &id, 25);
+    room.stands(&ns, &id, 25);
     let web = ns.get("rollout", "web");
     assert_eq!(web["status"]["currentStepIndex"], 2, "{web}");
-    room.done(&["release", "promote", &id, "--as", "ada"]);
+    room.promote(&id);
     // the next one that cannot tell is asked about anew
-    ns.until("the second question", LONG, |_| room.show(&id), asked);
+    room.asks(&ns, &id);
     assert_eq!(ns.get("rollout", "web")["status"]["currentStepIndex"], 3);
     let all = [
         "release",
@@ -91,6 +87,6 @@ async fn an_analysis_that_cannot_tell_is_told_and_a_retry_goes_past_it_once() {
     ];
     room.done(&all);
     room.done(&["release", "retry", &id, "--as", "ada"]);
-    ends(&ns, &room, &id, "succeeded");
+    room.ends(&ns, &id, "succeeded");
     healthy(&ns, "shop/web:2");
 }

@@ -69,7 +69,7 @@ impl Asked {
         self.method != "GET" && !self.path.contains("/selfsubject")
     }
 
-    fn watches(&self) -> bool {
+    pub fn watches(&self) -> bool {
         self.method == "GET" && (self.path.contains("watch=true") || self.path.contains("watch=1"))
     }
 

@@ -359,22 +359,30 @@ fn a_pause_closes_the_gates_and_suspends() {
 #[test]
 fn a_failure_is_told_and_a_retry_begins_anew() {
     let mut it = canary("Failed", 0);
-    it["status"]["conditions"] = json!([{"type": "Promoted", "message": "Canary analysis failed, Deployment scaled to zero."}]);
+    it["status"]["conditions"] = json!([{"type": "Promoted", "lastTransitionTime": "10:00",
+        "message": "Canary analysis failed, Deployment scaled to zero."}]);
     refused(forward("full", &tried(&it)), "Canary analysis failed");
-    let again = effect(Verb::Deploy, 2, "full");
-    let made = change(ask(&again, &tried(&it), Steer::GoOn, SOON));
-    let template = &made.body["spec"]["template"];
+    let again = |it: &Value| {
+        let again = effect(Verb::Deploy, 2, "full");
+        ask(&again, &tried(it), Steer::GoOn, SOON)
+    };
+    // the failure that it is about is noted first, outside the template
+    let noted = change(again(&it)).body["metadata"]["annotations"].clone();
+    assert_eq!(noted, json!({RETRY: "R-7.b1.web-prod.web.deploy.2 10:00"}));
+    it["metadata"]["annotations"] = noted;
+    assert_eq!(again(&it).open, [ROLLOUT]);
+    let made = change(again(&it));
     assert_eq!(
-        template["metadata"]["annotations"][RETRY],
-        "R-7.b1.web-prod.web.deploy.2"
+        (made.kind.kind.as_str(), made.part),
+        ("Canary", Some("status"))
     );
-    let before = made.body["metadata"]["annotations"][BEFORE]
-        .as_str()
-        .unwrap();
-    assert!(
-        before.contains("\"n2\"") && before.contains(OLD),
-        "{before}"
-    );
+    assert_eq!(made.body["status"], json!({"lastAppliedSpec": ""}));
+    let mut forgotten = it.clone();
+    forgotten["status"]["lastAppliedSpec"] = "".into();
+    assert!(matches!(again(&forgotten).next, Next::Wait(_)));
+    // another failure is not tried again by itself
+    it["status"]["conditions"][0]["lastTransitionTime"] = "10:05".into();
+    refused(again(&it), "Canary analysis failed");
 }
 
 #[test]

@@ -59,6 +59,8 @@ pub struct View {
     pub applied: Arc<str>,
     /// Flagger's words on it.
     pub message: Arc<str>,
+    /// Since when it says so: of one that has failed, when it failed.
+    pub failed_at: Arc<str>,
     /// The newest warnings about it, where it has failed.
     pub warnings: Vec<Arc<str>>,
     /// What is stuck among the pods of the target.
@@ -224,7 +226,8 @@ impl View {
             failed: count(&status["failedChecks"]),
             rounds: count(&status["iterations"]),
             applied: text(&status["lastAppliedSpec"]).into(),
-            message: text(promoted(status)).into(),
+            message: text(&promoted(status)["message"]).into(),
+            failed_at: text(&promoted(status)["lastTransitionTime"]).into(),
             warnings: Vec::new(),
             stuck: Vec::new(),
             owners: Vec::new(),
@@ -292,7 +295,7 @@ impl View {
 fn promoted(status: &Value) -> &Value {
     let conditions = status["conditions"].as_array().into_iter().flatten();
     let mut promoted = conditions.filter(|one| one["type"] == "Promoted");
-    promoted.next().map_or(&Value::Null, |one| &one["message"])
+    promoted.next().unwrap_or(&Value::Null)
 }
 
 /// The kind of the workload that a Canary is over, where it is one that holdpoint changes.
