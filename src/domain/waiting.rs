@@ -112,7 +112,8 @@ pub fn of(state: &State, release: &Release, now: Timestamp) -> Waiting {
 /// middle of it, anything else goes on to its end.
 fn in_flight(state: &State, release: &Release) -> String {
     let all = release.in_flight();
-    let (waits, runs): (Vec<_>, Vec<_>) = all.partition(|(target, _)| share::divided(state, target));
+    let (waits, runs): (Vec<_>, Vec<_>) =
+        all.partition(|(target, _)| share::divided(state, target));
     let runs = match runs.len() {
         0 => String::new(),
         1 => ", 1 call still runs".to_owned(),

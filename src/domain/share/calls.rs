@@ -74,7 +74,8 @@ pub fn forward(
     let (before, until) = (workload.share(from), workload.share(to.percent()));
     match (&workload.way, &*workload.kind) {
         (Way::Beside { shown }, _) => {
-            let mut calls: Vec<String> = image.map(|image| written.with(image)).into_iter().collect();
+            let mut calls: Vec<String> =
+                image.map(|image| written.with(image)).into_iter().collect();
             if full {
                 let (path, what) = shown.split_once(' ').unwrap_or((shown, ""));
                 calls.push(own.on(path, what));
@@ -82,14 +83,16 @@ pub fn forward(
             calls
         }
         (Way::Stepped, "Rollout") => {
-            let mut calls: Vec<String> = image.map(|image| written.with(image)).into_iter().collect();
+            let mut calls: Vec<String> =
+                image.map(|image| written.with(image)).into_iter().collect();
             let status = format!("{}/status", own.path());
             let what = format!("pauseConditions=null at its pauses, up to {to}");
             calls.push(own.on(&status, &what));
             calls
         }
         (Way::Stepped, _) => {
-            let mut calls: Vec<String> = image.map(|image| written.with(image)).into_iter().collect();
+            let mut calls: Vec<String> =
+                image.map(|image| written.with(image)).into_iter().collect();
             calls.push(format!("its gates are opened, up to {to}"));
             calls
         }

@@ -62,10 +62,7 @@ impl KubeTarget {
             return Err(ObserveError::NotStarted(words.into()));
         };
         let moved = work.marks.contains_key(record::BEFORE);
-        let shown = format!(
-            "services/{} selector=that of {}",
-            switch.service, work.name
-        );
+        let shown = format!("services/{} selector=that of {}", switch.service, work.name);
         let mut seen = if moved {
             side_by_side(live, idle)
         } else {

@@ -89,7 +89,9 @@ fn now(world: World<'_>, summary: &Summary, cols: u16) -> Vec<Line> {
     let targets = world.state.charter.targets.iter().filter(|(_, target)| {
         let services = &summary.services;
         target.environment == summary.environment
-            && services.iter().any(|(service, _)| *service == target.service)
+            && services
+                .iter()
+                .any(|(service, _)| *service == target.service)
     });
     let mut lines = Vec::new();
     for (name, _) in targets.take(TARGETS) {
@@ -108,7 +110,11 @@ fn now(world: World<'_>, summary: &Summary, cols: u16) -> Vec<Line> {
         let old = age.map_or_else(String::new, |age| format!(", {} old", say::short(age)));
         let place = live.workload.as_ref().map(|workload| &*workload.place);
         let place = place.filter(|place| !place.is_empty());
-        let words = format!("now {}: {}{old}", place.unwrap_or(name.as_str()), runs(live));
+        let words = format!(
+            "now {}: {}{old}",
+            place.unwrap_or(name.as_str()),
+            runs(live)
+        );
         for (n, line) in Line::wrapped(Role::Text, &words, 0, cols.saturating_sub(5))
             .into_iter()
             .enumerate()

@@ -416,7 +416,11 @@ fn newest(desk: &Desk, world: World<'_>) -> Option<(Role, Glyph, String)> {
     let alerts = &world.live.alerts;
     let alert = alerts.iter().rev().max_by_key(|a| a.level)?;
     let (role, glyph, text) = worded(alert);
-    let alike = alerts.iter().filter(|other| other.code == alert.code).count() - 1;
+    let alike = alerts
+        .iter()
+        .filter(|other| other.code == alert.code)
+        .count()
+        - 1;
     // one cluster that is away silences many targets: they are told once
     let told = match alert.place.as_deref().filter(|_| alike > 0) {
         Some(place) if text.starts_with(place) => {

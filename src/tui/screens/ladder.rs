@@ -546,7 +546,11 @@ impl Draw<'_> {
             StepStatus::Running => {
                 let arrow = self.desk.theme().glyph(Glyph::Arrow);
                 // what is moved by shares stands still in the middle of it
-                let held = self.release.paused.as_ref().filter(|_| divided(self.world.state, &m.target));
+                let held = self
+                    .release
+                    .paused
+                    .as_ref()
+                    .filter(|_| divided(self.world.state, &m.target));
                 if let Some(paused) = held {
                     let since = say::when(paused.since, now, self.desk.zone);
                     let words = format!("{verb} {arrow} {to}, held since {since}");

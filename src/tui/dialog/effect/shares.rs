@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::domain::release::{Move, Release, StepStatus};
 use crate::domain::TargetName;
 use crate::domain::plan::Exposure;
+use crate::domain::release::{Move, Release, StepStatus};
 use crate::domain::share::{self, divided, forward, from, pods, sentence};
 use crate::domain::workload::{Way, Workload};
 
@@ -54,10 +54,7 @@ pub(super) fn scope(
             let name = place(world, &m.target);
             let version = &m.artifact.version;
             let workload = workload(world, &m.target);
-            facts.fact(
-                label,
-                &sentence(from, to, &name, workload, go_on, version),
-            );
+            facts.fact(label, &sentence(from, to, &name, workload, go_on, version));
             label = "";
         }
     }
@@ -82,11 +79,7 @@ pub(super) fn calls(
 }
 
 /// The very calls of the way back of a workload.
-pub(super) fn calls_back(
-    world: World<'_>,
-    target: &TargetName,
-    argv: &[Arc<str>],
-) -> Vec<String> {
+pub(super) fn calls_back(world: World<'_>, target: &TargetName, argv: &[Arc<str>]) -> Vec<String> {
     share::back(argv, workload(world, target))
 }
 
