@@ -194,7 +194,9 @@ impl Facts {
                 self.shown("next", Role::Strong, &text);
                 self.clears(world, action, release);
                 self.then(after, world.now, zone);
-                if let Some((_, batch)) = next_batch(after) {
+                // of a batch that is still behind another hold nothing is called by this
+                let about = thing::ACTIONS.contains(&action);
+                if let Some((_, batch)) = next_batch(after).filter(|_| !about) {
                     self.calls(world, release, &batch.moves);
                 }
             }

@@ -264,7 +264,7 @@ fn a_check_is_waived_with_a_reason_and_the_name_typed() {
         .types("the scanner is down")
         .keys("enter");
     assert!(seat.commands.is_empty(), "the name was not typed");
-    seat.types("search-9.0.4").keys("enter");
+    seat.types("search").keys("enter");
     let [Ask::Waive { hold, reason, .. }] = &seat.commands[..] else {
         panic!("{:?}", seat.commands);
     };
@@ -273,10 +273,10 @@ fn a_check_is_waived_with_a_reason_and_the_name_typed() {
     assert_eq!(seat.answers, [Ok(())]);
     // what is waived is no longer offered; without a reason nothing is asked
     palette(&mut seat, "waive");
-    seat.keys("tab").types("search-9.0.4").keys("enter");
+    seat.keys("tab").types("search").keys("enter");
     let text = seat.text();
     assert!(text.contains("▸ readiness.on-call"), "{text}");
-    assert!(!text.contains("readiness.scan-clean"), "{text}");
+    assert!(text.contains("1 of 4, up down another"), "{text}");
     assert_eq!(seat.commands.len(), 1);
 }
 
@@ -349,15 +349,15 @@ fn an_objection_is_overruled_with_a_reason() {
     };
     for size in [WIDE, NARROW] {
         let mut seat = Seat::new(of(calm, make)(), "ada", size);
-        seat.keys("4");
+        seat.keys("4 j");
         palette(&mut seat, "overrule");
         shot("overrule-dialog", &seat);
     }
     let mut seat = Seat::new(of(calm, make)(), "ada", WIDE);
-    seat.keys("4");
+    seat.keys("4 j");
     palette(&mut seat, "overrule");
     seat.types("it was tested on Tuesday, OPS-9").keys("tab");
-    seat.types("payments-4.12.0").keys("enter");
+    seat.types("payments").keys("enter");
     let [Ask::Approval(approval::Ask::Overrule { whose, why, .. })] = &seat.commands[..] else {
         panic!("{:?}", seat.commands);
     };
