@@ -1,5 +1,6 @@
 //! `check`: what is wrong with a room, a plan, a keymap or a theme.
 
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use super::args::FileKind;
@@ -55,6 +56,16 @@ pub fn run(
     found.finish(look)
 }
 
+/// What the mistakes of a room mean to its engine, while one runs: it took in what it could read last.
+fn old_rules(dir: &Path, mistakes: &Mistakes) -> Option<Notice> {
+    UnixStream::connect(dir.join("sock")).ok()?;
+    let first = mistakes.notices.iter().find(|n| n.level == Level::Error)?;
+    let place = first.place.as_deref().unwrap_or("its files");
+    let words = format!("its engine runs and goes by the rules of before, because of {place}");
+    let notice = Notice::warning("old-rules", words);
+    Some(notice.next("mend the files: it takes them in by itself"))
+}
+
 /// Whether a file is one of a room's, so that the room is what has to be checked.
 fn is_of_room(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
@@ -73,7 +84,10 @@ impl Found {
                 self.files.extend(names);
                 self.mistakes.add(room.doubts);
             }
-            Err(mistakes) => self.mistakes.add(mistakes),
+            Err(mistakes) => {
+                self.mistakes.add(mistakes);
+                self.mistakes.notices.extend(old_rules(dir, &self.mistakes));
+            }
         }
     }
 

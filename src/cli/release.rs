@@ -7,7 +7,8 @@ use super::exec::{Errand, words};
 use super::exit::{Exit, Stop, Went};
 use super::keeper::{Keeper, Settled};
 use super::view::{DoneView, DryRunView, ReleaseLine, ReleaseView, phase};
-use super::{calendar, evidence, ladder, list, update, wait};
+use super::{calendar, evidence, ladder, list, reload, update, wait};
+use crate::config::mistakes::Mistakes;
 use crate::config::plan::PlanFile;
 use crate::domain::refusal::short;
 use crate::domain::words::nearest;
@@ -35,8 +36,8 @@ pub async fn run<R: Keeper>(verb: &ReleaseVerb, errand: &Errand<'_, R>) -> Went 
             objector,
             why,
         } => update::overrule(release, objector, why, errand).await,
-        ReleaseVerb::List { all } => list(*all, errand).await,
-        ReleaseVerb::Show { release } => show(release, errand).await,
+        ReleaseVerb::List { all } => told(list(*all, errand).await?, errand).await,
+        ReleaseVerb::Show { release } => told(show(release, errand).await?, errand).await,
         ReleaseVerb::Wait {
             release,
             until,
@@ -191,6 +192,20 @@ async fn rehearse<R: Keeper>(state: &State, ask: Ask, errand: &Errand<'_, R>) ->
         errand.out.tell(note).await?;
     }
     Ok(Exit::Done)
+}
+
+/// Says on stderr when the engine goes by older rules than the room's files have.
+async fn told<R: Keeper>(went: Exit, errand: &Errand<'_, R>) -> Went {
+    let live = errand.room.live_now();
+    if errand.out.look.json {
+        let alert = live.alerts.iter().find(|n| n.code == reload::BAD_FILES);
+        if let Some(alert) = alert {
+            errand.out.wrong(&Mistakes::one(alert.clone())).await?;
+        }
+    } else if let Some(words) = reload::old_rules(&live) {
+        errand.out.tell(format!("\n{words}\n")).await?;
+    }
+    Ok(went)
 }
 
 async fn list<R: Keeper>(all: bool, errand: &Errand<'_, R>) -> Went {

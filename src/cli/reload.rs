@@ -15,6 +15,7 @@ use crate::config::mistakes::Mistakes;
 use crate::config::room::{self, RoomFiles};
 use crate::config::tokens::Identities;
 use crate::domain::charter::Charter;
+use crate::domain::live::Live;
 use crate::domain::{Actor, Ask, Door, Notice};
 use crate::engine::EngineHandle;
 
@@ -39,6 +40,8 @@ pub struct Follower {
     room: Option<String>,
     taken: Stamp,
     seen: Option<Stamp>,
+    /// The first mistake in the files, while they have any.
+    bad: Option<String>,
 }
 
 impl Follower {
@@ -59,6 +62,7 @@ impl Follower {
             files,
             room,
             seen: None,
+            bad: None,
         }
     }
 
@@ -88,7 +92,12 @@ impl Follower {
         let taken = match loaded {
             Ok(Ok(files)) => self.take(files).await,
             Ok(Err(mistakes)) => {
-                self.engine.board().alert(bad(&self.dir, &mistakes));
+                let notice = bad(&self.dir, &mistakes);
+                if self.bad != notice.place {
+                    self.mended();
+                }
+                self.bad.clone_from(&notice.place);
+                self.engine.board().alert(notice);
                 true
             }
             Err(error) => {
@@ -100,6 +109,12 @@ impl Follower {
             self.taken = now;
             self.seen = None;
         }
+    }
+
+    /// Nothing is said any more of mistakes in the files.
+    fn mended(&mut self) {
+        let place = self.bad.take();
+        self.engine.board().calm(BAD_FILES, place.as_deref());
     }
 
     /// Takes good files into force; whether that is done.
@@ -114,7 +129,7 @@ impl Follower {
                 board.alert(next_start(
                     "what the targets of before need is gone, so all of it waits",
                 ));
-                board.calm(BAD_FILES, None);
+                self.mended();
                 return true;
             }
         }
@@ -127,7 +142,7 @@ impl Follower {
         self.identities.send_replace(Arc::new(files.identities));
         self.files = all_files(&self.dir, &files.files);
         self.taken = stamp(&self.files);
-        board.calm(BAD_FILES, None);
+        self.mended();
         match other_room {
             true => board.alert(next_start("everything else is in force")),
             false => board.calm(NEXT_START, None),
@@ -172,20 +187,33 @@ fn stamp(files: &[PathBuf]) -> Stamp {
 
 fn bad(dir: &Path, mistakes: &Mistakes) -> Notice {
     let first = mistakes.notices.first();
-    let place = first.and_then(|n| n.place.clone()).unwrap_or_default();
     let what = first.map(|n| n.headline.clone()).unwrap_or_default();
     let more = match mistakes.notices.len() {
         0 | 1 => String::new(),
         n => format!(", and {} more", n - 1),
     };
-    Notice::error(
+    let notice = Notice::error(
         BAD_FILES,
         "the room's files have mistakes: the rules of before stay in force",
     )
-    .detail(format!("{place}: {what}{more}"))
+    .detail(format!("{what}{more}"))
     .next(format!(
         "`holdpoint check {}` shows them all",
         dir.display()
+    ));
+    match first.and_then(|n| n.place.clone()) {
+        Some(place) => notice.at(place),
+        None => notice,
+    }
+}
+
+/// That an engine goes by older rules than its room's files have, in one line; none where it does not.
+pub fn old_rules(live: &Live) -> Option<String> {
+    let alert = live.alerts.iter().find(|alert| alert.code == BAD_FILES)?;
+    let place = alert.place.as_deref().unwrap_or("the room's files");
+    Some(format!(
+        "the engine goes by the rules of before: {place}: {}; {}",
+        alert.detail, alert.next_step
     ))
 }
 

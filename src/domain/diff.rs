@@ -99,6 +99,13 @@ fn lists(path: &str, old: &[Value], new: &[Value], found: &mut Vec<Change>) {
         }
     } else if let (Some(old), Some(new)) = (named(old), named(new)) {
         tables(path, &old, &new, found);
+    } else if let Some((gone, added)) = within(old, new) {
+        let at = |n: usize| format!("{path}[{n}]");
+        gone.into_iter()
+            .for_each(|n| leaf(&at(n), &old[n], &Value::Null, found));
+        added
+            .into_iter()
+            .for_each(|n| leaf(&at(n), &Value::Null, &new[n], found));
     } else {
         for n in 0..old.len().max(new.len()) {
             let part = |list: &[Value]| list.get(n).cloned().unwrap_or_default();
@@ -112,6 +119,23 @@ fn lists(path: &str, old: &[Value], new: &[Value], found: &mut Vec<Change>) {
     }
 }
 
+/// Where one of two lists has what the other has not, by their places in it, if the shorter one is the
+/// longer one with gaps.
+fn within(old: &[Value], new: &[Value]) -> Option<(Vec<usize>, Vec<usize>)> {
+    let gaps = |long: &[Value], short: &[Value]| {
+        let mut rest = short.iter().peekable();
+        let left: Vec<usize> = (0..long.len())
+            .filter(|n| rest.next_if(|item| **item == long[*n]).is_none())
+            .collect();
+        rest.peek().is_none().then_some(left)
+    };
+    match old.len().cmp(&new.len()) {
+        std::cmp::Ordering::Greater => Some((gaps(old, new)?, Vec::new())),
+        std::cmp::Ordering::Less => Some((Vec::new(), gaps(new, old)?)),
+        std::cmp::Ordering::Equal => None,
+    }
+}
+
 fn leaf(path: &str, old: &Value, new: &Value, found: &mut Vec<Change>) {
     found.push(Change {
         path: path.into(),
@@ -121,11 +145,38 @@ fn leaf(path: &str, old: &Value, new: &Value, found: &mut Vec<Change>) {
 }
 
 fn shown(value: &Value) -> Option<Arc<str>> {
-    let safe = |text: &str| Some(printable(text, LONGEST).into());
     match value {
         Value::Null => None,
-        Value::String(text) => safe(text),
-        other => safe(&other.to_string()),
+        other => Some(printable(&written(other, true), LONGEST).into()),
+    }
+}
+
+/// A value as a plan has it, on one line: `bake: 5m, deadline: 1h`, `[kim, ada]`. What is left out there is
+/// left out here; the outermost table has no brackets.
+fn written(value: &Value, outermost: bool) -> String {
+    let empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::Array(list) => list.is_empty(),
+        _ => false,
+    };
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(list) => {
+            let items: Vec<String> = list.iter().map(|item| written(item, false)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(table) => {
+            let fields = table.iter().filter(|(_, value)| !empty(value));
+            let fields: Vec<String> = fields
+                .map(|(key, value)| format!("{key}: {}", written(value, false)))
+                .collect();
+            match (fields.is_empty(), outermost) {
+                (true, _) => "{}".to_owned(),
+                (false, true) => fields.join(", "),
+                (false, false) => format!("{{ {} }}", fields.join(", ")),
+            }
+        }
+        other => other.to_string(),
     }
 }
 
@@ -175,18 +226,31 @@ mod tests {
         );
         differs(
             |p| p["tickets"] = json!(["OPS-2", "OPS-1"]),
-            &[r#"tickets: ["OPS-1","OPS-2"] → ["OPS-2","OPS-1"]"#],
+            &["tickets: [OPS-1, OPS-2] → [OPS-2, OPS-1]"],
         );
         differs(
             |p| p["approval"] = json!({"dba": 1}),
             &["approval.dba: added 1"],
         );
+        differs(|p| p["authors"] = json!(["kim"]), &["authors: added [kim]"]);
         differs(
-            |p| p["authors"] = json!(["kim"]),
-            &[r#"authors: added ["kim"]"#],
+            |p| p["batches"][0]["after"] = json!([{"bake": "5m"}, {"manual": {"ask": "more?"}}]),
+            &["batches[0].after: added [{ bake: 5m }, { manual: { ask: more? } }]"],
         );
         let order = |p: &mut Value| p["services"].as_array_mut().unwrap().reverse();
         assert_eq!(plans(&plan(|_| ()), &plan(order)).len(), 1);
+    }
+
+    #[test]
+    fn a_hold_that_is_gone_reads_as_it_was_written() {
+        let held = |holds: Value| plan(|p| p["batches"][0]["after"] = holds);
+        let two = json!([{"manual": {"ask": "more?"}, "deadline": "1h"}, {"bake": "5m"}]);
+        let found = plans(&held(two), &held(json!([{"bake": "5m"}])));
+        let said: Vec<String> = found.iter().map(Change::words).collect();
+        assert_eq!(
+            said,
+            ["batches[0].after[0]: removed deadline: 1h, manual: { ask: more? }"]
+        );
     }
 
     #[test]

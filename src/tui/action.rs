@@ -313,6 +313,12 @@ actions! {
         Control Ask [Releases Rollout] [];
     Cancel "cancel" "cancel" "Takes the release back before anything moved."
         Control TypeName [Releases Rollout] ["withdraw"];
+    HandIn "hand-in" "hand in" "Hands in evidence for a check of the checklist."
+        Control Ask [Releases Rollout Approvals] ["attest" "evidence-for"];
+    Waive "waive" "waive" "Lets the release pass a hold or a check, with a reason."
+        Control TypeName [Releases Rollout Approvals] [];
+    Overrule "overrule" "overrule" "Lets somebody's objection no longer block, with a reason."
+        Control TypeName [Releases Rollout Approvals] [];
     HandOver "hand-over" "hand over" "Leaves a note for who watches the observation period next."
         Control Ask [Releases Rollout] ["handover"];
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::domain::{Notice, Release, ReleaseId};
 
 use super::action::{Action, Confirm as Level, Context};
-use super::offer::failed;
+use super::offer::{failed, text_wanted};
+use super::thing::Thing;
 use super::widgets::Draft;
 use super::world::World;
 
@@ -67,6 +68,10 @@ pub struct Confirm {
     pub text: Option<Draft>,
     /// Whether keys go to the words rather than to the word to be typed.
     pub on_text: bool,
+    /// What it can be about besides its release, where it is about one of several things.
+    pub things: Vec<Thing>,
+    /// Which of them, from 0.
+    pub chosen: usize,
     /// Lines scrolled away.
     pub top: usize,
 }
@@ -75,8 +80,15 @@ pub struct Confirm {
 const WORDS: usize = 500;
 
 impl Confirm {
-    /// The question before an action on these releases; `comment` is what was written before.
-    pub fn new(action: Action, seen: Vec<Arc<Release>>, level: Level, comment: &str) -> Confirm {
+    /// The question before an action on these releases; `comment` is what was written before, `things` what
+    /// it can be about.
+    pub fn new(
+        action: Action,
+        seen: Vec<Arc<Release>>,
+        level: Level,
+        comment: &str,
+        things: Vec<Thing>,
+    ) -> Confirm {
         let word = match seen.as_slice() {
             [one] => one.call_name().to_owned(),
             many => format!("{} releases", many.len()),
@@ -94,9 +106,12 @@ impl Confirm {
         Confirm {
             action,
             seen,
-            on_text: typed.is_none(),
+            // a reason that must be there is written first
+            on_text: typed.is_none() || text_wanted(action),
             typed,
             text,
+            things,
+            chosen: 0,
             top: 0,
         }
     }
@@ -123,6 +138,21 @@ impl Confirm {
         if self.typed.is_some() && self.text.is_some() {
             self.on_text = !self.on_text;
         }
+    }
+
+    /// What it is about besides its release; empty where it is about nothing else.
+    pub fn about(&self) -> &str {
+        let thing = self.things.get(self.chosen);
+        thing.map_or("", |thing| &thing.name)
+    }
+
+    /// Chooses the next thing that it can be about, or the one before.
+    pub fn choose(&mut self, next: bool) {
+        let last = self.things.len().saturating_sub(1);
+        self.chosen = match next {
+            true => (self.chosen + 1).min(last),
+            false => self.chosen.saturating_sub(1),
+        };
     }
 
     /// The words that were written.
@@ -174,7 +204,12 @@ pub fn moved_on(world: World<'_>, action: Action, seen: &Release) -> Option<Stri
 /// What the words that go with an action are called, where it takes any.
 pub const fn text_label(action: Action) -> Option<&'static str> {
     match action {
-        Action::RollBack | Action::Cancel | Action::PromoteAll => Some("reason"),
+        Action::RollBack
+        | Action::Cancel
+        | Action::PromoteAll
+        | Action::Waive
+        | Action::Overrule => Some("reason"),
+        Action::HandIn => Some("evidence"),
         Action::Approve
         | Action::Reject
         | Action::Object

@@ -23,6 +23,7 @@ pub mod rich;
 pub mod say;
 pub mod screens;
 pub mod theme;
+pub mod thing;
 pub mod update;
 pub mod widgets;
 pub mod world;

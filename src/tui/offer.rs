@@ -15,6 +15,7 @@ use crate::domain::{
 
 use super::action::{Action, Confirm};
 use super::say;
+use super::thing;
 use super::world::World;
 
 /// Who asks.
@@ -74,8 +75,13 @@ pub const fn choice(action: Action) -> Option<Choice> {
 
 /// The command that an action on a release stands for, with the words that go with it; `None`
 /// when the action is none on a release.
-pub fn ask(action: Action, release: &Release, text: &str) -> Option<Ask> {
+///
+/// `about` is what it is about besides the release, where it is (see [`thing`]).
+pub fn ask(action: Action, release: &Release, about: &str, text: &str) -> Option<Ask> {
     let id = release.id;
+    if thing::ACTIONS.contains(&action) {
+        return thing::ask(action, release, about, text.trim());
+    }
     let text: Arc<str> = text.trim().into();
     if let Some(choice) = choice(action) {
         return Some(Ask::Vote {
@@ -108,15 +114,6 @@ pub fn ask(action: Action, release: &Release, text: &str) -> Option<Ask> {
     })
 }
 
-/// The same before any words are written: those that are still to come are not what it is refused for.
-pub fn ask_now(action: Action, release: &Release) -> Option<Ask> {
-    ask(
-        action,
-        release,
-        if text_wanted(action) { "words" } else { "" },
-    )
-}
-
 /// What a command would lead to now.
 ///
 /// # Errors
@@ -140,7 +137,18 @@ pub fn refusal(world: World<'_>, asker: &Asker, id: ReleaseId, action: Action) -
         };
         return Some(refusal.notice());
     };
-    let ask = ask_now(action, release)?;
+    // words that are still to be written are not what it is refused for
+    let text = if text_wanted(action) { "words" } else { "" };
+    let things = thing::things(world, release, action);
+    let about = things.first().map_or("", |thing| &thing.name);
+    if about.is_empty() && thing::ACTIONS.contains(&action) {
+        return Some(thing::nothing(action, release));
+    }
+    if action == Action::HandIn {
+        // whether evidence is the right one shows once it is written
+        return None;
+    }
+    let ask = ask(action, release, about, text)?;
     dry_run(world, asker, ask).err().map(|r| r.notice())
 }
 
@@ -148,8 +156,19 @@ pub fn refusal(world: World<'_>, asker: &Asker, id: ReleaseId, action: Action) -
 pub const fn text_wanted(action: Action) -> bool {
     matches!(
         action,
-        Action::HandOver | Action::RequestChanges | Action::PromoteAll
+        Action::HandOver
+            | Action::RequestChanges
+            | Action::PromoteAll
+            | Action::HandIn
+            | Action::Waive
+            | Action::Overrule
     )
+}
+
+/// Whether an action is about one release, never about all that are marked.
+pub fn single(action: Action) -> bool {
+    // a note is about one release, and what is skipped has to be read
+    matches!(action, Action::HandOver | Action::PromoteAll) || thing::ACTIONS.contains(&action)
 }
 
 /// What keys can do to a release now: what fits where it stands first, each with its effect.
@@ -255,6 +274,9 @@ pub fn label(action: Action, release: &Release) -> String {
             [one] => format!("roll back to {one}"),
             _ => "roll back".to_owned(),
         },
+        Action::Waive => "waive a hold".to_owned(),
+        Action::Overrule => "overrule an objection".to_owned(),
+        Action::HandIn => "hand in evidence".to_owned(),
         other => other.info().label.to_owned(),
     }
 }
@@ -268,14 +290,15 @@ pub fn level(world: World<'_>, release: &Release, action: Action) -> Confirm {
         .get(&release.plan.environment)
         .map_or(Policy::Typed, |e| e.confirm);
     let own = action.info().confirm;
+    // words have to be written somewhere
+    let least = match text_wanted(action) {
+        true => Confirm::Ask,
+        false => Confirm::Read,
+    };
     let asked = match policy {
         Policy::None => own.min(Confirm::AtOnce),
         Policy::Dialog => own.min(Confirm::Ask),
         Policy::Typed => own,
     };
-    match text_wanted(action) {
-        // a note has to be written somewhere
-        true => asked.max(Confirm::Ask),
-        false => asked,
-    }
+    asked.max(least)
 }

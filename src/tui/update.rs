@@ -139,6 +139,9 @@ fn write(desk: &mut Desk, world: World<'_>, action: Action) -> Vec<Ask> {
     match &mut desk.overlay {
         Some(Overlay::Confirm(confirm)) => match action {
             Action::NextField | Action::PreviousField => confirm.other_field(),
+            Action::CursorDown | Action::CursorUp if !confirm.things.is_empty() => {
+                confirm.choose(action == Action::CursorDown);
+            }
             Action::ScrollDown => confirm.top += 4,
             Action::ScrollUp => confirm.top = confirm.top.saturating_sub(4),
             _ => edit(desk, world, action),

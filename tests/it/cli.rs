@@ -503,9 +503,30 @@ fn the_calendar_is_followed_asked_and_freed_by_commands_alone() {
     let _ = until("the log names the bad file", log, |log| {
         log.contains("bad-files")
     });
-    assert_eq!(place.run("check").code, 2);
+    let checked = place.run("check");
+    assert_eq!(checked.code, 2);
+    assert!(
+        checked
+            .err
+            .contains("goes by the rules of before, because of"),
+        "{}",
+        checked.err
+    );
+    for words in ["release list", "release show R-1"] {
+        let said = place.run(words);
+        assert_eq!(said.code, 0, "{}", said.err);
+        let line = "the engine goes by the rules of before: ";
+        assert!(said.err.contains(line), "{words}: {}", said.err);
+        assert!(said.err.contains("calendar.toml:"), "{words}: {}", said.err);
+        assert!(said.err.contains("owenr"), "{words}: {}", said.err);
+    }
     assert_eq!(why()["calendar"][0]["name"], "stocktaking");
     std::fs::write(&file, FREEZE).unwrap();
+    let _ = until(
+        "nothing is said of old rules any more",
+        || place.run("release list").err,
+        |said| !said.contains("rules of before"),
+    );
 
     let ask = "calendar exempt stocktaking --release R-1 --reason fix --ticket INC-7 --until 2h";
     place.refused(ask, "no-identity");

@@ -11,7 +11,9 @@ use crate::domain::hold::HoldKind;
 use crate::domain::ladder::{Mark, Station, next_batch, rungs};
 use crate::domain::release::{Move, StepStatus};
 use crate::domain::share::divided;
-use crate::domain::{Actor, Command, Draft, Release, Span, TargetName, Timestamp, waiting};
+use crate::domain::{
+    Actor, Ask, Command, Control, Draft, Release, Span, TargetName, Timestamp, waiting,
+};
 
 use super::super::action::Action;
 use super::super::judged;
@@ -19,6 +21,7 @@ use super::super::offer::{self, Asker};
 use super::super::rich::Line;
 use super::super::say;
 use super::super::theme::Role;
+use super::super::thing;
 use super::super::world::{FRESH, World};
 
 /// The column where the facts of a dialog begin.
@@ -26,15 +29,27 @@ const FACTS: u16 = 10;
 /// Most calls that a dialog spells out.
 const CALLS: usize = 4;
 
+/// What is asked for by a dialog: the action, what it is about besides its release, and what was written.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The action.
+    pub action: Action,
+    /// What it is about besides its release; empty where it is about nothing else.
+    pub about: &'a str,
+    /// What was written so far.
+    pub words: &'a str,
+}
+
 /// The lines of a dialog about one release, at most `cols` wide.
 pub fn lines(
     world: World<'_>,
     asker: &Asker,
-    action: Action,
+    wanted: Wanted<'_>,
     seen: &Release,
     zone: chrono_tz::Tz,
     cols: u16,
 ) -> Vec<Line> {
+    let action = wanted.action;
     let release = world.release(seen.id).unwrap_or(seen);
     let mut out = Facts {
         lines: Vec::new(),
@@ -50,7 +65,15 @@ pub fn lines(
         Action::Retry => out.retry(world, release),
         Action::Cancel => out.fact("effect", "it is closed as cancelled; nothing was moved"),
         Action::HandOver => out.fact("effect", "who watches next reads this note"),
-        _ => out.forward(world, asker, action, release, zone),
+        _ if thing::ACTIONS.contains(&action) => out.about(world, asker, wanted, release, zone),
+        _ => {
+            if let Some(ask) = offer::ask(action, release, "", "") {
+                out.forward(world, asker, action, ask, release, zone);
+            }
+        }
+    }
+    if action == Action::HandIn || action == Action::Overrule {
+        return out.lines;
     }
     if action != Action::Cancel && action != Action::HandOver {
         out.judge(world, release);
@@ -82,16 +105,52 @@ impl Facts {
         }
     }
 
+    /// What is waived, handed in or overruled: how it stands now, and what follows from it.
+    fn about(
+        &mut self,
+        world: World<'_>,
+        asker: &Asker,
+        wanted: Wanted<'_>,
+        release: &Release,
+        zone: chrono_tz::Tz,
+    ) {
+        let Wanted {
+            action,
+            about,
+            words,
+        } = wanted;
+        let effect = match action {
+            Action::Waive => format!("{about} is passed as if it were cleared"),
+            Action::Overrule => {
+                format!("what {about} says no longer blocks; the vote stays on record")
+            }
+            _ => format!("it is kept as evidence for {about}, for exactly these artifacts"),
+        };
+        self.shown("effect", Role::Strong, &effect);
+        let written = words.trim();
+        self.fact("write", &thing::wanted(release, action, about));
+        // evidence counts by what it says: there is nothing to try out before it says something
+        let tried = match (action, written) {
+            (Action::HandIn, "") => return,
+            (_, "") => "words",
+            (_, written) => written,
+        };
+        if let Some(ask) = offer::ask(action, release, about, tried) {
+            self.forward(world, asker, action, ask, release, zone);
+        }
+    }
+
     /// What starts, resumes or promotes: from the events that it leads to.
     fn forward(
         &mut self,
         world: World<'_>,
         asker: &Asker,
         action: Action,
+        ask: Ask,
         release: &Release,
         zone: chrono_tz::Tz,
     ) {
-        let Some(draft) = self.dry_run(world, asker, action, release) else {
+        let Some(draft) = self.dry_run(world, asker, ask) else {
             return;
         };
         let Some(after) = draft.state.live.get(&release.id) else {
@@ -130,7 +189,9 @@ impl Facts {
                 self.shown("next", Role::Strong, &text);
                 self.clears(world, action, release);
                 self.then(after, world.now, zone);
-                if let Some((_, batch)) = next_batch(after) {
+                // of a batch that is still behind another hold nothing is called by this
+                let about = thing::ACTIONS.contains(&action);
+                if let Some((_, batch)) = next_batch(after).filter(|_| !about) {
                     self.calls(world, release, &batch.moves);
                 }
             }
@@ -138,19 +199,13 @@ impl Facts {
     }
 
     /// What an action leads to; `None` where it is refused, which is told then.
-    fn dry_run(
-        &mut self,
-        world: World<'_>,
-        asker: &Asker,
-        action: Action,
-        release: &Release,
-    ) -> Option<Draft> {
+    fn dry_run(&mut self, world: World<'_>, asker: &Asker, ask: Ask) -> Option<Draft> {
         let mut draft = Draft::new(world.state.clone());
         let command = Command {
             at: world.now,
             who: asker.who.clone(),
             door: asker.door.clone(),
-            ask: offer::ask_now(action, release)?,
+            ask,
         };
         if let Err(refusal) = draft.run(&command) {
             self.shown("refused", Role::StatusBad, &refusal.notice().headline);
@@ -161,7 +216,12 @@ impl Facts {
 
     /// What promoting all that is left of a release skips, moves and calls.
     fn all(&mut self, world: World<'_>, asker: &Asker, release: &Release, zone: chrono_tz::Tz) {
-        let Some(draft) = self.dry_run(world, asker, Action::PromoteAll, release) else {
+        let why = "words".into();
+        let ask = Ask::Control {
+            release: release.id,
+            control: Control::PromoteAll { why },
+        };
+        let Some(draft) = self.dry_run(world, asker, ask) else {
             return;
         };
         let Some(after) = draft.state.live.get(&release.id) else {
@@ -216,6 +276,9 @@ impl Facts {
     }
 
     fn clears(&mut self, world: World<'_>, action: Action, release: &Release) {
+        if thing::ACTIONS.contains(&action) {
+            return;
+        }
         if action == Action::Resume {
             if let Some(paused) = &release.paused {
                 let since = say::age(world.now.since(paused.since));

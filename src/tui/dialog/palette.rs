@@ -5,6 +5,7 @@ use crate::domain::{Notice, ReleaseId};
 use super::super::action::{Action, Group};
 use super::super::desk::Desk;
 use super::super::offer;
+use super::super::thing;
 use super::super::widgets::Draft;
 use super::super::world::World;
 
@@ -99,7 +100,10 @@ fn actions(desk: &Desk, world: World<'_>, written: &str) -> Vec<Suggestion> {
             let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
             let refused = desk
                 .subject()
-                .filter(|_| offer::CONTROLS.contains(&action) || offer::VOTES.contains(&action))
+                .filter(|_| {
+                    let on_release = [&offer::CONTROLS[..], &offer::VOTES, &thing::ACTIONS];
+                    on_release.iter().any(|all| all.contains(&action))
+                })
                 .and_then(|id| offer::refusal(world, desk.asker(), id, action));
             Some(Suggestion {
                 run: Run::Action(action),

@@ -9,7 +9,7 @@ use crate::domain::ladder::{Station, rungs};
 use crate::domain::plan::Kind;
 use crate::domain::press;
 use crate::domain::release::Release;
-use crate::domain::{Choice, GroupName, TargetName};
+use crate::domain::{Choice, GroupName, PersonName, TargetName};
 
 use super::super::action::Action;
 use super::super::desk::Desk;
@@ -24,6 +24,8 @@ use super::releases::sign;
 
 /// The column where the facts of a card begin.
 const FACTS: u16 = 10;
+/// Cells that the names of voters need to stand beside the count of their group.
+const NAMES: u16 = 24;
 
 fn fact(label: &'static str, role: Role, text: &str, cols: u16) -> Vec<Line> {
     Line::wrapped(role, text, 0, cols.saturating_sub(FACTS + 2))
@@ -401,46 +403,9 @@ pub(super) fn votes(desk: &Desk, world: World<'_>, release: &Release, cols: u16)
     }
     let tally = tally(release, terms, world.now);
     for (n, (group, need, have)) in tally.groups.iter().enumerate() {
-        let full = have.len() >= *need as usize;
-        let (role, glyph) = if full {
-            (Role::StatusGood, Glyph::Done)
-        } else {
-            (Role::StatusPerson, Glyph::Waits)
-        };
-        let mut line = Line::new()
-            .gap(1)
-            .left(Role::Dim, if n == 0 { "votes" } else { "" }, FACTS)
-            .sign(role, glyph)
-            .gap(1)
-            .text(role, format!("{group} {}/{need}", have.len()));
-        let names: Vec<String> = have.iter().map(|p| world.person(p)).collect();
-        if full {
-            line = line.gap(2).text(Role::Text, names.join(", "));
-        } else {
-            let members: Vec<String> = world
-                .state
-                .charter
-                .people
-                .iter()
-                .filter(|(name, _)| {
-                    authority::voting(world.state, name, release, terms, world.now).contains(&group)
-                        && !release.votes.contains_key(*name)
-                })
-                .map(|(name, _)| world.person(name))
-                .collect();
-            let given = if names.is_empty() {
-                String::new()
-            } else {
-                format!("{}; ", names.join(", "))
-            };
-            let words = if members.is_empty() {
-                format!("{given}nobody is left who may vote")
-            } else {
-                format!("{given}may still vote: {}", members.join(", "))
-            };
-            line = line.gap(2).text(Role::Text, words);
-        }
-        lines.push(line);
+        let label = if n == 0 { "votes" } else { "" };
+        let asked = (group, *need, have.as_slice());
+        lines.extend(needed(world, release, terms, label, asked, cols));
     }
     if terms.distinct_people && terms.needs.len() > 1 {
         lines.extend(fact(
@@ -469,6 +434,69 @@ pub(super) fn votes(desk: &Desk, world: World<'_>, release: &Release, cols: u16)
         let text = format!("your comment: {comment}");
         lines.extend(fact("", Role::Text, &text, cols));
     }
+    lines
+}
+
+/// The votes of one group: how many it has to give, who gave them, and whom to ask.
+fn needed(
+    world: World<'_>,
+    release: &Release,
+    terms: &Terms,
+    label: &'static str,
+    (group, need, have): (&GroupName, u32, &[PersonName]),
+    cols: u16,
+) -> Vec<Line> {
+    let full = have.len() >= need as usize;
+    let (role, glyph) = if full {
+        (Role::StatusGood, Glyph::Done)
+    } else {
+        (Role::StatusPerson, Glyph::Waits)
+    };
+    let mut line = Line::new()
+        .gap(1)
+        .left(Role::Dim, label, FACTS)
+        .sign(role, glyph)
+        .gap(1)
+        .text(role, format!("{group} {}/{need}", have.len()));
+    let indent = u16::try_from(line.width() + 2).unwrap_or(FACTS);
+    let names: Vec<String> = have.iter().map(|p| world.person(p)).collect();
+    let words = if full {
+        names.join(", ")
+    } else {
+        let members: Vec<String> = world
+            .state
+            .charter
+            .people
+            .iter()
+            .filter(|(name, _)| {
+                authority::voting(world.state, name, release, terms, world.now).contains(&group)
+                    && !release.votes.contains_key(*name)
+            })
+            .map(|(name, _)| world.person(name))
+            .collect();
+        let given = if names.is_empty() {
+            String::new()
+        } else {
+            format!("{}; ", names.join(", "))
+        };
+        if members.is_empty() {
+            format!("{given}nobody is left who may vote")
+        } else {
+            format!("{given}may still vote: {}", members.join(", "))
+        }
+    };
+    // beside the count as far as there is room, else beneath it: whom to call must not be cut
+    let (room, beneath) = match cols.saturating_sub(indent) {
+        room if room >= NAMES => (room, indent),
+        _ => (cols.saturating_sub(FACTS + 3), FACTS + 3),
+    };
+    let mut wrapped = Line::wrapped(Role::Text, &words, 0, room.max(1)).into_iter();
+    if beneath == indent {
+        let first = wrapped.next().map(|line| line.words()).unwrap_or_default();
+        line = line.gap(2).text(Role::Text, first);
+    }
+    let mut lines = vec![line];
+    lines.extend(wrapped.map(|line| Line::new().gap(beneath).text(Role::Text, line.words())));
     lines
 }
 

@@ -12,7 +12,7 @@ use super::super::offer;
 use super::super::rich::{self, Line};
 use super::super::say;
 use super::super::theme::Role;
-use super::super::widgets::text::fill;
+use super::super::widgets::text::{clip, fill};
 use super::super::widgets::{Draft, Frame, Pen, width};
 use super::super::world::World;
 
@@ -234,7 +234,21 @@ fn confirm_box(
                 desk.theme().glyph(Glyph::Arrow),
                 release.plan.environment
             );
-            let lines = effect::lines(world, desk.asker(), confirm.action, one, desk.zone, cols);
+            let words = confirm.words();
+            let wanted = effect::Wanted {
+                action: confirm.action,
+                about: confirm.about(),
+                words: &words,
+            };
+            let mut lines = things(desk, confirm, cols);
+            lines.extend(effect::lines(
+                world,
+                desk.asker(),
+                wanted,
+                one,
+                desk.zone,
+                cols,
+            ));
             (title, lines, None)
         }
         many => many_lines(desk, world, confirm, many),
@@ -258,6 +272,8 @@ fn confirm_box(
                     Action::HandOver => "what the next shift must know",
                     Action::PromoteAll => "why it is right to skip them",
                     Action::RequestChanges => "what shall be changed",
+                    Action::Waive | Action::Overrule => "why it is right to go on",
+                    Action::HandIn => "what you hand in",
                     _ => "optional",
                 },
                 rows: if confirm.action == Action::HandOver {
@@ -296,6 +312,55 @@ fn confirm_box(
     .paint(desk, area, buffer)
 }
 
+/// Most things that a dialog lists at a time.
+const THINGS: usize = 5;
+
+/// What a dialog can be about, with the one that is chosen.
+fn things(desk: &Desk, confirm: &Confirm, cols: u16) -> Vec<Line> {
+    let all = &confirm.things;
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let theme = desk.theme();
+    let name = all.iter().map(|thing| width(&thing.name)).max();
+    let name = u16::try_from(name.unwrap_or(0))
+        .unwrap_or(cols)
+        .min(cols / 2);
+    let first = (confirm.chosen + 1).saturating_sub(THINGS);
+    let mut lines = Vec::new();
+    for (n, thing) in all.iter().enumerate().skip(first).take(THINGS) {
+        let here = n == confirm.chosen;
+        let role = if here { Role::Strong } else { Role::Dim };
+        let line = match here {
+            true => Line::new().sign(Role::Strong, Glyph::Here),
+            false => Line::new().gap(1),
+        };
+        let line = line.gap(1).left(role, thing.name.clone(), name).gap(2);
+        let room = usize::from(cols).saturating_sub(line.width());
+        lines.push(line.text(
+            role,
+            clip(&thing.words, room, theme.glyph(Glyph::More)).into_owned(),
+        ));
+    }
+    if all.len() > 1 {
+        let stack = desk.contexts();
+        let key = |action| desk.keymap.key(stack, action).map(ToString::to_string);
+        let keys: Vec<String> = [Action::CursorUp, Action::CursorDown]
+            .into_iter()
+            .filter_map(key)
+            .collect();
+        let words = format!(
+            "{} of {}, {} another",
+            confirm.chosen + 1,
+            all.len(),
+            keys.join(" ")
+        );
+        lines.push(Line::new().gap(2).text(Role::Dim, words));
+    }
+    lines.push(Line::new());
+    lines
+}
+
 /// What enter does in a dialog.
 fn accept_words(confirm: &Confirm) -> String {
     let verb = match confirm.action {
@@ -304,6 +369,7 @@ fn accept_words(confirm: &Confirm) -> String {
         Action::Cancel => "cancel it",
         Action::RequestChanges => "ask for changes",
         Action::TakeBack => "take it back",
+        Action::Waive => "waive it",
         other => other.info().label,
     };
     match confirm.seen.len() {

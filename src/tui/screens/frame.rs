@@ -183,6 +183,20 @@ pub(super) fn facts(desk: &Desk, world: World<'_>, area: Rect, buffer: &mut Buff
     }
 }
 
+/// That the engine goes by older rules than the room's files have, and where the first mistake is.
+fn old_rules(desk: &Desk, world: World<'_>) -> Option<Fact> {
+    let alert = world.live.alerts.iter().find(|n| n.code == BAD_FILES)?;
+    let sign = desk.theme().glyph(Glyph::Failed);
+    let mut text = format!("{sign} old rules");
+    if let Some(place) = &alert.place {
+        // `policy.toml:12`: its folder and column are told below
+        let name = place.rsplit('/').next().unwrap_or(place);
+        let line: Vec<&str> = name.splitn(3, ':').take(2).collect();
+        text.push_str(&format!(": {}", line.join(":")));
+    }
+    Some(Fact::new(8, Role::NoticeError, text))
+}
+
 fn all_facts(desk: &Desk, world: World<'_>, cols: u16) -> Vec<Fact> {
     let theme = desk.theme();
     let mut facts = Vec::new();
@@ -223,6 +237,7 @@ fn all_facts(desk: &Desk, world: World<'_>, cols: u16) -> Vec<Fact> {
     if let Some(fact) = here(world) {
         facts.push(fact);
     }
+    facts.extend(old_rules(desk, world));
     let alerts = world.live.alerts.len();
     if alerts > 0 {
         let worst = world.live.alerts.iter().map(|a| a.level).max();
@@ -393,6 +408,8 @@ fn cut(line: Option<&mut String>, cols: usize) {
     line.push_str(" …");
 }
 
+/// The code of the alert that the room's files have mistakes, and the engine goes by those of before.
+const BAD_FILES: &str = "bad-files";
 /// How long an answer may take before the wait is told.
 const PATIENCE: Span = Span::secs(1);
 

@@ -36,14 +36,13 @@ fn key(look: &Looks) -> (ServiceName, MetricName) {
     (look.service.clone(), look.metric.clone())
 }
 
-/// The metric that looks worst, if one does: what is in shadow last.
+/// The metric that looks worst, the first one where none looks bad: what is in shadow last. That there is no
+/// data yet, or no certainty, is how each of them begins.
 pub(in crate::tui) fn worst(desk: &Desk, world: World<'_>) -> Option<usize> {
     let rank = |call| match call {
         Call::Fail => 0,
-        Call::NoData => 1,
-        Call::Hold => 2,
-        Call::Undecided => 3,
-        Call::Pass => 4,
+        Call::Hold => 1,
+        Call::NoData | Call::Undecided | Call::Pass => 2,
     };
     let looks = looks(desk, world);
     (0..looks.len()).min_by_key(|n| {

@@ -9,6 +9,7 @@ use super::super::desk::{Ask, Desk, Screen};
 use super::super::dialog::{Confirm, Outcome, Overlay, Results, moved_on, text_label};
 use super::super::offer;
 use super::super::screens;
+use super::super::thing;
 use super::super::widgets::Draft;
 use super::super::world::World;
 
@@ -39,15 +40,20 @@ pub(super) fn begin(desk: &mut Desk, world: World<'_>, action: Action) -> Vec<As
     }
     let level = seen.iter().map(|r| offer::level(world, r, action)).max();
     match level {
-        Some(Level::Read | Level::AtOnce) => perform(desk, world, action, &seen, ""),
+        Some(Level::Read | Level::AtOnce) => perform(desk, world, action, &seen, "", ""),
         Some(level) => {
             let comment = match seen.as_slice() {
-                [one] => desk.comments.get(&one.id).cloned().unwrap_or_default(),
+                [one] if text_label(action) == Some("comment") => {
+                    desk.comments.get(&one.id).cloned().unwrap_or_default()
+                }
                 _ => String::new(),
             };
-            desk.overlay = Some(Overlay::Confirm(Box::new(Confirm::new(
-                action, seen, level, &comment,
-            ))));
+            let things = match seen.as_slice() {
+                [one] => thing::things(world, one, action),
+                _ => Vec::new(),
+            };
+            let confirm = Confirm::new(action, seen, level, &comment, things);
+            desk.overlay = Some(Overlay::Confirm(Box::new(confirm)));
             Vec::new()
         }
         None => Vec::new(),
@@ -57,8 +63,7 @@ pub(super) fn begin(desk: &mut Desk, world: World<'_>, action: Action) -> Vec<As
 /// On which releases an action acts: the marked ones that show on this screen, else the one under
 /// the cursor.
 fn targets(desk: &Desk, world: World<'_>, action: Action) -> Vec<ReleaseId> {
-    // a note is about one release
-    let many = action != Action::HandOver;
+    let many = !offer::single(action);
     let shown: Vec<ReleaseId> = match desk.place.screen {
         Screen::Releases => desk.order.places().iter().map(|(id, _)| *id).collect(),
         Screen::Approvals => screens::approvals::queue(desk, world),
@@ -104,7 +109,13 @@ pub(super) fn confirmed(desk: &mut Desk, world: World<'_>, mut confirm: Box<Conf
         desk.overlay = Some(Overlay::Confirm(confirm));
         return Vec::new();
     }
-    perform(desk, world, confirm.action, &confirm.seen, &words)
+    let about = confirm.about().to_owned();
+    let asks = perform(desk, world, confirm.action, &confirm.seen, &about, &words);
+    if asks.is_empty() && !confirm.things.is_empty() {
+        // what was written is not lost to a slip of the finger
+        desk.overlay = Some(Overlay::Confirm(confirm));
+    }
+    asks
 }
 
 /// Sends an action on these releases, each as the person saw it. What the engine would refuse is
@@ -114,6 +125,7 @@ fn perform(
     world: World<'_>,
     action: Action,
     seen: &[Arc<Release>],
+    about: &str,
     words: &str,
 ) -> Vec<Ask> {
     let mut asks = Vec::new();
@@ -122,7 +134,7 @@ fn perform(
         let id = release.id;
         let answer = match moved_on(world, action, release) {
             Some(words) => Err(Notice::warning("moved-on", words).next("look again, then decide")),
-            None => offer::ask(action, release, words)
+            None => offer::ask(action, release, about, words)
                 .ok_or_else(|| Notice::error("no-command", "this asks nothing of a release"))
                 .and_then(|ask| {
                     offer::dry_run(world, desk.asker(), ask.clone())
@@ -167,6 +179,9 @@ fn said(action: Action) -> &'static str {
         Action::RollBack => "roll back",
         Action::PromoteAll => "promote all of",
         Action::HandOver => "hand over",
+        Action::HandIn => "hand in for",
+        Action::Waive => "waive a hold of",
+        Action::Overrule => "overrule an objection to",
         other if other.info().group == Group::Vote => match other {
             Action::Approve => "approve",
             Action::Reject => "reject",

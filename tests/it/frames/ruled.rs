@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::seat::Seat;
 use super::shop;
-use super::shots::{both, shot};
+use super::shots::{NARROW, WIDE, both, shot};
 use crate::room::Room;
 
 fn rule(check: &str, expires: Option<Span>, clearing: Clearing) -> Rule {
@@ -79,7 +79,9 @@ fn shop_with(frozen: &str) -> Room {
         running: Running::FinishBatch,
     }];
     let group = rules.groups.get_mut(&"operations".into()).unwrap();
-    group.may.extend([Right::Lockdown, Right::Overrule]);
+    group
+        .may
+        .extend([Right::Lockdown, Right::Overrule, Right::Waive]);
     room.engine(Ask::Adopt(Arc::new(rules)));
     room.see();
     room
@@ -241,6 +243,127 @@ fn changes_are_asked_for() {
 fn a_checklist_that_is_open() {
     both("unready", of(calm, unready), "eva", "2");
     both("unready-why", of(calm, unready), "eva", "w");
+}
+
+/// What the palette runs by its name.
+fn palette(seat: &mut Seat, name: &str) {
+    seat.keys(":").types(name).keys("enter");
+}
+
+#[test]
+fn a_check_is_waived_with_a_reason_and_the_name_typed() {
+    for size in [WIDE, NARROW] {
+        let mut seat = Seat::new(of(calm, unready)(), "ada", size);
+        seat.keys("2");
+        palette(&mut seat, "waive");
+        shot("waive-dialog", &seat);
+    }
+    let mut seat = Seat::new(of(calm, unready)(), "ada", WIDE);
+    palette(&mut seat, "waive");
+    seat.keys("down up")
+        .types("the scanner is down")
+        .keys("enter");
+    assert!(seat.commands.is_empty(), "the name was not typed");
+    seat.types("search").keys("enter");
+    let [Ask::Waive { hold, reason, .. }] = &seat.commands[..] else {
+        panic!("{:?}", seat.commands);
+    };
+    assert_eq!(&**hold, "readiness.scan-clean");
+    assert_eq!(&**reason, "the scanner is down");
+    assert_eq!(seat.answers, [Ok(())]);
+    // what is waived is no longer offered; without a reason nothing is asked
+    palette(&mut seat, "waive");
+    seat.keys("tab").types("search").keys("enter");
+    let text = seat.text();
+    assert!(text.contains("▸ readiness.on-call"), "{text}");
+    assert!(text.contains("1 of 4, up down another"), "{text}");
+    assert_eq!(seat.commands.len(), 1);
+}
+
+#[test]
+fn who_may_not_waive_is_told_before_a_question_comes_up() {
+    let mut seat = Seat::new(of(calm, unready)(), "kim", WIDE);
+    palette(&mut seat, "waive");
+    assert!(
+        seat.text().contains("kim may not waive holds"),
+        "{}",
+        seat.text()
+    );
+    // and what nobody objects to cannot be overruled
+    let mut seat = Seat::new(of(calm, unready)(), "ada", WIDE);
+    palette(&mut seat, "overrule");
+    assert!(
+        seat.text().contains("nobody objects to R-1"),
+        "{}",
+        seat.text()
+    );
+    assert!(seat.commands.is_empty());
+}
+
+#[test]
+fn evidence_is_handed_in_for_the_check_that_is_chosen() {
+    for size in [WIDE, NARROW] {
+        let mut seat = Seat::new(of(calm, unready)(), "eva", size);
+        seat.keys("2");
+        palette(&mut seat, "hand-in");
+        seat.keys("down");
+        shot("hand-in-dialog", &seat);
+    }
+    let mut seat = Seat::new(of(calm, unready)(), "eva", WIDE);
+    palette(&mut seat, "hand-in");
+    // the first one asks for a file, of security
+    seat.types("eva is on call until 08:00").keys("enter");
+    assert!(seat.commands.is_empty());
+    let text = seat.text();
+    assert!(
+        text.contains("eva is on call until 08:00"),
+        "what was written stays:\n{text}"
+    );
+    seat.keys("down enter");
+    let [
+        Ask::Readiness(readiness::Ask::Evidence {
+            check, evidence, ..
+        }),
+    ] = &seat.commands[..]
+    else {
+        panic!("{:?}", seat.commands);
+    };
+    assert_eq!(check.as_str(), "on-call");
+    let said = Evidence::Statement("eva is on call until 08:00".into());
+    assert_eq!(*evidence, said);
+    assert_eq!(seat.answers, [Ok(())]);
+}
+
+#[test]
+fn an_objection_is_overruled_with_a_reason() {
+    let make = |room: &mut Room| {
+        let id = weighed(room);
+        vote(
+            room,
+            "kim",
+            id,
+            Choice::Object,
+            "the way back is not tested",
+        );
+        id
+    };
+    for size in [WIDE, NARROW] {
+        let mut seat = Seat::new(of(calm, make)(), "ada", size);
+        seat.keys("4 j");
+        palette(&mut seat, "overrule");
+        shot("overrule-dialog", &seat);
+    }
+    let mut seat = Seat::new(of(calm, make)(), "ada", WIDE);
+    seat.keys("4 j");
+    palette(&mut seat, "overrule");
+    seat.types("it was tested on Tuesday, OPS-9").keys("tab");
+    seat.types("payments").keys("enter");
+    let [Ask::Approval(approval::Ask::Overrule { whose, why, .. })] = &seat.commands[..] else {
+        panic!("{:?}", seat.commands);
+    };
+    assert_eq!(whose.as_str(), "kim");
+    assert_eq!(&**why, "it was tested on Tuesday, OPS-9");
+    assert_eq!(seat.answers, [Ok(())]);
 }
 
 #[test]
