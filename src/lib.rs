@@ -34,7 +34,8 @@
 //!   approve it.
 //! - [`ledger`]: the append-only record, in a file or in memory; hash chain, snapshots, backup; live
 //!   telemetry beside it.
-//! - [`platform`]: what lies outside: commands under their runner, health checks, scraped metrics.
+//! - [`platform`]: what lies outside: commands under their runner, workloads in Kubernetes, health
+//!   checks, scraped metrics.
 //! - [`engine`]: the only async shell and the one door to state: the turn, what watches, what calls.
 //! - [`tui`] (pure): one person's desk and a state in, cells out. It sees only `domain` and `judge`.
 //! - [`session`]: one person at one terminal, near or far: bytes to keys, frames to bytes, the socket.

@@ -27,44 +27,21 @@ async fn a_store_counts_what_the_instances_count() {
     let scene = Scene::new();
     let Some(store) = scene.store() else { return };
     let metrics = [errors(), latency(), memory()];
-    let (mut by_version, mut by_instance) = (
-        source(config(&store.url(), BY_VERSION)),
-        source(config(&store.url(), BY_INSTANCE)),
-    );
-    let (mut sums, mut others) = (Sums::default(), Sums::default());
     let rollout = &scene.rollout;
+    let [mut by_version, mut by_instance] = [BY_VERSION, BY_INSTANCE]
+        .map(|sides| rollout.counting(source(config(&store.url(), sides)), &metrics));
     let idle = |_: &[MetricLook], sums: &Sums| sums.sizes == [0, 0];
     let known = |looks: &[MetricLook], sums: &Sums| {
         let here = |s: &Sample| matches!(s, Sample::Histogram { .. });
         idle(looks, sums) && here(&looks[1].canary) && here(&looks[1].baseline)
     };
-    rollout
-        .until(
-            &mut by_version,
-            &metrics,
-            &mut sums,
-            "the first looks",
-            known,
-        )
-        .await;
-    rollout
-        .until(
-            &mut by_instance,
-            &metrics,
-            &mut others,
-            "the first looks",
-            known,
-        )
-        .await;
+    by_version.until("the first looks", known).await;
+    by_instance.until("the first looks", known).await;
 
     let busy = scene.traffic();
     let much = |_: &[MetricLook], sums: &Sums| sums.canary[0] > 100 && sums.baseline[1] > 200;
-    rollout
-        .until(&mut by_version, &metrics, &mut sums, "traffic", much)
-        .await;
-    let looks = rollout
-        .until(&mut by_instance, &metrics, &mut others, "traffic", much)
-        .await;
+    by_version.until("traffic", much).await;
+    let looks = by_instance.until("traffic", much).await;
     let Sample::Gauge { mean, n: 2 } = looks[2].canary else {
         panic!("{looks:?}");
     };
@@ -74,57 +51,23 @@ async fn a_store_counts_what_the_instances_count() {
 
     let truth = scene.truth().await;
     let all = |_: &[MetricLook], sums: &Sums| sums.counts() == truth.counts();
-    rollout
-        .until(&mut by_version, &metrics, &mut sums, "all, by version", all)
-        .await;
-    rollout
-        .until(
-            &mut by_instance,
-            &metrics,
-            &mut others,
-            "all, by instance",
-            all,
-        )
-        .await;
+    by_version.until("all, by version", all).await;
+    by_instance.until("all, by instance", all).await;
 
     // a process begins anew: what it counts from zero on is added
     let gone = truth_of(&rollout.canary[..1], &[]).await;
     scene.fleet.deploy("i-01", "2.0");
     let busy = scene.traffic();
     let grown = |_: &[MetricLook], sums: &Sums| sums.sizes[0] > truth.sizes[0] + 200;
-    rollout
-        .until(
-            &mut by_version,
-            &metrics,
-            &mut sums,
-            "after a restart",
-            grown,
-        )
-        .await;
+    by_version.until("after a restart", grown).await;
     busy.abort();
     let _ = busy.await;
     let mut truth = scene.truth().await;
     truth.canary = [0, 1].map(|n| truth.canary[n] + gone.canary[n]);
     truth.sizes[0] += gone.sizes[0];
     let all = |_: &[MetricLook], sums: &Sums| sums.counts() == truth.counts();
-    rollout
-        .until(
-            &mut by_version,
-            &metrics,
-            &mut sums,
-            "all after a restart",
-            all,
-        )
-        .await;
-    rollout
-        .until(
-            &mut by_instance,
-            &metrics,
-            &mut others,
-            "all after a restart",
-            all,
-        )
-        .await;
+    by_version.until("all after a restart", all).await;
+    by_instance.until("all after a restart", all).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -134,23 +77,19 @@ async fn a_store_that_dies_is_no_data_and_what_it_missed_is_made_up_for() {
         return;
     };
     let metrics = [errors(), latency()];
-    let mut source = source(Config {
+    let source = source(Config {
         limit: Span::secs(5),
         ..config(&store.url(), BY_VERSION)
     });
-    let (mut sums, rollout) = (Sums::default(), &scene.rollout);
+    let mut source = scene.rollout.counting(source, &metrics);
     let known = |looks: &[MetricLook], _: &Sums| {
         matches!(looks[0].canary, Sample::Missing { .. })
             || matches!(looks[1].baseline, Sample::Histogram { .. })
     };
-    rollout
-        .until(&mut source, &metrics, &mut sums, "the first looks", known)
-        .await;
+    source.until("the first looks", known).await;
     let busy = scene.traffic();
     let much = |_: &[MetricLook], sums: &Sums| sums.canary[1] > 100 && sums.baseline[1] > 100;
-    rollout
-        .until(&mut source, &metrics, &mut sums, "traffic", much)
-        .await;
+    source.until("traffic", much).await;
 
     store.kill();
     let dead = |looks: &[MetricLook], _: &Sums| {
@@ -160,12 +99,11 @@ async fn a_store_that_dies_is_no_data_and_what_it_missed_is_made_up_for() {
             .iter()
             .all(|look| refused(&look.canary) && refused(&look.baseline))
     };
-    let at_death = sums.clone();
+    let at_death = source.sums.clone();
     for _ in 0..3 {
-        rollout
-            .until(&mut source, &metrics, &mut sums, "no data", dead)
-            .await;
+        source.until("no data", dead).await;
     }
+    let sums = &source.sums;
     assert_eq!(sums.counts(), at_death.counts(), "missing is not zero");
     assert!(sums.missing >= at_death.missing + 12, "{sums:?}");
 
@@ -174,9 +112,7 @@ async fn a_store_that_dies_is_no_data_and_what_it_missed_is_made_up_for() {
     let _ = busy.await;
     let truth = scene.truth().await;
     let all = |_: &[MetricLook], sums: &Sums| sums.counts() == truth.counts();
-    rollout
-        .until(&mut source, &metrics, &mut sums, "all of it", all)
-        .await;
+    source.until("all of it", all).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -185,20 +121,18 @@ async fn answers_that_are_none_are_said_in_words() {
     let Some(store) = scene.store() else { return };
     let proxy = Proxy::before(store.port).await;
     let metrics = [errors()];
-    let mut source = source(Config {
+    let source = source(Config {
         limit: Span::secs(2),
         ..config(&proxy.url, BY_VERSION)
     });
-    let (mut sums, rollout) = (Sums::default(), &scene.rollout);
+    let mut source = scene.rollout.counting(source, &metrics);
     let good = |looks: &[MetricLook], _: &Sums| {
         [&looks[0].canary, &looks[0].baseline]
             .iter()
             .all(|s| matches!(s, Sample::Ratio { .. }))
     };
     let busy = scene.traffic();
-    rollout
-        .until(&mut source, &metrics, &mut sums, "a good look", good)
-        .await;
+    source.until("a good look", good).await;
     let warned = r#"{"status":"success","warnings":["no answer of store-2"],"data":{"resultType":"matrix","result":[]}}"#;
     let refused = r#"{"status":"error","errorType":"execution","error":"query processing would load too many samples"}"#;
     let html = "<!doctype html><title>Log in</title>";
@@ -243,7 +177,7 @@ Content-Length: 0
         ),
     ] {
         proxy.now(does.clone());
-        let looks = rollout.next(&mut source, &metrics).await;
+        let looks = scene.rollout.next(&mut source.source, &metrics).await;
         for sample in [&looks[0].canary, &looks[0].baseline] {
             let why = why(sample);
             assert!(
@@ -259,16 +193,9 @@ Content-Length: 0
     let all = |_: &[MetricLook], sums: &Sums| {
         sums.canary == truth.canary && sums.baseline == truth.baseline
     };
-    let begun = sums.clone();
-    rollout
-        .until(
-            &mut source,
-            &metrics,
-            &mut sums,
-            "what was missing is made up for",
-            all,
-        )
-        .await;
+    let begun = source.sums.clone();
+    source.until("what was missing is made up for", all).await;
+    let sums = &source.sums;
     assert!(sums.missing >= begun.missing, "{sums:?}");
 }
 
@@ -282,14 +209,12 @@ async fn clocks_that_differ_are_reckoned_with() {
     let busy = scene.traffic();
     for ahead in [3600, -3600] {
         proxy.now(Does::Ahead(ahead));
-        let (mut source, mut sums) = (source(config(&proxy.url, BY_VERSION)), Sums::default());
+        let mut source = rollout.counting(source(config(&proxy.url, BY_VERSION)), &metrics);
         let much = |looks: &[MetricLook], sums: &Sums| {
             let level = |s: &Sample| matches!(s, Sample::Gauge { n: 2, .. });
             sums.canary[1] > 50 && level(&looks[1].canary) && level(&looks[1].baseline)
         };
-        rollout
-            .until(&mut source, &metrics, &mut sums, "counts", much)
-            .await;
+        source.until("counts", much).await;
     }
     busy.abort();
 }
@@ -300,14 +225,15 @@ async fn too_much_and_what_is_on_both_sides_is_refused() {
     let Some(store) = scene.store() else { return };
     let rollout = &scene.rollout;
     let metrics = [latency()];
-    let mut few = source(Config {
+    let few = source(Config {
         limits: Limits {
             series: 3,
             points: 100_000,
         },
         ..config(&store.url(), BY_VERSION)
     });
-    let (mut sums, what) = (Sums::default(), "a refusal");
+    let mut few = rollout.counting(few, &metrics);
+    let what = "a refusal";
     let says = |words: &'static str| {
         move |looks: &[MetricLook], _: &Sums| {
             let all = [&looks[0].canary, &looks[0].baseline];
@@ -316,33 +242,20 @@ async fn too_much_and_what_is_on_both_sides_is_refused() {
         }
     };
     let many = says("more than 3 series are selected");
-    rollout
-        .until(&mut few, &metrics, &mut sums, what, many)
-        .await;
-    let mut few = source(Config {
+    few.until(what, many).await;
+    let few = source(Config {
         limits: Limits {
             series: 2000,
             points: 3,
         },
         ..config(&store.url(), BY_VERSION)
     });
-    rollout
-        .until(
-            &mut few,
-            &metrics,
-            &mut sums,
-            what,
-            says("samples are more than 3"),
-        )
-        .await;
-    let mut both = source(config(
-        &store.url(),
-        ["job=\"shop\"", "version=\"{version}\""],
-    ));
+    let mut few = rollout.counting(few, &metrics);
+    few.until(what, says("samples are more than 3")).await;
+    let sides = ["job=\"shop\"", "version=\"{version}\""];
+    let mut both = rollout.counting(source(config(&store.url(), sides)), &metrics);
     let twice = says("both sides select http_request_duration_seconds_bucket of shop/127.0.0.1");
-    rollout
-        .until(&mut both, &metrics, &mut sums, what, twice)
-        .await;
+    both.until(what, twice).await;
     let mut none = source(config(
         &store.url(),
         ["version=\"{digest}\"", "version=\"9.9\""],
@@ -357,11 +270,9 @@ async fn too_much_and_what_is_on_both_sides_is_refused() {
     // long queries go into a form
     let proxy = Proxy::before(store.port).await;
     let long = format!("version!=\"{}\",version=\"{{version}}\"", "x".repeat(2000));
-    let mut long = source(config(&proxy.url, [&long, &long]));
+    let mut long = rollout.counting(source(config(&proxy.url, [&long, &long])), &metrics);
     let good = |looks: &[MetricLook], _: &Sums| matches!(looks[0].canary, Sample::Histogram { .. });
-    rollout
-        .until(&mut long, &metrics, &mut sums, "an answer to a form", good)
-        .await;
+    long.until("an answer to a form", good).await;
     assert!(proxy.asked()[0].starts_with("POST /api/v1/query HTTP"));
 }
 
@@ -391,7 +302,7 @@ async fn what_a_store_shows_of_the_dead_is_not_believed() {
         },
     };
     let metrics = [errors(), gauge];
-    let (mut source, mut sums) = (source(config(&store.url(), BY_VERSION)), Sums::default());
+    let mut source = rollout.counting(source(config(&store.url(), BY_VERSION)), &metrics);
     let all = |looks: &[MetricLook], canary: bool, is: &dyn Fn(&Sample) -> bool| {
         let side = |look: &MetricLook| is(if canary { &look.canary } else { &look.baseline });
         looks.len() == 2 && looks.iter().all(side)
@@ -399,9 +310,7 @@ async fn what_a_store_shows_of_the_dead_is_not_believed() {
     let there = |s: &Sample| matches!(s, Sample::Ratio { .. } | Sample::Gauge { .. });
     let good =
         |looks: &[MetricLook], _: &Sums| all(looks, true, &there) && all(looks, false, &there);
-    rollout
-        .until(&mut source, &metrics, &mut sums, "both sides", good)
-        .await;
+    source.until("both sides", good).await;
     for value in ["NaN", "+Inf"] {
         one.now_shows(&page(value));
         let bad = |looks: &[MetricLook], _: &Sums| {
@@ -409,14 +318,10 @@ async fn what_a_store_shows_of_the_dead_is_not_believed() {
             let odd = |s: &Sample| matches!(s, Sample::Missing { why } if why.to_lowercase().contains(&said));
             all(looks, true, &odd)
         };
-        rollout
-            .until(&mut source, &metrics, &mut sums, value, bad)
-            .await;
+        source.until(value, bad).await;
     }
     one.now_shows(&page("9"));
-    rollout
-        .until(&mut source, &metrics, &mut sums, "it is well again", good)
-        .await;
+    source.until("it is well again", good).await;
     one.now_says(Some(
         b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n".to_vec(),
     ));
@@ -424,13 +329,12 @@ async fn what_a_store_shows_of_the_dead_is_not_believed() {
         let old = |s: &Sample| matches!(s, Sample::Missing { why } if why.contains("its newest sample was") || why.contains("no series"));
         all(looks, true, &old)
     };
-    let looks = rollout
-        .until(&mut source, &metrics, &mut sums, "nothing new", gone)
-        .await;
+    let looks = source.until("nothing new", gone).await;
     assert!(
         matches!(looks[0].baseline, Sample::Ratio { .. }),
         "{looks:?}"
     );
+    let sums = &source.sums;
     assert_eq!(sums.canary, [2, 2], "9 - 7, and nothing of what was odd");
 }
 
@@ -471,18 +375,15 @@ async fn who_asks_is_proved_and_who_answers_too() {
     };
     let metrics = [level];
     let here = |looks: &[MetricLook], _: &Sums| matches!(looks[0].canary, Sample::Gauge { .. });
-    let mut sums = Sums::default();
-    let mut known = source(good.clone());
-    rollout
-        .until(&mut known, &metrics, &mut sums, "an answer", here)
-        .await;
+    let mut known = rollout.counting(source(good.clone()), &metrics);
+    known.until("an answer", here).await;
 
     // the file is read at every look
     std::fs::write(store.file("password"), "wrong").unwrap();
-    let looks = rollout.next(&mut known, &metrics).await;
+    let looks = rollout.next(&mut known.source, &metrics).await;
     assert!(why(&looks[0].canary).contains("answered 401"), "{looks:?}");
     std::fs::remove_file(store.file("password")).unwrap();
-    let looks = rollout.next(&mut known, &metrics).await;
+    let looks = rollout.next(&mut known.source, &metrics).await;
     assert!(
         why(&looks[0].canary).contains("password cannot be read"),
         "{looks:?}"

@@ -396,3 +396,6 @@ fn failed(why: Failure, output: String) -> Outcome {
         output: output.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

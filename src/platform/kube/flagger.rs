@@ -91,7 +91,10 @@ pub async fn observe(
 
 /// What Flagger warned of before a Canary failed, read once for each failure.
 #[derive(Debug, Default)]
-pub struct Warnings(tokio::sync::Mutex<Option<(Arc<str>, Vec<Arc<str>>)>>);
+pub struct Warnings(tokio::sync::Mutex<Option<Told>>);
+
+/// When it failed, and what was said of that.
+type Told = (Arc<str>, Vec<Arc<str>>);
 
 impl Warnings {
     async fn of(

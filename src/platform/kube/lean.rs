@@ -51,8 +51,9 @@ impl Kept for Lean {
 /// What stands in the metadata of an object of whatever kind: the rest has another shape in each.
 pub fn outside(object: &DynamicObject) -> Work {
     let bare = DynamicObject {
+        types: None,
+        metadata: object.metadata.clone(),
         data: json!({}),
-        ..object.clone()
     };
     // without spec and status nothing is left that could have another shape
     decode::read(&bare).unwrap_or_default()

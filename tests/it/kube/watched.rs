@@ -1,12 +1,12 @@
-//! What is read of a cluster without a release, and what is shown when watches say nothing any more.
+//! What is read of a cluster without a release, and how old it is when a watch says nothing any more.
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::cluster::Cluster;
 use super::deployments::{START, held, shop};
-use super::proxy::{Asked, Proxy};
+use super::proxy::{Asked, Fault, On, Proxy};
 use super::room::Room;
 use super::{LONG, ROUNDS};
 
@@ -22,7 +22,10 @@ fn an_idle_room_reads_nothing_of_what_it_watches() {
     ns.blue_green("web", "shop/web:1", 1);
     ns.ready("rollout", "web", 1);
     ns.deployment("cart", "shop/cart:1", 1);
-    ns.canary("cart", &json!({"iterations": 1, "threshold": 1}));
+    ns.canary(
+        "cart",
+        &serde_json::json!({"iterations": 1, "threshold": 1}),
+    );
     let ready = |canary: &Value| canary["status"]["phase"] == "Initialized";
     ns.until("Flagger", ROUNDS, |ns| ns.get("canary", "cart"), ready);
     let proxy = Proxy::before(&ns.cluster);
@@ -61,8 +64,49 @@ fn an_idle_room_reads_nothing_of_what_it_watches() {
 
 #[test]
 #[ignore = "needs a Kubernetes: tests/run kube"]
-fn what_a_silent_watch_keeps_back_is_listed_and_no_picture_is_older_than_it_says() {
+fn what_a_silent_watch_brought_shows_its_age_and_is_unknown_in_the_end() {
     let ns = shop("stalled", 2);
+    let proxy = Proxy::before(&ns.cluster);
+    let mut room = Room::new(&proxy.kubeconfig(&ns.cluster.file));
+    room.target("web", &ns.name, "deployment/web", "");
+    let _engine = room.serve();
+    let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
+    room.stands(&ns, &id, 50);
+    // a watch that breaks is begun anew with a list: that does not come either
+    proxy.fault(On::Reads("limit=500"), Fault::Hang, usize::MAX);
+    proxy.freeze_watches();
+    let frozen = chrono::Utc::now();
+    let see = |_: &_| room.show(&id)["workloads"][0].clone();
+    let mut shown = Vec::new();
+    let note = |_: &_| {
+        let web = see(&ns);
+        shown.push(web["read"].clone());
+        web
+    };
+    let blind = |web: &Value| web["failing"].is_string();
+    let web = ns.until("its blindness", LONG, note, blind);
+    assert!(web["failing"].to_string().contains("watching"), "{web:#}");
+    // nothing that was shown meanwhile claims to have been read after the watch said its last word
+    for read in &shown {
+        let read = read.as_str().unwrap();
+        let read = chrono::DateTime::parse_from_rfc3339(read).unwrap();
+        let late = read.to_utc() - frozen;
+        assert!(late < chrono::TimeDelta::seconds(1), "{read} {frozen}");
+    }
+    let unknown = |seen: &Value| seen.to_string().contains("\"unknown\"");
+    ns.until("that it is unknown", LONG, |_| room.show(&id), unknown);
+    proxy.heal();
+    let fresh = |web: &Value| web["failing"].is_null();
+    ns.until("sight", LONG, see, fresh);
+    room.stands(&ns, &id, 50);
+    room.promote(&id);
+    room.ends(&ns, &id, "succeeded");
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn what_a_silent_watch_keeps_back_is_listed_and_no_picture_is_older_than_it_says() {
+    let ns = shop("held-back", 2);
     let proxy = Proxy::before(&ns.cluster);
     let mut room = Room::new(&proxy.kubeconfig(&ns.cluster.file));
     room.target("web", &ns.name, "deployment/web", "");

@@ -137,25 +137,43 @@ impl Rollout {
         }
     }
 
-    /// Looks until a look says what is expected, adding up on the way.
+    /// A source whose looks are added up.
+    pub fn counting<'a>(&'a self, source: Prometheus, metrics: &'a [MetricQuery]) -> Counting<'a> {
+        Counting {
+            rollout: self,
+            source,
+            metrics,
+            sums: Sums::default(),
+        }
+    }
+}
+
+/// A source that is looked at, and what its looks have brought together.
+pub struct Counting<'a> {
+    rollout: &'a Rollout,
+    pub source: Prometheus,
+    metrics: &'a [MetricQuery],
+    pub sums: Sums,
+}
+
+impl Counting<'_> {
+    /// Looks until a look says what is expected.
     pub async fn until(
-        &self,
-        source: &mut Prometheus,
-        metrics: &[MetricQuery],
-        sums: &mut Sums,
+        &mut self,
         what: &str,
         done: impl Fn(&[MetricLook], &Sums) -> bool,
     ) -> Vec<MetricLook> {
         let begun = std::time::Instant::now();
         loop {
-            let looks = self.next(source, metrics).await;
-            sums.add(&looks);
-            if done(&looks, sums) {
+            let looks = self.rollout.next(&mut self.source, self.metrics).await;
+            self.sums.add(&looks);
+            if done(&looks, &self.sums) {
                 return looks;
             }
             assert!(
                 begun.elapsed() < crate::until::DEADLINE,
-                "{what}: did not come; seen last: {looks:?}, {sums:?}"
+                "{what}: did not come; seen last: {looks:?}, {:?}",
+                self.sums
             );
         }
     }
