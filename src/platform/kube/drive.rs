@@ -261,7 +261,8 @@ impl Trip {
                 // two that write the same object must not meet again and again
                 Turn::Wait(Duration::from_millis(u64::from(log.conflicts.min(20)) * 40))
             }
-            Err(CallError::Busy(seconds)) => {
+            Err(error @ CallError::Busy(seconds)) => {
+                self.journal.say(&error.to_string());
                 Turn::Wait(Duration::from_secs(u64::from(seconds.min(60))))
             }
             Err(CallError::NotReached(_) | CallError::Stranger(_)) => Turn::Wait(TICK),

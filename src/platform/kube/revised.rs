@@ -171,7 +171,8 @@ pub fn wish_patch(
 
 /// A change of the strategy alone.
 pub fn strategy_patch(wish: &Wish, seen: &Seen, strategy: &Value, before: Option<&Before>) -> How {
-    let mut annotations = json!({ record::EFFECT: wish.effect.0 });
+    let bound = wish.parts(seen.work.wanted).to_string();
+    let mut annotations = json!({ record::EFFECT: wish.effect.0, record::BOUND: bound });
     if let Some(before) = before {
         annotations[record::BEFORE] = before.write().into();
     }

@@ -76,7 +76,7 @@ impl Gathered<'_> {
             detail: printable(&detail, 300).into(),
         };
         let leaving = self.pods.iter().filter(|p| p.leaving).count();
-        let bound = work.marks.get(record::BOUND).and_then(|b| b.parse().ok());
+        let bound = self.bound();
         let workload = Workload {
             kind: self.config.kind.kind().into(),
             place: self.config.place(),
@@ -100,6 +100,11 @@ impl Gathered<'_> {
         }
     }
 
+    /// How many new pods there may be at most, as it was written.
+    fn bound(&self) -> Option<u32> {
+        self.work.marks.get(record::BOUND)?.parse().ok()
+    }
+
     /// What the cluster says of it, in few words.
     fn says(&self, observed: bool) -> String {
         let work = self.work;
@@ -116,6 +121,13 @@ impl Gathered<'_> {
         }
         if work.partition > 0 {
             says.push(format!("partition {}", work.partition));
+            // a partition is no share: what is added lies above it, and comes as new
+            let new = work.wanted.saturating_sub(work.partition);
+            if let Some(share) = self.bound().filter(|share| new > *share) {
+                says.push(format!(
+                    "scaled up since: {new} new pods, not {share}, until the next batch"
+                ));
+            }
         }
         if *work.strategy == *"OnDelete" {
             says.push("OnDelete".to_owned());

@@ -162,6 +162,8 @@ fn logins_that_hang_or_fail_stall_only_their_own_targets() {
         4,
         "one that hangs is not begun again beside itself"
     );
+    let ended = engine.signal(rustix::process::Signal::TERM);
+    assert!(ended.success(), "{ended:?}");
 }
 
 #[test]
