@@ -292,7 +292,7 @@ impl Trip {
         self.journal.say(words);
         let (since, times) = log.futile.unwrap_or((Instant::now(), 0));
         log.futile = Some((since, times.saturating_add(1)));
-        let patience = if self.asked {
+        let patience = if self.asked || self.back {
             self.deadline.std()
         } else {
             REACH

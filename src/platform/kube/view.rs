@@ -261,7 +261,8 @@ impl Gathered<'_> {
                          if it runs the new revision";
             blocks.then(|| words.into())
         };
-        let refused = refused(work, self.heard);
+        let all = self.pods.iter().map(|p| &**p);
+        let refused = refused(work, all, self.heard);
         let living = self.pods.iter().filter(reachable).map(|p| &**p);
         Sides {
             stuck: gather(living, refused.into_iter(), self.heard, way_out),
