@@ -38,6 +38,26 @@ pub struct Workload {
     pub stuck: Vec<Stuck>,
     /// Who else changes it.
     pub owners: Vec<Owner>,
+    /// How a share of it comes about.
+    pub way: Way,
+    /// The object into which the version is written, where it is another one: `deployments/web-green`.
+    pub carrier: Option<Arc<str>>,
+}
+
+/// How a share of a workload comes about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// So many parts are replaced.
+    #[default]
+    Counted,
+    /// The platform goes along its own steps, as far as the share allows: how many parts that takes is
+    /// its own affair.
+    Stepped,
+    /// All new parts come up beside the old ones with the first share; the last one sends the traffic.
+    Beside {
+        /// What is written where to send it: `services/web selector=that of web-green`.
+        shown: Arc<str>,
+    },
 }
 
 /// Parts of a workload by how they are.

@@ -98,13 +98,22 @@ impl Eye {
             Err(error) => Some(error.to_string().into()),
         };
         self.complain(failing.as_deref());
-        let (sights, silent, workload) = match read {
-            Ok(Picture { sights, workload }) => {
+        let (seen_at, sights, silent, workload) = match read {
+            Ok(Picture {
+                age,
+                sights,
+                workload,
+            }) => {
                 let silent = sights.iter().filter(|s| s.health == Health::Unknown);
                 let silent = silent.map(|s| s.instance.clone()).collect();
-                (sights, silent, workload)
+                (now.minus(age), sights, silent, workload)
             }
-            Err(error) => (self.part.platform.unseen(&error), BTreeSet::new(), None),
+            Err(error) => (
+                now,
+                self.part.platform.unseen(&error),
+                BTreeSet::new(),
+                None,
+            ),
         };
         let before = std::mem::replace(&mut self.silent, silent);
         let doubtful = !self.silent.is_subset(&before);
@@ -112,7 +121,7 @@ impl Eye {
             .into_iter()
             .map(|s| {
                 let twice = self.silent.contains(&s.instance) && before.contains(&s.instance);
-                self.settle(s, twice, now)
+                self.settle(s, twice, now, seen_at)
             })
             .collect();
         let last = self.last.clone();
@@ -120,7 +129,7 @@ impl Eye {
         self.engine.board().change(|live| {
             let slot = live.targets.entry(name).or_default();
             let read_at = if failing.is_none() {
-                Some(now)
+                Some(seen_at)
             } else {
                 slot.read_at
             };
@@ -147,10 +156,10 @@ impl Eye {
     /// A sight that says nothing is replaced by the last good one until that is too old: one
     /// answer that got lost is no news. Where the target was read twice and the instance gave no
     /// answer `twice`, nothing got lost: it is the instance, and nothing may go on over it.
-    fn settle(&mut self, sight: Sight, twice: bool, now: Timestamp) -> Sight {
+    fn settle(&mut self, sight: Sight, twice: bool, now: Timestamp, seen_at: Timestamp) -> Sight {
         if sight.health != Health::Unknown {
             self.last
-                .insert(sight.instance.clone(), (sight.clone(), now));
+                .insert(sight.instance.clone(), (sight.clone(), seen_at));
             return sight;
         }
         match self.last.get(&sight.instance) {

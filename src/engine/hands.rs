@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::EngineHandle;
 use super::start::Targets;
-use crate::domain::{Actor, Ask, Door, Effect, Health, Outcome, Span, TargetName, Verb};
+use crate::domain::{Actor, Ask, Door, Effect, Health, Outcome, ReleaseId, Span, TargetName, Verb};
 use crate::platform::helm::Helm;
 use crate::platform::{Checked, Platform};
 
@@ -45,7 +45,7 @@ impl Hands {
                 Some(platform) => platform.perform(&effect, hands.helm(&effect)).await,
                 None => no_target(&effect),
             };
-            hands.report(effect, outcome).await;
+            hands.ended_with(effect, outcome).await;
         });
     }
 
@@ -57,7 +57,27 @@ impl Hands {
                 Some(platform) => recovered(platform, &effect, hands.helm(&effect)).await,
                 None => no_target(&effect),
             };
-            hands.report(effect, outcome).await;
+            hands.ended_with(effect, outcome).await;
+        });
+    }
+
+    async fn ended_with(&self, effect: Effect, outcome: Outcome) {
+        let moved = matches!(outcome, Outcome::Done { .. }) && effect.verb != Verb::Rollback;
+        let (target, release) = (effect.target.clone(), effect.release);
+        self.report(effect, outcome).await;
+        if moved {
+            self.tidy(target, release);
+        }
+    }
+
+    /// Has a target cleared up after a release that has moved it, once that is closed.
+    pub fn tidy(&self, target: TargetName, release: ReleaseId) {
+        let hands = self.clone();
+        tokio::spawn(async move {
+            if let Some(platform) = hands.platform(&target) {
+                let helm = Helm::new(hands.engine.state(), release, true);
+                platform.tidy(release, helm).await;
+            }
         });
     }
 

@@ -1,6 +1,6 @@
 //! Starting an engine: replay, adopt the charter, find out what became of unfinished calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -12,7 +12,8 @@ use super::hooks::Hooks;
 use super::turn::{Engine, unfinished};
 use super::{EngineHandle, Parts, checks, explain, eyes, looks, readiness};
 use crate::domain::apply::apply;
-use crate::domain::{Ask, Event, Notice, State};
+use crate::domain::release::{Step, StepStatus};
+use crate::domain::{Ask, Event, Notice, ReleaseId, Span, State, TargetName};
 use crate::ledger::Reader;
 
 /// The first bytes of a snapshot; another layout of [`State`] gets another number, and a snapshot
@@ -72,6 +73,9 @@ pub async fn start(parts: Parts) -> Result<Running, Notice> {
     for effect in unfinished(&state) {
         hands.recover(effect);
     }
+    for (target, release) in untidied(&state, targets.keys()) {
+        hands.tidy(target, release);
+    }
     let (stop, stopped) = oneshot::channel();
     let task = Engine {
         state,
@@ -123,6 +127,27 @@ pub async fn start(parts: Parts) -> Result<Running, Notice> {
             Err(notice)
         }
     }
+}
+
+/// How long before the last event a release may have been closed without being cleared up after.
+const LATELY: Span = Span::mins(2);
+
+/// What is still to be cleared up after a release: targets that it has moved, and all of them where
+/// it was closed just before the engine went down.
+fn untidied<'a>(
+    state: &State,
+    targets: impl Iterator<Item = &'a TargetName> + Clone,
+) -> BTreeSet<(TargetName, ReleaseId)> {
+    let moved = state.live.values().flat_map(|release| {
+        let moves = release.batches.iter().flat_map(|batch| &batch.moves);
+        let done = |step: &Step| step.status == StepStatus::Done;
+        let moved = moves.filter(move |m| m.steps.iter().any(done));
+        moved.map(|m| (m.target.clone(), release.id))
+    });
+    let closed = state.closed.values();
+    let closed = closed.filter(|summary| state.now.since(summary.closed) < LATELY);
+    let closed = closed.flat_map(|it| targets.clone().map(|target| (target.clone(), it.id)));
+    moved.chain(closed).collect()
 }
 
 /// The state that a ledger's events fold into, and the sequence number of the snapshot it began

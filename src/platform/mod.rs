@@ -31,7 +31,7 @@ mod words;
 use std::sync::Arc;
 
 use crate::domain::workload::Workload;
-use crate::domain::{Effect, Failure, Outcome, Sight, Span, TargetName};
+use crate::domain::{Effect, Failure, Outcome, ReleaseId, Sight, Span, TargetName};
 use command::CommandTarget;
 use helm::Helm;
 use kube::KubeTarget;
@@ -84,6 +84,8 @@ pub enum Platform {
 /// A target as its platform shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
+    /// How old it is: nothing that came later was seen.
+    pub age: Span,
     /// How each instance is.
     pub sights: Vec<Sight>,
     /// What the workload is made of, where the platform divides it.
@@ -127,6 +129,15 @@ impl Platform {
         }
     }
 
+    /// Clears up after a release that has moved the target, once it is closed.
+    pub async fn tidy(&self, release: ReleaseId, helm: Helm) {
+        match self {
+            // a program leaves nothing behind that holdpoint knows of
+            Platform::Command(_) => {}
+            Platform::Kubernetes(target) => target.tidy(release, helm).await,
+        }
+    }
+
     /// The end of what the effect said so far, in printable lines; empty when there is none.
     pub async fn output(&self, effect: &Effect) -> Vec<String> {
         match self {
@@ -142,6 +153,7 @@ impl Platform {
     pub async fn observe(&self) -> Result<Picture, ObserveError> {
         match self {
             Platform::Command(target) => Ok(Picture {
+                age: Span(0),
                 sights: target.observe().await?,
                 workload: None,
             }),

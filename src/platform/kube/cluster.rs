@@ -242,7 +242,7 @@ pub(super) fn not_reached(error: &dyn std::error::Error) -> CallError {
 }
 
 /// An error with its causes, printable.
-pub(super) fn words(error: &dyn std::error::Error) -> Arc<str> {
+fn words(error: &dyn std::error::Error) -> Arc<str> {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(deeper) = cause {
@@ -256,6 +256,9 @@ pub(super) fn words(error: &dyn std::error::Error) -> Arc<str> {
 }
 
 /// Waits for a call, but not for ever.
+///
+/// # Errors
+/// See [`CallError`].
 pub(super) async fn within<T>(
     call: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, CallError> {
@@ -308,7 +311,10 @@ fn unsent(error: &kube::Error) -> CallError {
     let text = words(error);
     let never = ["Connection refused", "dns error", "client error (Connect)"];
     if never.iter().any(|word| text.contains(word)) {
-        CallError::NotReached(text)
+        // the names of the library's layers say nothing to people
+        let said = text.trim_start_matches("ServiceError: ");
+        let said = said.trim_start_matches("client error (Connect): ");
+        CallError::NotReached(said.into())
     } else {
         CallError::Unknown(text)
     }

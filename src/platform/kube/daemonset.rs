@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::change::Next;
 use super::decode::{Pod, Work};
 use super::deployment::{bars_of_any, before_of, mine};
-use super::drive::{Change, How, Next};
 use super::record::Before;
 use super::revised::{self, Seen};
 use super::wish::Wish;
@@ -62,14 +62,14 @@ pub fn forward(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
         return begin(wish, seen, steer);
     }
     if !seen.observed() {
-        return Next::Wait("the controller has not looked at it yet".to_owned());
+        return Next::Wait("the controller has not looked at it yet".into());
     }
     let all = seen.work.wanted;
     let until = wish.parts(all);
     let nodes = nodes(seen);
     let aim = until.min(nodes.reachable);
     if steer == Steer::Hold {
-        return Next::Wait(format!("held: {} of {until} new pods are up", nodes.up));
+        return Next::Wait(format!("held: {} of {until} new pods are up", nodes.up).into());
     }
     let missing = nodes.new - nodes.up + nodes.empty;
     // pods that do not run anyway go first, and need no place
@@ -83,21 +83,15 @@ pub fn forward(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     let next: Vec<&Pod> = next_nodes(&nodes.old, left.min(slots));
     if !next.is_empty() {
         let names: Vec<&str> = next.iter().map(|p| &*p.node).collect();
-        return Next::Change(Change {
-            words: format!("replace the pods on {}", names.join(", ")),
-            on: None,
-            how: How::Delete(revised::doomed(next.into_iter())),
-        });
+        let words = format!("replace the pods on {}", names.join(", "));
+        return Next::Delete(words, revised::doomed(next.into_iter()));
     }
     if nodes.up < aim || (until == all && !nodes.old.is_empty()) {
-        return Next::Wait(format!(
-            "{} of {until} new pods are up{}",
-            nodes.up,
-            silent(seen)
-        ));
+        let (up, silent) = (nodes.up, silent(seen));
+        return Next::Wait(format!("{up} of {until} new pods are up{silent}").into());
     }
     if until == all {
-        finish(wish, seen)
+        revised::finish(wish, seen)
     } else {
         Next::Done
     }
@@ -138,21 +132,6 @@ fn silent(seen: &Seen) -> String {
     }
 }
 
-/// All nodes that answer run the new revision: the strategy comes back.
-fn finish(wish: &Wish, seen: &Seen) -> Next {
-    let Some(mut before) = seen.before(wish).filter(|b| b.kept.is_some()) else {
-        return Next::Done;
-    };
-    match revised::strategy_back(seen, &mut before) {
-        Some(strategy) => Next::Change(Change {
-            words: "the strategy as it was".to_owned(),
-            on: None,
-            how: revised::strategy_patch(wish, seen, &strategy, Some(&before)),
-        }),
-        None => Next::Done,
-    }
-}
-
 fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     let before = seen.before(wish);
     let settled = seen.observed() && nodes(seen).old.is_empty();
@@ -160,10 +139,10 @@ fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
         return Next::Done;
     }
     if let Some(why) = bars(wish, seen, before.as_ref()) {
-        return Next::Refuse(why);
+        return Next::Never(why.into());
     }
     if steer == Steer::Hold {
-        return Next::Wait("held before it began".to_owned());
+        return Next::Wait("held before it began".into());
     }
     let all = seen.work.wanted;
     let until = wish.parts(all);
@@ -172,17 +151,8 @@ fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     if let Some(kept) = &mut before.kept {
         kept.written = json!({"type": "OnDelete"});
     }
-    Next::Change(Change {
-        words: format!("{until} of {all} nodes to {}", wish.artifact.version),
-        on: None,
-        how: How::Strategic(revised::wish_patch(
-            wish,
-            seen,
-            &before,
-            Some(&strategy),
-            until,
-        )),
-    })
+    let words = format!("{until} of {all} nodes to {}", wish.artifact.version);
+    revised::wish_change(wish, seen, words, &before, &strategy, until).into()
 }
 
 fn bars(wish: &Wish, seen: &Seen, before: Option<&Before>) -> Option<String> {
@@ -212,21 +182,14 @@ pub fn back(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
         let missing = nodes.new - nodes.up + nodes.empty;
         let next = next_nodes(&nodes.old, pace(seen).saturating_sub(missing));
         if !next.is_empty() {
-            return Next::Change(Change {
-                words: format!("replace {} pods", next.len()),
-                on: None,
-                how: How::Delete(revised::doomed(next.into_iter())),
-            });
+            let words = format!("replace {} pods", next.len());
+            return Next::Delete(words, revised::doomed(next.into_iter()));
         }
     }
     let all = nodes.reachable;
     if nodes.old.is_empty() && nodes.up >= all {
         return revised::end(wish, seen);
     }
-    Next::Wait(format!(
-        "{} of {all} pods run {} again{}",
-        nodes.up,
-        wish.artifact.version,
-        silent(seen)
-    ))
+    let (up, version, silent) = (nodes.up, &wish.artifact.version, silent(seen));
+    Next::Wait(format!("{up} of {all} pods run {version} again{silent}").into())
 }

@@ -455,6 +455,9 @@ pub fn images_in(template: &Value) -> Images {
     images_of(containers)
 }
 
+/// The labels by which ReplicaSets are told apart: those of Deployments, and those of Rollouts.
+const TEMPLATES: [&str; 2] = ["pod-template-hash", "rollouts-pod-template-hash"];
+
 /// A ReplicaSet.
 #[derive(Clone, Debug, Default)]
 pub struct Set {
@@ -492,7 +495,11 @@ impl Kept for Set {
         Set {
             name: meta.name(),
             owner: meta.extra.owner.as_str().into(),
-            hash: meta.label("pod-template-hash").unwrap_or_default().into(),
+            hash: TEMPLATES
+                .iter()
+                .find_map(|label| meta.label(label))
+                .unwrap_or_default()
+                .into(),
             uid: meta.uid(),
             template: fingerprint(&spec.template),
             images: images_in(&spec.template),

@@ -10,9 +10,11 @@ use std::sync::Arc;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
+use super::change::{Change, Form, Next};
+use super::config::Kind;
 use super::decode::{self, Kept as _, Set, Work, bare, fingerprint};
-use super::drive::{Change, How, Next};
 use super::image;
+use super::owners::forbidden;
 use super::record::{self, Before, Kept};
 use super::wish::Wish;
 use crate::domain::workload::{self, Owner};
@@ -176,17 +178,17 @@ pub fn forward(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     let reached = !full && asked >= until;
     let still = steer == Steer::Hold || reached;
     if work.paused != still {
-        return Next::Change(pause(wish, seen, still));
+        return pause(wish, seen, still).into();
     }
     if !still
         && !full
         && let Some(change) = narrow(wish, seen, until - asked)
     {
-        return Next::Change(change);
+        return change.into();
     }
     let available = new.map_or(0, |s| s.available);
     if !seen.observed() {
-        return Next::Wait("the controller has not looked at it yet".to_owned());
+        return Next::Wait("the controller has not looked at it yet".into());
     }
     let there = if full {
         seen.complete()
@@ -197,7 +199,7 @@ pub fn forward(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
         return Next::Done;
     }
     let held = if steer == Steer::Hold { "held: " } else { "" };
-    Next::Wait(format!("{held}{available} of {until} new pods are up"))
+    Next::Wait(format!("{held}{available} of {until} new pods are up").into())
 }
 
 /// Whether a workload follows the wish of this effect.
@@ -214,13 +216,13 @@ fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
         return Next::Done;
     }
     if let Some(why) = bars(wish, seen, before.as_ref()) {
-        return Next::Refuse(why);
+        return Next::Never(why.into());
     }
     if steer == Steer::Hold {
-        return Next::Wait("held before it began".to_owned());
+        return Next::Wait("held before it began".into());
     }
     let Ok(container) = &seen.container else {
-        return Next::Wait(String::new());
+        return Next::Wait("".into());
     };
     let work = &seen.work;
     let until = wish.parts(work.wanted);
@@ -256,11 +258,7 @@ fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
         "{} of {} pods to {}",
         until, work.wanted, wish.artifact.version
     );
-    Next::Change(Change {
-        words,
-        on: None,
-        how: How::Strategic(body),
-    })
+    change(seen, words, Form::Strategic, body).into()
 }
 
 /// What must come back, as it stands before the release changes anything.
@@ -328,28 +326,24 @@ fn narrow(wish: &Wish, seen: &Seen, left: u32) -> Option<Change> {
         "rollingUpdate": {"maxSurge": left, "maxUnavailable": 0},
     });
     before.kept.as_mut()?.written = strategy.clone();
-    Some(Change {
-        words: format!("surge {surge} -> {left}, so that it ends at the share"),
-        on: None,
-        how: How::Strategic(json!({
-            "metadata": {"resourceVersion": seen.work.version, "annotations": {
-                record::EFFECT: wish.effect.0, record::BEFORE: before.write(),
-            }},
-            "spec": {"strategy": strategy},
-        })),
-    })
+    let words = format!("surge {surge} -> {left}, so that it ends at the share");
+    let body = json!({
+        "metadata": {"resourceVersion": seen.work.version, "annotations": {
+            record::EFFECT: wish.effect.0, record::BEFORE: before.write(),
+        }},
+        "spec": {"strategy": strategy},
+    });
+    Some(change(seen, words, Form::Strategic, body))
 }
 
 /// Stands still, or goes on.
 fn pause(wish: &Wish, seen: &Seen, still: bool) -> Change {
-    Change {
-        words: if still { "pause" } else { "go on" }.to_owned(),
-        on: None,
-        how: How::Strategic(json!({
-            "metadata": {"resourceVersion": seen.work.version, "annotations": {record::EFFECT: wish.effect.0}},
-            "spec": {"paused": still},
-        })),
-    }
+    let words = if still { "pause" } else { "go on" };
+    let body = json!({
+        "metadata": {"resourceVersion": seen.work.version, "annotations": {record::EFFECT: wish.effect.0}},
+        "spec": {"paused": still},
+    });
+    change(seen, words, Form::Strategic, body)
 }
 
 /// What holds a Deployment where it is, of a wish that failed.
@@ -403,10 +397,7 @@ pub fn bars_of_any(
     if work.leaving {
         return Some("it is being deleted".to_owned());
     }
-    if let Some(owner) = owners.iter().find(|o| o.forbids) {
-        return Some(format!("{} {}", owner.who, owner.words));
-    }
-    container.as_ref().err().cloned()
+    forbidden(owners).or_else(|| container.as_ref().err().cloned())
 }
 
 /// What is to be done next to bring back what ran before.
@@ -416,9 +407,8 @@ pub fn back(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
         && foreign(wish, seen, before)
     {
         let now = image::short(seen.image());
-        return Next::Refuse(format!(
-            "somebody else has brought {now} since: it is not overwritten"
-        ));
+        let words = format!("somebody else has brought {now} since: it is not overwritten");
+        return Next::Never(words.into());
     }
     let goal = goal(wish, seen, before.as_ref());
     let there = match &goal {
@@ -429,24 +419,22 @@ pub fn back(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     let hold = steer == Steer::Hold;
     if !there || (kept && !hold) {
         if hold {
-            return Next::Wait("held before it goes back".to_owned());
+            return Next::Wait("held before it goes back".into());
         }
-        return Next::Change(send_back(wish, seen, before, &goal));
+        return send_back(wish, seen, before, &goal).into();
     }
     // only what holdpoint holds is let go again
     if before.is_some() && seen.work.paused != hold {
-        return Next::Change(pause(wish, seen, hold));
+        return pause(wish, seen, hold).into();
     }
     if !seen.complete() {
         let new = seen.new_set();
         let available = new.map_or(0, |s| s.available);
-        return Next::Wait(format!(
-            "{available} of {} pods run {} again",
-            seen.work.wanted, wish.artifact.version
-        ));
+        let (all, version) = (seen.work.wanted, &wish.artifact.version);
+        return Next::Wait(format!("{available} of {all} pods run {version} again").into());
     }
     if before.is_some() || mine(wish, &seen.work) {
-        Next::Change(tidy(&seen.work))
+        tidy(Kind::Deployment, &seen.work).into()
     } else {
         Next::Done
     }
@@ -520,21 +508,20 @@ fn send_back(wish: &Wish, seen: &Seen, before: Option<Before>, goal: &Goal) -> C
             spec["template"] =
                 json!({"spec": {"containers": [{"name": container, "image": image}]}});
         }
-        return Change {
-            words,
-            on: None,
-            how: How::Strategic(json!({
-                "metadata": {"resourceVersion": seen.work.version, "annotations": annotations},
-                "spec": spec,
-            })),
-        };
+        let body = json!({
+            "metadata": {"resourceVersion": seen.work.version, "annotations": annotations},
+            "spec": spec,
+        });
+        return change(seen, words, Form::Strategic, body);
     };
     spec["template"] = template.clone();
-    Change {
-        words: format!("back to {} (template as recorded)", wish.artifact.version),
-        on: None,
-        how: How::Json(json_patch(&seen.work, &spec, &annotations)),
-    }
+    let words = format!("back to {} (template as recorded)", wish.artifact.version);
+    let body = json_patch(&seen.work, &spec, &annotations);
+    change(seen, words, Form::Json, body)
+}
+
+fn change(seen: &Seen, words: impl Into<String>, form: Form, body: Value) -> Change {
+    Change::of(Kind::Deployment, &seen.work, words, form, body)
 }
 
 /// A JSON patch that replaces whole fields of the spec and single annotations, and only if the
@@ -557,16 +544,11 @@ pub fn json_patch(work: &Work, spec: &Value, annotations: &Value) -> Value {
 }
 
 /// Takes holdpoint's own annotations away.
-pub fn tidy(work: &Work) -> Change {
-    Change {
-        words: "take holdpoint's annotations away".to_owned(),
-        on: None,
-        how: How::Strategic(
-            json!({"metadata": {"resourceVersion": work.version, "annotations": {
-                record::EFFECT: null, record::BEFORE: null, record::BOUND: null,
-            }}}),
-        ),
-    }
+pub fn tidy(kind: Kind, work: &Work) -> Change {
+    let gone = json!({record::EFFECT: null, record::BEFORE: null, record::BOUND: null});
+    let body = json!({"metadata": {"resourceVersion": work.version, "annotations": gone}});
+    let words = "take holdpoint's annotations away";
+    Change::of(kind, work, words, Form::Strategic, body)
 }
 
 #[cfg(test)]

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use kube::core::ApiResource;
 
+use super::change::{Change, Next};
 use super::cluster::{CallError, Cluster, resource, resource_of};
 use super::config::Kind;
 use super::decode::{self, Pod, Set, Work};
 use super::deployment::{self, Seen};
-use super::drive::{Change, Craft, Next};
+use super::drive::Craft;
 use super::hearsay::Hearing;
+use super::items::Items;
 use super::stuck::gather;
 use super::wish::Wish;
-use super::{owners, pods, send};
+use super::{owners, pods};
 use crate::domain::workload::{Owner, Stuck};
 use crate::platform::helm::Steer;
 
@@ -43,6 +45,18 @@ impl Deployments {
         let owners = |work: &Work| owners_of(&self.cluster, self.ns(), work, Kind::Deployment);
         let container = self.wish.config.container.as_deref();
         Seen::of(&object, &sets, owners, container).map_err(odd)
+    }
+
+    /// What is stuck among the pods of the present template.
+    pub fn stuck(&self, seen: &Seen) -> Vec<Stuck> {
+        let Some(new) = seen.new_set() else {
+            return no_set(&seen.work).into_iter().collect();
+        };
+        // watched, not read: with a watch that is broken only the deadline speaks
+        let feed = self.cluster.watches().pods(self.ns());
+        let pods = feed.read(|items| items.of(&new.uid).cloned().collect::<Vec<_>>());
+        let hear = |uid: &str| self.cluster.hearsay().of(self.ns(), uid);
+        stuck_of(std::iter::once(new), &pods.unwrap_or_default(), &hear)
     }
 }
 
@@ -109,6 +123,25 @@ pub fn stuck_of<'a>(
     gather(pods.iter().map(|p| &**p), refused, heard, |_| None)
 }
 
+/// The pods of some ReplicaSets, and those that a workload controls itself.
+pub fn pods_of(items: &Items<Pod>, uid: &str, sets: &[Arc<Set>]) -> Vec<Arc<Pod>> {
+    let of_sets = sets.iter().flat_map(|set| items.of(&set.uid));
+    of_sets.chain(items.of(uid)).cloned().collect()
+}
+
+/// What is stuck among the pods of a workload, as far as watches tell.
+pub async fn stuck(cluster: &Cluster, namespace: &str, uid: &str) -> Vec<Stuck> {
+    let watches = cluster.watches();
+    let (sets, pods) = (watches.sets(namespace), watches.pods(namespace));
+    tokio::join!(sets.first(), pods.first());
+    let sets = sets.read(|items| items.of(uid).cloned().collect::<Vec<_>>());
+    let sets = sets.unwrap_or_default();
+    let found = pods.read(|items| pods_of(items, uid, &sets));
+    let hear = |uid: &str| cluster.hearsay().of(namespace, uid);
+    let found = found.unwrap_or_default();
+    stuck_of(sets.iter().map(|set| &**set), &found, &hear)
+}
+
 impl Craft for Deployments {
     type Seen = Seen;
 
@@ -116,42 +149,21 @@ impl Craft for Deployments {
         self.look().await
     }
 
-    async fn send(&self, _: &Seen, change: &Change) -> Result<(), CallError> {
-        send(
-            &self.cluster,
-            Kind::Deployment,
-            self.ns(),
-            &self.name,
-            &change.how,
-        )
-        .await
-    }
-
     fn uid(&self, seen: &Seen) -> Arc<str> {
         seen.work.uid.clone()
     }
 
-    fn mark(&self, seen: &Seen) -> Vec<i64> {
-        seen.mark()
-    }
-
-    fn stuck(&self, seen: &Seen) -> Vec<Stuck> {
-        let Some(new) = seen.new_set() else {
-            return no_set(&seen.work).into_iter().collect();
-        };
-        // watched, not read: with a watch that is broken only the deadline speaks
-        let feed = self.cluster.watches().pods(self.ns());
-        let pods = feed.read(|items| items.of(&new.uid).cloned().collect::<Vec<_>>());
-        let hear = |uid: &str| self.cluster.hearsay().of(self.ns(), uid);
-        stuck_of(std::iter::once(new), &pods.unwrap_or_default(), &hear)
+    fn mark(&self, seen: &Seen) -> String {
+        format!("{:?}", seen.mark())
     }
 
     fn next(&self, seen: &Seen, steer: Steer) -> Next {
-        if self.wish.back {
+        let next = if self.wish.back {
             deployment::back(&self.wish, seen, steer)
         } else {
             deployment::forward(&self.wish, seen, steer)
-        }
+        };
+        pods::judged(next, &self.stuck(seen))
     }
 
     fn brake(&self, seen: &Seen) -> Option<Change> {

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::cluster::{CallError, Cluster, resource, resource_of, sorted};
 use super::config::{Kind, KubeConfig};
-use super::decode::{self, Scaler, Work};
-use super::owners;
+use super::decode::{self, Scaler};
 use super::rights::{self, Needs, Right, Subject};
+use super::{lean, owners};
 use crate::domain::text::printable;
 use crate::domain::words::{listing, nearest};
 use crate::platform::doctor::Check;
@@ -125,10 +125,7 @@ pub async fn target(cluster: &Cluster, config: &KubeConfig) -> (Vec<Check>, Vec<
 
 /// Who else changes it.
 fn owned(config: &KubeConfig, object: &DynamicObject, scalers: &[DynamicObject]) -> Vec<Check> {
-    // what cannot be understood was told as the workload's shape
-    let Ok(work) = decode::read::<Work>(object) else {
-        return Vec::new();
-    };
+    let work = lean::outside(object);
     let scalers: Vec<Scaler> = scalers
         .iter()
         .filter_map(|scaler| decode::read(scaler).ok())
@@ -146,11 +143,15 @@ fn owned(config: &KubeConfig, object: &DynamicObject, scalers: &[DynamicObject])
     checks.collect()
 }
 
-/// The Deployment that a Canary is over, or that describes the pods of a Rollout.
-fn moved(data: &Value) -> Option<&str> {
-    let spec = &data["spec"];
-    let named = |key: &str| spec[key]["name"].as_str();
-    named("targetRef").or_else(|| named("workloadRef"))
+/// The workload that a Canary is over, or that describes the pods of a Rollout.
+fn moved(data: &Value) -> Option<(Kind, &str)> {
+    let found = ["targetRef", "workloadRef"].map(|key| &data["spec"][key]);
+    let found = found.into_iter().find(|reference| reference.is_object())?;
+    let kind = match found["kind"].as_str() {
+        Some("DaemonSet") => Kind::DaemonSet,
+        _ => Kind::Deployment,
+    };
+    Some((kind, found["name"].as_str()?))
 }
 
 /// Whether the cluster knows the API of a kind.

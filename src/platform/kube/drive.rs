@@ -1,22 +1,22 @@
 //! Driving a workload to what an effect wishes: read, decide, write once, read again.
 //!
+//! One driver for all kinds; a [`Craft`] says what of a kind is read and what is to be done next.
 //! Every turn begins with a fresh reading, and every change is conditional on what was read, so that a
 //! lost answer is settled by the next reading: what was made is found there, what was not is decided
-//! anew. Nothing is ever sent again blindly.
+//! anew. Two changes that are made at the same moment are made once: the later one is a conflict.
+//! Nothing is ever sent again blindly.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::cluster::CallError;
+use super::change::{Change, Next, delete};
+use super::cluster::{CallError, Cluster};
 use super::journal::Journal;
-use super::pods;
 use crate::domain::text::printable;
-use crate::domain::workload::Stuck;
 use crate::domain::{Failure, Outcome, Span};
 use crate::platform::helm::{Helm, Steer};
 
@@ -26,7 +26,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// The shortest time between two readings.
 const BREATH: Duration = Duration::from_millis(150);
 
-/// For how long a hopeless reason may stand before it is believed: one restart is no crash loop yet.
+/// For how long something bad has to last until it is believed: one restart is no crash loop yet, and
+/// a controller writes down what it made of a change in several steps.
 const GRACE: Duration = Duration::from_secs(8);
 
 /// For how long the cluster may be silent before a call that has not begun gives up.
@@ -39,53 +40,8 @@ const FUTILE: Duration = Duration::from_secs(5);
 /// everything for a moment.
 const UNRULY: Duration = Duration::from_secs(60);
 
-/// A change of one object, sent once.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Change {
-    /// What it does, in a few words.
-    pub words: String,
-    /// The name of the workload, where it is another than the target's.
-    pub on: Option<Arc<str>>,
-    /// How it is written.
-    pub how: How,
-}
-
-/// How a change is written.
-#[derive(Clone, Debug, PartialEq)]
-pub enum How {
-    /// A strategic merge patch of the workload.
-    Strategic(Value),
-    /// A JSON patch of the workload.
-    Json(Value),
-    /// A merge patch of the Service that shows one of two workloads.
-    Service(Value),
-    /// Pods are deleted, each only if it is still this one.
-    Delete(Vec<Doomed>),
-}
-
-/// A pod that is deleted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Doomed {
-    /// Its name.
-    pub name: Arc<str>,
-    /// Its uid.
-    pub uid: Arc<str>,
-    /// Its version.
-    pub version: Arc<str>,
-}
-
-/// What is to be done next.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Next {
-    /// Write this, then read again.
-    Change(Change),
-    /// Wait; in words, for what.
-    Wait(String),
-    /// It is as wished.
-    Done,
-    /// It must not be begun; nothing was changed.
-    Refuse(String),
-}
+/// How many characters of details stand in the record of a failure.
+const DETAILS: usize = 2_000;
 
 /// A kind of workload as it is driven.
 pub trait Craft: Sync {
@@ -95,31 +51,33 @@ pub trait Craft: Sync {
     /// Reads it from the cluster itself, not from a watch.
     fn read(&self) -> impl Future<Output = Result<Self::Seen, CallError>> + Send;
 
-    /// Sends a change, once.
-    fn send(
-        &self,
-        seen: &Self::Seen,
-        change: &Change,
-    ) -> impl Future<Output = Result<(), CallError>> + Send;
-
     /// The uid of what was read: another one is another object.
     fn uid(&self, seen: &Self::Seen) -> Arc<str>;
 
     /// What changes whenever there is progress.
-    fn mark(&self, seen: &Self::Seen) -> Vec<i64>;
-
-    /// What is stuck among the parts that the wish is about.
-    fn stuck(&self, seen: &Self::Seen) -> Vec<Stuck>;
+    fn mark(&self, seen: &Self::Seen) -> String;
 
     /// What is to be done next.
     fn next(&self, seen: &Self::Seen, steer: Steer) -> Next;
 
     /// What holds it where it is, of a wish that failed.
-    fn brake(&self, seen: &Self::Seen) -> Option<Change>;
+    fn brake(&self, _: &Self::Seen) -> Option<Change> {
+        None
+    }
+
+    /// What stands in the record of a failure, printable lines; where there is nothing, what the way
+    /// has met.
+    fn details(&self, _: &Self::Seen) -> String {
+        String::new()
+    }
 }
 
 /// One way of an effect.
 pub struct Trip {
+    /// Where it leads through.
+    pub cluster: Cluster,
+    /// The namespace.
+    pub ns: String,
     /// What the release says on the way.
     pub helm: Helm,
     /// What is written down of it.
@@ -138,41 +96,64 @@ pub struct Trip {
 struct Log {
     uid: Option<Arc<str>>,
     /// How it was before: who comes back to what was does not get on.
-    marks: HashSet<Vec<i64>>,
+    marks: HashSet<String>,
     moved: Instant,
-    hopeless: Option<Instant>,
+    bad: Option<Instant>,
+    /// Since when nothing can be read.
     blind: Option<Instant>,
+    /// Since when nothing may be written.
+    barred: Option<Instant>,
     conflicts: u32,
     /// Since when nothing that is sent is made, and how often.
     futile: Option<(Instant, u32)>,
-    failed: Option<String>,
+    failed: Option<Arc<str>>,
+}
+
+impl Log {
+    fn begin() -> Log {
+        Log {
+            uid: None,
+            marks: HashSet::new(),
+            moved: Instant::now(),
+            bad: None,
+            blind: None,
+            barred: None,
+            conflicts: 0,
+            futile: None,
+            failed: None,
+        }
+    }
+
+    /// It gets on, or nobody can expect it to.
+    fn renew(&mut self) {
+        self.moved = Instant::now();
+        self.bad = None;
+    }
+}
+
+/// How a turn ended.
+enum Turn {
+    Wait(Duration),
+    Done,
+    End(Outcome),
 }
 
 impl Trip {
     /// Drives until it is there, fails, or is given up.
     pub async fn drive<C: Craft>(mut self, craft: &C) -> Outcome {
         let begun = Instant::now();
-        let mut log = Log {
-            uid: None,
-            marks: HashSet::new(),
-            moved: begun,
-            hopeless: None,
-            blind: None,
-            conflicts: 0,
-            futile: None,
-            failed: None,
-        };
+        let mut log = Log::begin();
         loop {
             let steer = self.helm.now();
             if steer == Steer::GiveUp {
                 self.journal.say("given up: the release goes back");
-                return failed(Failure::GivenUp, "");
+                return failed(Failure::GivenUp, String::new());
             }
-            let outcome = match craft.read().await {
+            let turn = match craft.read().await {
                 Ok(seen) => self.turn(craft, &seen, steer, &mut log).await,
                 Err(error) => self.blind(&error, &mut log),
             };
-            match outcome {
+            match turn {
                 Turn::Wait(pause) => self.rest(steer, pause).await,
                 Turn::Done => {
                     let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -192,71 +173,110 @@ impl Trip {
     ) -> Turn {
         log.blind = None;
         let uid = craft.uid(seen);
-        if log.uid.get_or_insert_with(|| uid.clone()) != &uid {
-            let words = "it was deleted and made anew by somebody else on the way";
-            return self.ended(words);
+        let turn = if log.uid.get_or_insert_with(|| uid.clone()) != &uid {
+            self.refused("it was deleted and made anew by somebody else on the way")
+        } else if log.failed.is_some() {
+            self.stop(craft, seen, log).await
+        } else {
+            let next = craft.next(seen, steer);
+            if log.marks.insert(craft.mark(seen)) || steer == Steer::Hold {
+                log.renew();
+            }
+            let turn = self.step(next, log).await;
+            match &log.failed {
+                Some(_) => self.stop(craft, seen, log).await,
+                None => turn,
+            }
+        };
+        match turn {
+            Turn::End(Outcome::Failed { why, output }) => {
+                let details = craft.details(seen);
+                let more: String = details.chars().take(DETAILS).collect();
+                let output = if more.is_empty() { output } else { more.into() };
+                Turn::End(Outcome::Failed { why, output })
+            }
+            other => other,
         }
-        if let Some(words) = log.failed.clone() {
-            return match craft.brake(seen) {
-                Some(change) => self.send(craft, seen, &change, log).await,
-                None => self.ended(&words),
-            };
-        }
-        match craft.next(seen, steer) {
+    }
+
+    /// Does what is to be done next; whether it has failed is written down.
+    async fn step(&mut self, next: Next, log: &mut Log) -> Turn {
+        match next {
             Next::Done => Turn::Done,
-            Next::Refuse(words) => self.ended(&words),
-            Next::Change(change) => self.send(craft, seen, &change, log).await,
+            Next::Never(why) => self.refused(&why),
+            Next::Change(change) => {
+                let sent = change.send(&self.cluster, &self.ns).await;
+                self.sent(sent, &change.words, log)
+            }
+            Next::Last(change) => {
+                let sent = change.send(&self.cluster, &self.ns).await;
+                let made = sent.is_ok();
+                let turn = self.sent(sent, &change.words, log);
+                if made { Turn::Done } else { turn }
+            }
+            Next::Delete(words, pods) => {
+                let sent = delete(&pods, &self.cluster, &self.ns).await;
+                self.sent(sent, &words, log)
+            }
+            Next::Patience(words) => {
+                self.journal.say(&words);
+                log.renew();
+                Turn::Wait(TICK)
+            }
             Next::Wait(words) => {
                 self.journal.say(&words);
-                self.judge(craft, seen, steer, log);
+                log.bad = None;
+                if log.moved.elapsed() > self.deadline.std() {
+                    let words = format!("no progress in {}: {words}", self.deadline);
+                    log.failed = Some(words.into());
+                }
                 Turn::Wait(TICK)
+            }
+            Next::Bad(why) => {
+                self.journal.say(&why);
+                if log.bad.get_or_insert_with(Instant::now).elapsed() > GRACE {
+                    log.failed = Some(why);
+                }
+                Turn::Wait(TICK)
+            }
+            Next::Undecided(why) => {
+                self.journal.say(&why);
+                let why = printable(&why, 400).into();
+                Turn::End(Outcome::Unknown { why })
+            }
+            Next::Failed(why) => {
+                log.failed = Some(why);
+                Turn::Wait(Duration::ZERO)
             }
         }
     }
 
-    /// Whether it still gets on.
-    fn judge<C: Craft>(&self, craft: &C, seen: &C::Seen, steer: Steer, log: &mut Log) {
-        if log.marks.insert(craft.mark(seen)) || steer == Steer::Hold {
-            log.moved = Instant::now();
-            log.hopeless = None;
+    /// Holds what has failed where it is, and then it ends.
+    async fn stop<C: Craft>(&mut self, craft: &C, seen: &C::Seen, log: &mut Log) -> Turn {
+        if let Some(brake) = craft.brake(seen) {
+            let sent = brake.send(&self.cluster, &self.ns).await;
+            return self.sent(sent, &brake.words, log);
         }
-        if steer == Steer::Hold {
-            return;
-        }
-        let stuck = craft.stuck(seen);
-        let words = pods::sentence(&stuck);
-        if !stuck.iter().any(|s| pods::hopeless(s.reason)) {
-            log.hopeless = None;
-        } else if log.hopeless.get_or_insert_with(Instant::now).elapsed() > GRACE {
-            log.failed = words;
-            return;
-        }
-        if log.moved.elapsed() > self.deadline.std() {
-            let why = words.map(|w| format!(": {w}")).unwrap_or_default();
-            log.failed = Some(format!("no progress in {}{why}", self.deadline));
-        }
+        let why = log.failed.clone().unwrap_or_default();
+        self.ended(&why, Failure::Refused)
     }
 
-    async fn send<C: Craft>(
-        &mut self,
-        craft: &C,
-        seen: &C::Seen,
-        change: &Change,
-        log: &mut Log,
-    ) -> Turn {
-        self.journal.say(&change.words);
-        match craft.send(seen, change).await {
+    /// What it means how a change went.
+    fn sent(&mut self, sent: Result<(), CallError>, words: &str, log: &mut Log) -> Turn {
+        self.journal.say(words);
+        match sent {
             Ok(()) => {
                 self.asked = true;
+                log.barred = None;
                 log.conflicts = 0;
                 log.futile = None;
-                log.moved = Instant::now();
+                log.renew();
                 Turn::Wait(Duration::ZERO)
             }
             Err(CallError::Conflict(_)) => {
                 log.conflicts = log.conflicts.saturating_add(1);
                 if log.moved.elapsed() > self.deadline.std() {
-                    return self.ended("somebody else changes it all the time");
+                    return self.refused("somebody else changes it all the time");
                 }
                 // two that write the same object must not meet again and again
                 Turn::Wait(Duration::from_millis(u64::from(log.conflicts.min(20)) * 40))
@@ -271,17 +291,15 @@ impl Trip {
                 let words = format!("{error}: whether it was made is read from the cluster");
                 self.again(&words, log)
             }
-            Err(error @ CallError::Hindered(_)) => {
-                self.again(&format!("{}: {error}", change.words), log)
-            }
+            Err(error @ CallError::Hindered(_)) => self.again(&format!("{words}: {error}"), log),
             Err(error) => {
                 // a refusal of what a server that starts anew does not know yet is no refusal
-                let since = *log.blind.get_or_insert_with(Instant::now);
+                let since = *log.barred.get_or_insert_with(Instant::now);
                 let young = self.asked && matches!(error, CallError::Forbidden(_));
                 if young && since.elapsed() < UNRULY {
                     return Turn::Wait(TICK);
                 }
-                self.ended(&format!("{}: {error}", change.words))
+                self.refused(&format!("{words}: {error}"))
             }
         }
     }
@@ -298,7 +316,7 @@ impl Trip {
             REACH
         };
         if since.elapsed() >= patience {
-            return self.ended(words);
+            return self.refused(words);
         }
         Turn::Wait((BREATH * 2_u32.pow(times.min(10))).min(FUTILE))
     }
@@ -307,8 +325,7 @@ impl Trip {
     fn blind(&mut self, error: &CallError, log: &mut Log) -> Turn {
         let since = *log.blind.get_or_insert_with(Instant::now);
         // time in which nobody can see is no time without progress
-        log.moved = Instant::now();
-        log.hopeless = None;
+        log.renew();
         self.journal.say(&format!("waits for the cluster: {error}"));
         let patience = match error {
             CallError::NotFound(_) if log.uid.is_none() => Duration::ZERO,
@@ -323,8 +340,8 @@ impl Trip {
             return Turn::Wait(TICK);
         }
         match error {
-            CallError::NotFound(_) | CallError::Forbidden(_) => self.ended(&error.to_string()),
-            _ if !self.asked => self.ended(&error.to_string()),
+            CallError::NotFound(_) | CallError::Forbidden(_) => self.refused(&error.to_string()),
+            _ if !self.asked => self.refused(&error.to_string()),
             _ => Turn::End(Outcome::Unknown {
                 why: format!(
                     "the cluster has not answered for {}: {error}",
@@ -336,15 +353,19 @@ impl Trip {
     }
 
     /// It ends here: refused before anything was sent, or failed on the way.
-    fn ended(&self, words: &str) -> Turn {
-        self.journal.say(words);
-        let words: Arc<str> = printable(words, 400).into();
-        let why = if self.asked {
-            Failure::Refused(words)
-        } else {
-            Failure::NotStarted(words)
+    fn refused(&self, words: &str) -> Turn {
+        let asked = self.asked;
+        let why = |words| match asked {
+            true => Failure::Refused(words),
+            false => Failure::NotStarted(words),
         };
-        Turn::End(failed(why, &self.journal.text()))
+        self.ended(words, why)
+    }
+
+    fn ended(&self, words: &str, why: impl FnOnce(Arc<str>) -> Failure) -> Turn {
+        self.journal.say(words);
+        let why = why(printable(words, 400).into());
+        Turn::End(failed(why, self.journal.text()))
     }
 
     /// Waits until something may have changed, at most so long.
@@ -370,14 +391,7 @@ impl Trip {
     }
 }
 
-/// How a turn ended.
-enum Turn {
-    Wait(Duration),
-    Done,
-    End(Outcome),
-}
-
-fn failed(why: Failure, output: &str) -> Outcome {
+fn failed(why: Failure, output: String) -> Outcome {
     Outcome::Failed {
         why,
         output: output.into(),

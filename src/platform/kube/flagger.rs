@@ -18,17 +18,23 @@ use kube::api::{DynamicObject, ListParams};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::super::helm::{Helm, Steer};
+use super::super::helm::Steer;
 use super::super::{ObserveError, Picture};
+use super::change::Next;
 use super::cluster::{CallError, Cluster, resource, resource_of};
 use super::config::{Kind, KubeConfig};
+use super::decode::Work;
+use super::deployments::{odd, owners_of, stuck, stuck_of};
+use super::drive::Craft;
 use super::gates::Gates;
-use super::journal::Journal;
-use super::lead::{Driven, Next, lead, owners, stuck};
+use super::items::Items;
+use super::lean::{self, Lean};
+use super::observe::Glance;
+use super::template;
+use crate::domain::Effect;
 use crate::domain::text::printable;
-use crate::domain::{Effect, Failure, Outcome};
 use decide::{Times, Wish};
-use view::View;
+use view::{Part, View};
 
 /// What Flagger may take longer for than a round.
 const SLACK: Duration = Duration::from_secs(5);
@@ -36,55 +42,78 @@ const SLACK: Duration = Duration::from_secs(5);
 /// How many warnings are kept of a failure.
 const WARNINGS: usize = 3;
 
-/// Carries out one call on a Canary, to its end.
-pub async fn perform(
-    cluster: &Cluster,
-    config: &KubeConfig,
-    gates: &Gates,
-    effect: &Effect,
-    journal: Journal,
-    helm: Helm,
-) -> Outcome {
-    let artifact = &effect.artifact;
-    let call = Call {
-        cluster,
-        config,
-        gates,
-        wish: Wish {
-            effect,
-            image: config.image_of(&artifact.version, &artifact.digest),
-            container: config.container.as_deref(),
-            repository: &config.image,
-            gated: gates.kept(),
-        },
-        begun: Instant::now(),
-        still: Mutex::new((String::new(), Instant::now())),
-    };
-    let outcome = lead(
-        &call,
-        cluster,
-        &config.namespace,
-        config.deadline,
-        journal,
-        helm,
-    )
-    .await;
-    gates.set(effect, &[]);
-    outcome
-}
-
-/// How a Canary is now.
+/// How a Canary is now, from what is watched; none where there is no such Canary.
 ///
 /// # Errors
 /// When the cluster does not say.
-pub async fn observe(cluster: &Cluster, config: &KubeConfig) -> Result<Picture, ObserveError> {
-    let seen = look(cluster, config).await.map_err(|error| {
-        ObserveError::Failed(Failure::Refused(error.to_string().into()), "".into())
-    })?;
-    Ok(picture::picture(&seen, config))
+pub async fn observe(
+    glance: &mut Glance<'_>,
+    cluster: &Cluster,
+    config: &KubeConfig,
+    warned: &Warnings,
+) -> Result<Option<Picture>, ObserveError> {
+    let (watches, ns) = (glance.watches, glance.ns);
+    let feed = watches.leans(resource(Kind::Canary), ns);
+    let read = |items: &Items<Lean>| {
+        let canary = items.get(&config.name)?.clone();
+        let all = items.of("").map(|other| &other.object);
+        let rivals = view::rivals(&canary.object, all);
+        Some((canary, rivals))
+    };
+    let Some((canary, rivals)) = glance.read(&feed, read).await? else {
+        return Ok(None);
+    };
+    let canary = &canary.object;
+    let kind = view::kind_of(canary).unwrap_or(Kind::Deployment);
+    let name = view::target_of(canary);
+    let feed = watches.works(kind, ns);
+    let both = |items: &Items<Work>| {
+        let primary = items.get(&format!("{name}-primary")).cloned();
+        (items.get(name).cloned(), primary)
+    };
+    let (Some(target), primary) = glance.read(&feed, both).await? else {
+        let words = format!("there is no {} {name}", kind.kind());
+        return Err(ObserveError::NotStarted(words.into()));
+    };
+    let (sets, pods) = glance.parts(&target.uid, kind == Kind::Deployment).await?;
+    let part = |work: &Work| Part::of(work, template::of(&work.images));
+    let mut view = View::new(canary, part(&target), primary.as_deref().map(part));
+    view.rivals = rivals;
+    let hear = |uid: &str| cluster.hearsay().of(ns, uid);
+    view.stuck = stuck_of(sets.iter().map(|set| &**set), &pods, &hear);
+    view.owners = owners_of(cluster, ns, &target, kind).to_vec();
+    if view.is(&["Failed"]) {
+        let told = warned.of(&view.failed_at, cluster, config).await;
+        view.warnings = told.map_err(|e| ObserveError::NotStarted(e.to_string().into()))?;
+    }
+    Ok(Some(picture::picture(&view, config)))
 }
 
-struct Call<'a> {
+/// What Flagger warned of before a Canary failed, read once for each failure.
+#[derive(Debug, Default)]
+pub struct Warnings(tokio::sync::Mutex<Option<(Arc<str>, Vec<Arc<str>>)>>);
+
+impl Warnings {
+    async fn of(
+        &self,
+        failed_at: &Arc<str>,
+        cluster: &Cluster,
+        config: &KubeConfig,
+    ) -> Result<Vec<Arc<str>>, CallError> {
+        let mut known = self.0.lock().await;
+        if let Some((of, words)) = &*known
+            && of == failed_at
+        {
+            return Ok(words.clone());
+        }
+        let words = warnings(cluster, config).await?;
+        *known = Some((failed_at.clone(), words.clone()));
+        Ok(words)
+    }
+}
+
+/// A Canary on its way to what an effect wishes.
+pub struct Canaries<'a> {
     cluster: &'a Cluster,
     config: &'a KubeConfig,
     gates: &'a Gates,
@@ -94,7 +123,31 @@ struct Call<'a> {
     still: Mutex<(String, Instant)>,
 }
 
-impl Call<'_> {
+impl<'a> Canaries<'a> {
+    /// What the effect wishes of it.
+    pub fn new(
+        cluster: &'a Cluster,
+        config: &'a KubeConfig,
+        gates: &'a Gates,
+        effect: &'a Effect,
+    ) -> Canaries<'a> {
+        let artifact = &effect.artifact;
+        Canaries {
+            cluster,
+            config,
+            gates,
+            wish: Wish {
+                effect,
+                image: config.image_of(&artifact.version, &artifact.digest),
+                container: config.container.as_deref(),
+                repository: &config.image,
+                gated: gates.kept(),
+            },
+            begun: Instant::now(),
+            still: Mutex::new((String::new(), Instant::now())),
+        }
+    }
+
     fn times(&self, seen: &View) -> Times {
         let at = format!("{} {} {}", seen.phase, seen.applied, seen.target.version);
         let mut still = self.still.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,11 +161,15 @@ impl Call<'_> {
     }
 }
 
-impl Driven for Call<'_> {
+impl Craft for Canaries<'_> {
     type Seen = View;
 
-    async fn look(&self) -> Result<View, CallError> {
+    async fn read(&self) -> Result<View, CallError> {
         look(self.cluster, self.config).await
+    }
+
+    fn uid(&self, seen: &View) -> Arc<str> {
+        seen.uid.clone()
     }
 
     fn next(&self, seen: &View, steer: Steer) -> Next {
@@ -121,7 +178,7 @@ impl Driven for Call<'_> {
         course.next
     }
 
-    fn sign(&self, seen: &View) -> String {
+    fn mark(&self, seen: &View) -> String {
         let target = &seen.target;
         let pods = (target.there, target.updated, target.ready, target.available);
         let way = (&seen.phase, seen.weight, seen.rounds, seen.failed);
@@ -134,40 +191,37 @@ impl Driven for Call<'_> {
     }
 }
 
-/// Reads a Canary, the others of its namespace (two with one target are a mistake that Flagger
-/// lets happen), its two workloads, and what was said of it if it has failed.
+/// Reads a Canary, its two workloads, and what was said of it if it has failed. The others of its
+/// namespace are watched: two with one target are a mistake that Flagger lets happen.
 async fn look(cluster: &Cluster, config: &KubeConfig) -> Result<View, CallError> {
     let namespace = &config.namespace;
-    let canaries = cluster.list(&resource(Kind::Canary), namespace, "").await?;
-    let called = |one: &&DynamicObject| one.metadata.name.as_deref() == Some(&config.name);
-    let none = || CallError::NotFound(format!("Canary {}", printable(&config.name, 63)).into());
-    let canary = canaries.iter().find(called).ok_or_else(none)?;
-    let reference = &canary.data["spec"]["targetRef"];
-    let kind = match reference["kind"].as_str() {
-        Some("DaemonSet") => resource(Kind::DaemonSet),
-        _ => resource(Kind::Deployment),
-    };
-    let name = reference["name"].as_str().unwrap_or(&config.name);
-    let target = cluster.get(&kind, namespace, name).await?;
-    let primary = match cluster
-        .get(&kind, namespace, &format!("{name}-primary"))
-        .await
-    {
-        Ok(primary) => Some(primary),
+    let canary = resource(Kind::Canary);
+    let canary = cluster.get(&canary, namespace, &config.name).await?;
+    let kind = view::kind_of(&canary).unwrap_or(Kind::Deployment);
+    let name = view::target_of(&canary);
+    let target = cluster.get(&resource(kind), namespace, name).await?;
+    let primary = format!("{name}-primary");
+    let primary = match cluster.get(&resource(kind), namespace, &primary).await {
+        Ok(primary) => Some(Part::new(&primary).map_err(odd)?),
         // Flagger has not made it yet
         Err(CallError::NotFound(_)) => None,
         Err(error) => return Err(error),
     };
-    let warnings = match canary.data["status"]["phase"].as_str() {
-        Some("Failed") => warnings(cluster, config).await?,
-        _ => Vec::new(),
-    };
-    let view = View::new(&config.name, &canaries, &target, primary.as_ref(), warnings);
-    let mut view = view.ok_or_else(none)?;
+    let mut view = View::new(&canary, Part::new(&target).map_err(odd)?, primary);
+    let others = cluster.watches().leans(resource(Kind::Canary), namespace);
+    others.first().await;
+    let rivals = others.read(|items| {
+        let all = items.of("").map(|other| &other.object);
+        view::rivals(&canary, all)
+    });
+    view.rivals = rivals.map_err(CallError::Unknown)?;
+    if view.is(&["Failed"]) {
+        view.warnings = warnings(cluster, config).await?;
+    }
     let uid = target.metadata.uid.as_deref().unwrap_or_default();
     view.stuck = stuck(cluster, namespace, uid).await;
-    let kind = view.kind.clone().unwrap_or(Kind::Deployment);
-    view.owners = owners(cluster, namespace, &target, kind).await;
+    let target = lean::outside(&target);
+    view.owners = owners_of(cluster, namespace, &target, kind).to_vec();
     Ok(view)
 }
 

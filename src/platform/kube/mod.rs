@@ -5,8 +5,20 @@
 //! so every call is a wish written into the workload together with the effect's id (an annotation,
 //! in the same request): whoever comes later, after a crash or an answer that got lost, reads there
 //! whether it was made, and goes on driving to what it wishes.
+//!
+//! - `drive`: the one driver of all kinds: read, decide, one conditional change, read again. What is
+//!   done next is a `change`; what must come back stands in a `record` on the object.
+//! - How a kind is read and what is decided from it: `deployments` and `deployment`, `revised` with
+//!   `statefulset` and `daemonset`, `switch` (blue and green by a Service), `argo`, `flagger` with the
+//!   [`gates`] that it asks at.
+//! - `observe`: how a workload is, from what is watched (`watch` and `items`; `decode` and `lean` for
+//!   what is kept of an object; `pulse` for whether the cluster answers at all), as a picture (`view`,
+//!   `pods`, `owners`).
+//! - [`cluster`]: the two clients and the few ways in which calls fail. [`doctor`], [`rights`] and
+//!   [`discover`]: what is missing, which Role gives it, what there is.
 
 mod argo;
+mod change;
 pub mod cluster;
 pub mod config;
 mod daemonset;
@@ -20,12 +32,12 @@ mod flagger;
 pub mod gates;
 mod hearsay;
 mod image;
+mod items;
 mod journal;
-mod lead;
+mod lean;
 mod link;
 mod observe;
 mod owners;
-mod pinned;
 mod pods;
 mod pulse;
 mod record;
@@ -34,21 +46,25 @@ pub mod rights;
 mod statefulset;
 mod stuck;
 mod switch;
+mod template;
 mod view;
 mod watch;
 mod wish;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use kube::api::Patch;
+use tokio::time::Instant;
 
 use super::helm::Helm;
 use super::{Checked, ObserveError};
-use crate::domain::{Effect, Health, InstanceName, Outcome, Sight, TargetName, Verb};
-use cluster::{CallError, Cluster, resource, resource_of};
+use crate::domain::{Effect, Health, InstanceName, Outcome, ReleaseId, Sight, TargetName, Verb};
+use argo::Rollouts;
+use cluster::{CallError, Cluster, resource};
 use config::{Kind, KubeConfig};
 use deployments::Deployments;
-use drive::{Craft, How, Trip};
+use drive::{Craft, Trip};
+use flagger::{Canaries, Warnings};
 use gates::Gates;
 use journal::Journals;
 use revised::Revised;
@@ -68,6 +84,19 @@ struct Inner {
     cluster: Cluster,
     journals: Journals,
     gates: Gates,
+    /// What Flagger has said of a Canary that failed.
+    warnings: Warnings,
+    /// When it was looked at last.
+    looked: Mutex<Option<Instant>>,
+}
+
+impl Inner {
+    /// Whether it was looked at a moment ago, before this look.
+    fn looked_lately(&self, lately: Duration) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = looked.replace(Instant::now());
+        last.is_some_and(|at| at.elapsed() < lately)
+    }
 }
 
 impl KubeTarget {
@@ -88,6 +117,8 @@ impl KubeTarget {
                 cluster,
                 journals: Journals::default(),
                 gates: gates.clone(),
+                warnings: Warnings::default(),
+                looked: Mutex::default(),
             }),
         }
     }
@@ -118,14 +149,20 @@ impl KubeTarget {
             config,
             cluster,
             gates,
-            journals,
             ..
         } = &*self.inner;
-        let journal = journals.of(&effect.id);
         let wish = Wish::of(effect, config.clone());
         match config.kind {
-            Kind::Rollout => argo::perform(cluster, config, effect, journal, helm).await,
-            Kind::Canary => flagger::perform(cluster, config, gates, effect, journal, helm).await,
+            Kind::Rollout => {
+                let craft = Rollouts::new(cluster, config, effect);
+                self.travel(effect, helm, asked, &craft).await
+            }
+            Kind::Canary => {
+                let craft = Canaries::new(cluster, config, gates, effect);
+                let outcome = self.travel(effect, helm, asked, &craft).await;
+                gates.set(effect, &[]);
+                outcome
+            }
             Kind::Deployment if let Some(switch) = &config.switch => {
                 let craft = Switched {
                     cluster: cluster.clone(),
@@ -159,49 +196,55 @@ impl KubeTarget {
         asked: bool,
         craft: &C,
     ) -> Outcome {
-        let ns = &self.inner.config.namespace;
-        let watches = self.inner.cluster.watches();
-        let mut wakes = vec![
-            watches.works(self.inner.config.kind, ns).changes(),
-            watches.pods(ns).changes(),
-        ];
-        if self.inner.config.kind == Kind::Deployment {
+        let Inner {
+            config,
+            cluster,
+            journals,
+            ..
+        } = &*self.inner;
+        let (kind, ns) = (config.kind, &config.namespace);
+        let watches = cluster.watches();
+        let mut wakes = vec![watches.pods(ns).changes()];
+        wakes.push(match foreign(kind) {
+            true => watches.leans(resource(kind), ns).changes(),
+            false => watches.works(kind, ns).changes(),
+        });
+        if !matches!(kind, Kind::StatefulSet | Kind::DaemonSet) {
             wakes.push(watches.sets(ns).changes());
         }
         // who else changes it is asked before anything is done
         watches.scalers(ns).first().await;
         let back = effect.verb == Verb::Rollback;
         let trip = Trip {
-            helm: helm.clone(),
-            journal: self.inner.journals.of(&effect.id),
-            deadline: self.inner.config.deadline,
+            cluster: cluster.clone(),
+            ns: ns.clone(),
+            helm,
+            journal: journals.of(&effect.id),
+            deadline: config.deadline,
             wakes,
             asked,
             back,
         };
-        let outcome = trip.drive(craft).await;
-        if !back && matches!(outcome, Outcome::Done { .. }) {
-            self.tidy_later(effect, helm);
+        trip.drive(craft).await
+    }
+
+    /// Takes holdpoint's annotations away once a release is closed: until then they say what it would
+    /// go back to. Where the engine ends before that, the next one does it.
+    pub async fn tidy(&self, release: ReleaseId, mut helm: Helm) {
+        // what others drive is tidy at its last step
+        if foreign(self.inner.config.kind) {
+            return;
         }
-        outcome
-    }
-
-    /// Takes holdpoint's annotations away once the release is closed: until then they say what it
-    /// would go back to. Where the engine ends before that, the next release writes over them.
-    fn tidy_later(&self, effect: &Effect, mut helm: Helm) {
-        let (target, release) = (self.clone(), effect.release.to_string());
-        tokio::spawn(async move {
-            helm.over().await;
-            for _ in 0..TIDYINGS {
-                if target.tidy(&release).await.is_ok() {
-                    return;
-                }
-                tokio::time::sleep(TIDY_PAUSE).await;
+        helm.over().await;
+        for pause in TIDYINGS {
+            if self.tidied(&release.to_string()).await.is_ok() {
+                return;
             }
-        });
+            tokio::time::sleep(Duration::from_secs(pause)).await;
+        }
     }
 
-    async fn tidy(&self, release: &str) -> Result<(), CallError> {
+    async fn tidied(&self, release: &str) -> Result<(), CallError> {
         let Inner {
             config, cluster, ..
         } = &*self.inner;
@@ -213,7 +256,7 @@ impl KubeTarget {
         let (ns, name) = (&config.namespace, &switch.service);
         let service = switch::service(cluster, ns, name).await?;
         match switch::tidy(&service, release) {
-            Some(how) => send(cluster, config.kind, ns, name, &how).await,
+            Some(change) => change.send(cluster, ns).await,
             None => Ok(()),
         }
     }
@@ -230,8 +273,8 @@ impl KubeTarget {
         if !ours || work.paused || work.partition > 0 {
             return Ok(());
         }
-        let change = deployment::tidy(&work);
-        send(cluster, config.kind, ns, name, &change.how).await
+        let change = deployment::tidy(config.kind, &work);
+        change.send(cluster, ns).await
     }
 
     /// Whether the effect was begun: its id stands in the workload then.
@@ -239,7 +282,7 @@ impl KubeTarget {
         let Inner {
             config, cluster, ..
         } = &*self.inner;
-        if matches!(config.kind, Kind::Rollout | Kind::Canary) {
+        if foreign(config.kind) {
             // what was made of it stands in the objects: leading on begins with a look
             return Checked::Running;
         }
@@ -275,49 +318,11 @@ impl KubeTarget {
     }
 }
 
-/// How often taking the annotations away is tried.
-const TIDYINGS: u32 = 5;
+/// How long is waited after each try to take the annotations away, in seconds: the cluster may be
+/// away for a while.
+const TIDYINGS: [u64; 9] = [1, 3, 3, 3, 10, 30, 60, 120, 300];
 
-/// How long is waited in between.
-const TIDY_PAUSE: std::time::Duration = std::time::Duration::from_secs(3);
-
-/// Sends a change of a workload, or of what belongs to it, once.
-async fn send(
-    cluster: &Cluster,
-    kind: Kind,
-    ns: &str,
-    name: &str,
-    how: &How,
-) -> Result<(), CallError> {
-    let patch = match how {
-        How::Strategic(body) => Patch::Strategic(body),
-        How::Service(body) => {
-            let service = resource_of("", "v1", "Service", "services");
-            return cluster
-                .merge(&service, ns, name, None, body)
-                .await
-                .map(|_| ());
-        }
-        How::Json(ops) => {
-            let ops = serde_json::from_value(ops.clone()).map_err(deployments::odd)?;
-            Patch::Json::<&serde_json::Value>(ops)
-        }
-        How::Delete(pods) => {
-            let kind = resource_of("", "v1", "Pod", "pods");
-            for pod in pods {
-                let (uid, version) = (&pod.uid, &pod.version);
-                match cluster.delete(&kind, ns, &pod.name, uid, version).await {
-                    // it has gone by itself
-                    Err(CallError::NotFound(_)) => {}
-                    other => other?,
-                }
-            }
-            return Ok(());
-        }
-    };
-    let kind = resource(kind);
-    cluster
-        .patch(&kind, ns, name, None, &patch)
-        .await
-        .map(|_| ())
+/// Whether a controller that is not part of Kubernetes goes its own steps with it.
+fn foreign(kind: Kind) -> bool {
+    matches!(kind, Kind::Rollout | Kind::Canary)
 }

@@ -122,6 +122,12 @@ pub fn of<'a>(work: &Work, kind: &str, scalers: impl Iterator<Item = &'a Scaler>
     found.into()
 }
 
+/// Why nothing may be changed over somebody's head; `None` where it may.
+pub fn forbidden(owners: &[Owner]) -> Option<String> {
+    let owner = owners.iter().find(|owner| owner.forbids)?;
+    Some(format!("{} {}", owner.who, owner.words))
+}
+
 /// Argo CD, by what it marks its objects with or by its name among the managers.
 fn argo_cd(work: &Work) -> Option<Owner> {
     let mark = work.marks.get("argocd.argoproj.io/tracking-id");

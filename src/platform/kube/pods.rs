@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::Deserializer;
 
+use super::change::Next;
 use super::decode::Condition;
 use crate::domain::text::printable;
 use crate::domain::workload::Stuck;
@@ -37,7 +38,7 @@ impl Trouble {
 
 /// Whether waiting will not help: a crash loop, an image that is not there, a refusal. A quota is
 /// raised or given back, and a webhook that does not answer comes back: these have until the deadline.
-pub fn hopeless(reason: &str) -> bool {
+pub fn in_vain(reason: &str) -> bool {
     matches!(reason, "crash-loop" | "image" | "config" | "admission")
 }
 
@@ -293,6 +294,25 @@ pub fn sentence(stuck: &[Stuck]) -> Option<String> {
     Some(format!("{} {pods}: {}{more}", first.count, first.words))
 }
 
+/// Why waiting for pods will not help, in a sentence; `None` while it may.
+pub fn hopeless(stuck: &[Stuck]) -> Option<Arc<str>> {
+    let lost = stuck.iter().filter(|one| in_vain(one.reason));
+    let lost: Vec<Stuck> = lost.cloned().collect();
+    sentence(&lost).map(Arc::from)
+}
+
+/// A wait for pods, given what is stuck among them: what will never come is bad.
+pub fn judged(next: Next, stuck: &[Stuck]) -> Next {
+    let Next::Wait(words) = next else {
+        return next;
+    };
+    match (hopeless(stuck), sentence(stuck)) {
+        (Some(why), _) => Next::Bad(why),
+        (None, Some(more)) => Next::Wait(format!("{words}; {more}").into()),
+        (None, None) => Next::Wait(words),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -444,7 +464,7 @@ mod tests {
         for (message, reason, lost) in cases {
             let found = refusal(message);
             assert_eq!(
-                (found.reason, hopeless(found.reason)),
+                (found.reason, in_vain(found.reason)),
                 (reason, lost),
                 "{message}"
             );

@@ -1,7 +1,10 @@
 //! What holdpoint writes into a workload: whose wish it follows, and what must come back.
 
+use kube::api::DynamicObject;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
+
+use crate::domain::Effect;
 
 /// What all of its annotations begin with.
 pub const PREFIX: &str = "holdpoint.dev/";
@@ -15,6 +18,13 @@ pub const BEFORE: &str = "holdpoint.dev/before";
 /// How many new pods there may be at most during the move that goes on.
 pub const BOUND: &str = "holdpoint.dev/bound";
 
+/// The release for which holdpoint has paused the object, so that it takes back no pause of anybody
+/// else.
+pub const HELD: &str = "holdpoint.dev/held";
+
+/// The abort that a retry takes back: when it happened.
+pub const RETRY: &str = "holdpoint.dev/retry";
+
 /// What was there before a release changed anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -22,7 +32,8 @@ pub struct Before {
     /// The release.
     pub release: String,
     /// What ran: the hash of its template, or the name of its revision. Revision numbers move when
-    /// something goes back, these do not.
+    /// something goes back, these do not. Empty where it has no name.
+    #[serde(alias = "hash")]
     pub revision: String,
     /// The image that ran.
     pub image: String,
@@ -52,7 +63,29 @@ pub fn read(annotation: Option<&str>) -> Option<Before> {
     serde_json::from_str(annotation?).ok()
 }
 
+/// The annotations of an object.
+pub fn marks(object: &DynamicObject) -> Value {
+    object
+        .metadata
+        .annotations
+        .as_ref()
+        .map_or(Value::Null, |all| json!(all))
+}
+
+/// The annotations of holdpoint that are left on an object, each to be taken away.
+pub fn left(marks: &Value) -> Option<Value> {
+    let names = [EFFECT, BEFORE, BOUND, HELD, RETRY].into_iter();
+    let left = names.filter(|name| marks[*name].is_string());
+    let left: Map<_, _> = left.map(|name| (name.to_owned(), Value::Null)).collect();
+    (!left.is_empty()).then_some(Value::Object(left))
+}
+
 impl Before {
+    /// As it stands among an object's annotations, if the effect's release left it.
+    pub fn of(marks: &Value, effect: &Effect) -> Option<Before> {
+        read(marks[BEFORE].as_str()).filter(|b| b.release == effect.release.to_string())
+    }
+
     /// As it is written into the annotation.
     pub fn write(&self) -> String {
         // strings and small values only: it cannot fail
@@ -81,5 +114,7 @@ mod tests {
         assert_eq!(read(Some(&before.write())), Some(before));
         assert_eq!(read(Some("{")), None);
         assert_eq!(read(None), None);
+        let old = read(Some(r#"{"release":"R-7","hash":"6f4","image":"x:1"}"#));
+        assert_eq!(old.map(|b| b.revision), Some("6f4".to_owned()));
     }
 }

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
+use super::change::{Change, Doomed, Form, Next};
 use super::cluster::{CallError, Cluster, resource, resource_of};
 use super::config::Kind;
 use super::decode::{self, Pod, Work, bare, fingerprint};
 use super::deployment::{before_of, container_of, json_patch, mine, tidy};
 use super::deployments::{labels, lost_nodes, odd, owners_of};
-use super::drive::{Change, Craft, Doomed, How, Next};
+use super::drive::Craft;
 use super::hearsay::{self, Hearing};
-use super::pods::{Trouble, refusal};
+use super::pods::{self, Trouble, refusal};
 use super::record::{self, Before, Kept};
 use super::stuck::gather;
 use super::wish::Wish;
-use super::{daemonset, image, send, statefulset};
+use super::{daemonset, image, statefulset};
 use crate::domain::workload::{Owner, Stuck};
 use crate::platform::helm::Steer;
 
@@ -138,49 +139,66 @@ pub fn strategy_back(seen: &Seen, before: &mut Before) -> Option<Value> {
     (ours && kept.strategy != *now).then_some(kept.strategy)
 }
 
+/// All of it that answers runs the new revision: the strategy comes back.
+pub fn finish(wish: &Wish, seen: &Seen) -> Next {
+    let Some(mut before) = seen.before(wish).filter(|b| b.kept.is_some()) else {
+        return Next::Done;
+    };
+    match strategy_back(seen, &mut before) {
+        Some(strategy) => {
+            let words = "the strategy as it was".to_owned();
+            strategy_change(wish, seen, words, &strategy, Some(&before)).into()
+        }
+        None => Next::Done,
+    }
+}
+
 /// A change of the template's image and the strategy, with the record, in one.
-pub fn wish_patch(
+pub fn wish_change(
     wish: &Wish,
     seen: &Seen,
+    words: String,
     before: &Before,
-    strategy: Option<&Value>,
+    strategy: &Value,
     bound: u32,
-) -> Value {
-    let mut spec = json!({});
-    if let Some(strategy) = strategy {
-        let mut strategy = strategy.clone();
-        // the server merges: what the one kind of strategy has and the other has not must go
-        if strategy["rollingUpdate"].is_null() {
-            strategy["rollingUpdate"] = Value::Null;
-        }
-        spec["updateStrategy"] = strategy;
+) -> Change {
+    let mut strategy = strategy.clone();
+    // the server merges: what the one kind of strategy has and the other has not must go
+    if strategy["rollingUpdate"].is_null() {
+        strategy["rollingUpdate"] = Value::Null;
     }
+    let mut spec = json!({ "updateStrategy": strategy });
     if !wish.is(seen.image())
         && let Ok(container) = seen.container()
     {
         let image = wish.image();
         spec["template"] = json!({"spec": {"containers": [{"name": container, "image": image}]}});
     }
-    json!({
+    let body = json!({
         "metadata": {"resourceVersion": seen.work.version, "annotations": {
             record::EFFECT: wish.effect.0, record::BEFORE: before.write(), record::BOUND: bound.to_string(),
         }},
         "spec": spec,
-    })
+    });
+    Change::of(wish.config.kind, &seen.work, words, Form::Strategic, body)
 }
 
 /// A change of the strategy alone.
-pub fn strategy_patch(wish: &Wish, seen: &Seen, strategy: &Value, before: Option<&Before>) -> How {
+pub fn strategy_change(
+    wish: &Wish,
+    seen: &Seen,
+    words: String,
+    strategy: &Value,
+    before: Option<&Before>,
+) -> Change {
     let bound = wish.parts(seen.work.wanted).to_string();
     let mut annotations = json!({ record::EFFECT: wish.effect.0, record::BOUND: bound });
     if let Some(before) = before {
         annotations[record::BEFORE] = before.write().into();
     }
-    How::Json(json_patch(
-        &seen.work,
-        &json!({ "updateStrategy": strategy }),
-        &annotations,
-    ))
+    let spec = json!({ "updateStrategy": strategy });
+    let body = json_patch(&seen.work, &spec, &annotations);
+    Change::of(wish.config.kind, &seen.work, words, Form::Json, body)
 }
 
 /// Brings the recorded template back, with the strategy; where the revision is gone, the image alone.
@@ -210,11 +228,8 @@ pub fn send_back(wish: &Wish, seen: &Seen, before: Option<Before>, goal: Option<
         }
         template
     });
-    Change {
-        words,
-        on: None,
-        how: How::Json(json_patch(&seen.work, &spec, &annotations)),
-    }
+    let body = json_patch(&seen.work, &spec, &annotations);
+    Change::of(wish.config.kind, &seen.work, words, Form::Json, body)
 }
 
 /// The template that a way back leads to; none where its revision is gone.
@@ -249,7 +264,7 @@ pub fn foreign(wish: &Wish, seen: &Seen, before: &Before) -> Option<String> {
 pub fn returning(wish: &Wish, seen: &Seen, steer: Steer) -> Option<Next> {
     let before = seen.before(wish);
     if let Some(why) = before.as_ref().and_then(|b| foreign(wish, seen, b)) {
-        return Some(Next::Refuse(why));
+        return Some(Next::Never(why.into()));
     }
     let goal = goal(wish, seen, before.as_ref());
     let there = match (&goal, &before) {
@@ -258,15 +273,14 @@ pub fn returning(wish: &Wish, seen: &Seen, steer: Steer) -> Option<Next> {
     };
     let kept = before.as_ref().is_some_and(|b| b.kept.is_some());
     if steer == Steer::Hold {
-        return Some(Next::Wait("held on its way back".to_owned()));
+        return Some(Next::Wait("held on its way back".into()));
     }
     if !there || kept {
-        return Some(Next::Change(send_back(wish, seen, before, goal.as_ref())));
+        return Some(send_back(wish, seen, before, goal.as_ref()).into());
     }
     if !seen.observed() {
-        return Some(Next::Wait(
-            "the controller has not looked at it yet".to_owned(),
-        ));
+        let words = "the controller has not looked at it yet";
+        return Some(Next::Wait(words.into()));
     }
     None
 }
@@ -287,7 +301,7 @@ pub fn nothing_to_go_back_to(seen: &Seen) -> Option<String> {
 /// Takes holdpoint's annotations away where any are left, else it is done.
 pub fn end(wish: &Wish, seen: &Seen) -> Next {
     if seen.before(wish).is_some() || mine(wish, &seen.work) {
-        Next::Change(tidy(&seen.work))
+        tidy(wish.config.kind, &seen.work).into()
     } else {
         Next::Done
     }
@@ -336,6 +350,18 @@ impl Revised {
 
     fn daemons(&self) -> bool {
         self.kind() == Kind::DaemonSet
+    }
+
+    /// What is stuck among the new pods.
+    fn stuck(&self, seen: &Seen) -> Vec<Stuck> {
+        let hear = |uid: &str| {
+            let config = &self.wish.config;
+            self.cluster.hearsay().of(&config.namespace, uid)
+        };
+        let refused = refused(&seen.work, seen.pods.iter(), &hear);
+        // pods on nodes that do not answer are named elsewhere
+        let new = seen.new_pods().filter(|p| !seen.lost.contains(&p.node));
+        gather(new, refused.into_iter(), &hear, |_| None)
     }
 }
 
@@ -394,38 +420,22 @@ impl Craft for Revised {
         })
     }
 
-    async fn send(&self, _: &Seen, change: &Change) -> Result<(), CallError> {
-        let config = &self.wish.config;
-        let (ns, name) = (&config.namespace, &config.name);
-        send(&self.cluster, self.kind(), ns, name, &change.how).await
-    }
-
     fn uid(&self, seen: &Seen) -> Arc<str> {
         seen.work.uid.clone()
     }
 
-    fn mark(&self, seen: &Seen) -> Vec<i64> {
-        seen.mark()
-    }
-
-    fn stuck(&self, seen: &Seen) -> Vec<Stuck> {
-        let hear = |uid: &str| {
-            let config = &self.wish.config;
-            self.cluster.hearsay().of(&config.namespace, uid)
-        };
-        let refused = refused(&seen.work, seen.pods.iter(), &hear);
-        // pods on nodes that do not answer are named elsewhere
-        let new = seen.new_pods().filter(|p| !seen.lost.contains(&p.node));
-        gather(new, refused.into_iter(), &hear, |_| None)
+    fn mark(&self, seen: &Seen) -> String {
+        format!("{:?}", seen.mark())
     }
 
     fn next(&self, seen: &Seen, steer: Steer) -> Next {
-        match (self.daemons(), self.wish.back) {
+        let next = match (self.daemons(), self.wish.back) {
             (false, false) => statefulset::forward(&self.wish, seen, steer),
             (false, true) => statefulset::back(&self.wish, seen, steer),
             (true, false) => daemonset::forward(&self.wish, seen, steer),
             (true, true) => daemonset::back(&self.wish, seen, steer),
-        }
+        };
+        pods::judged(next, &self.stuck(seen))
     }
 
     fn brake(&self, seen: &Seen) -> Option<Change> {

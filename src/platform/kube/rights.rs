@@ -71,9 +71,9 @@ impl Right {
     }
 }
 
-/// The rights that a target needs in its namespace. `moves` is the Deployment that a Canary is over,
-/// where it is called otherwise, or that describes the pods of a Rollout.
-pub fn of(config: &KubeConfig, moves: Option<&str>) -> Vec<Right> {
+/// The rights that a target needs in its namespace. `moves` is the workload that a Canary is over,
+/// where it is called otherwise, or the Deployment that describes the pods of a Rollout.
+pub fn of(config: &KubeConfig, moves: Option<(Kind, &str)>) -> Vec<Right> {
     let (group, _) = config.kind.group();
     let kind = config.kind.plural();
     let heard = match config.kind {
@@ -126,7 +126,7 @@ pub fn of(config: &KubeConfig, moves: Option<&str>) -> Vec<Right> {
             });
             let why = "see what its analysis says";
             all.push(Right::read(group, "analysisruns", why, Needs::Words));
-            if let Some(name) = moves {
+            if let Some((_, name)) = moves {
                 let why = "see the Deployment that describes its pods";
                 all.push(Right::read("apps", "deployments", why, Needs::Both));
                 let why = "change the Deployment that describes its pods";
@@ -135,11 +135,15 @@ pub fn of(config: &KubeConfig, moves: Option<&str>) -> Vec<Right> {
         }
         Kind::Canary => {
             all.push(sets());
-            let why = "see the Deployment under it";
-            all.push(Right::read("apps", "deployments", why, Needs::Both));
-            let name = moves.unwrap_or(&config.name);
-            let why = "change the Deployment under it";
-            all.push(Right::patch("apps", "deployments", name, why));
+            all.push(Right {
+                part: Some("status"),
+                ..Right::patch(group, kind, &config.name, "retry it")
+            });
+            let (over, name) = moves.unwrap_or((Kind::Deployment, &config.name));
+            let why = "see the workload under it";
+            all.push(Right::read("apps", over.plural(), why, Needs::Both));
+            let why = "change the workload under it";
+            all.push(Right::patch("apps", over.plural(), name, why));
         }
     }
     if let Some(switch) = &config.switch {
@@ -381,12 +385,16 @@ subjects:
             ["patch rollouts web", "patch rollouts/status web"]
         );
         assert_eq!(
-            kinds(&config(Kind::Rollout), Some("pods"))[2..],
+            kinds(&config(Kind::Rollout), Some((Kind::Deployment, "pods")))[2..],
             ["patch deployments pods"]
         );
         assert_eq!(
-            kinds(&config(Kind::Canary), Some("web-app")),
-            ["patch canaries web", "patch deployments web-app"]
+            kinds(&config(Kind::Canary), Some((Kind::DaemonSet, "web-app"))),
+            [
+                "patch canaries web",
+                "patch canaries/status web",
+                "patch daemonsets web-app"
+            ]
         );
         let mut both = config(Kind::Deployment);
         both.switch = Some(Switch {

@@ -6,9 +6,9 @@
 
 use serde_json::{Value, json};
 
+use super::change::{Change, Next};
 use super::decode;
 use super::deployment::{bars_of_any, before_of, mine};
-use super::drive::{Change, How, Next};
 use super::record::Before;
 use super::revised::{self, Seen};
 use super::wish::Wish;
@@ -28,36 +28,21 @@ pub fn forward(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     let partition = all - most;
     if seen.work.partition != partition && seen.observed() {
         let words = if hold { "hold" } else { "go on" };
-        return Next::Change(part(wish, seen, partition, words));
+        return part(wish, seen, partition, words).into();
     }
     if !seen.observed() {
-        return Next::Wait("the controller has not looked at it yet".to_owned());
+        return Next::Wait("the controller has not looked at it yet".into());
     }
     let up = seen.new_pods().filter(|p| p.ready).count();
     let done = new >= until && seen.work.available >= all && seen.work.ready >= all && !hold;
     if !done {
         let held = if hold { "held: " } else { "" };
-        return Next::Wait(format!("{held}{up} of {until} new pods are up"));
+        return Next::Wait(format!("{held}{up} of {until} new pods are up").into());
     }
     if until == all {
-        return finish(wish, seen);
+        return revised::finish(wish, seen);
     }
     Next::Done
-}
-
-/// All of it runs the new revision: the strategy comes back.
-fn finish(wish: &Wish, seen: &Seen) -> Next {
-    let Some(mut before) = seen.before(wish).filter(|b| b.kept.is_some()) else {
-        return Next::Done;
-    };
-    match revised::strategy_back(seen, &mut before) {
-        Some(strategy) => Next::Change(Change {
-            words: "the strategy as it was".to_owned(),
-            on: None,
-            how: revised::strategy_patch(wish, seen, &strategy, Some(&before)),
-        }),
-        None => Next::Done,
-    }
 }
 
 /// How many pods run the present template, ready or not.
@@ -83,10 +68,10 @@ fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
         return Next::Done;
     }
     if let Some(why) = bars(wish, seen, before.as_ref()) {
-        return Next::Refuse(why);
+        return Next::Never(why.into());
     }
     if steer == Steer::Hold {
-        return Next::Wait("held before it began".to_owned());
+        return Next::Wait("held before it began".into());
     }
     let all = seen.work.wanted;
     let until = wish.parts(all);
@@ -95,17 +80,8 @@ fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     if let Some(kept) = &mut before.kept {
         kept.written = strategy.clone();
     }
-    Next::Change(Change {
-        words: format!("{until} of {all} pods to {}", wish.artifact.version),
-        on: None,
-        how: How::Strategic(revised::wish_patch(
-            wish,
-            seen,
-            &before,
-            Some(&strategy),
-            until,
-        )),
-    })
+    let words = format!("{until} of {all} pods to {}", wish.artifact.version);
+    revised::wish_change(wish, seen, words, &before, &strategy, until).into()
 }
 
 /// The strategy with another partition; what else stands in it stays.
@@ -127,11 +103,8 @@ fn part(wish: &Wish, seen: &Seen, partition: u32, words: &str) -> Change {
         }
         before
     });
-    Change {
-        words: format!("{words} (partition {partition})"),
-        on: None,
-        how: revised::strategy_patch(wish, seen, &strategy, before.as_ref()),
-    }
+    let words = format!("{words} (partition {partition})");
+    revised::strategy_change(wish, seen, words, &strategy, before.as_ref())
 }
 
 /// What holds a StatefulSet where it is, of a wish that failed.
@@ -176,11 +149,8 @@ pub fn back(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     let stuck = revised::doomed(seen.pods.iter().filter(blocks));
     if !stuck.is_empty() {
         let names: Vec<&str> = stuck.iter().map(|p| &*p.name).collect();
-        return Next::Change(Change {
-            words: format!("delete what does not answer: {}", names.join(", ")),
-            on: None,
-            how: How::Delete(stuck),
-        });
+        let words = format!("delete what does not answer: {}", names.join(", "));
+        return Next::Delete(words, stuck);
     }
     if complete(seen) {
         return revised::end(wish, seen);
@@ -189,8 +159,5 @@ pub fn back(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
         seen.new_pods().filter(|p| p.ready).count(),
         seen.work.wanted,
     );
-    Next::Wait(format!(
-        "{up} of {all} pods run {} again",
-        wish.artifact.version
-    ))
+    Next::Wait(format!("{up} of {all} pods run {} again", wish.artifact.version).into())
 }

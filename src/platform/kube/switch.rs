@@ -8,18 +8,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kube::api::DynamicObject;
+use kube::core::ApiResource;
 use serde_json::{Value, json};
 
+use super::change::{Change, Next, body};
 use super::cluster::{CallError, Cluster, resource_of};
-use super::config::{Kind, Switch};
+use super::config::Switch;
 use super::deployment::{self, Seen as Side};
 use super::deployments::Deployments;
-use super::drive::{Change, Craft, How, Next};
+use super::drive::Craft;
+use super::pods;
 use super::record::{self, Before, Kept};
-use super::send;
 use super::wish::Wish;
 use crate::domain::plan::Exposure;
-use crate::domain::workload::Stuck;
 use crate::platform::helm::Steer;
 
 /// The Service and the two Deployments as they were read.
@@ -44,8 +45,7 @@ pub struct Seen {
 /// # Errors
 /// See [`CallError`].
 pub async fn service(cluster: &Cluster, ns: &str, name: &str) -> Result<DynamicObject, CallError> {
-    let kind = resource_of("", "v1", "Service", "services");
-    cluster.get(&kind, ns, name).await
+    cluster.get(&services(), ns, name).await
 }
 
 /// The labels by which a Service finds its pods.
@@ -61,14 +61,19 @@ pub fn shows(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, Stri
 }
 
 /// What takes holdpoint's annotations away from a Service that a release has switched.
-pub fn tidy(service: &DynamicObject, release: &str) -> Option<How> {
-    let marks = service.metadata.annotations.as_ref()?;
-    let before = record::read(marks.get(record::BEFORE).map(String::as_str))?;
-    let gone = json!({record::EFFECT: null, record::BEFORE: null});
+pub fn tidy(service: &DynamicObject, release: &str) -> Option<Change> {
+    let marks = record::marks(service);
+    let before = record::read(marks[record::BEFORE].as_str())?;
+    let name = service.metadata.name.as_deref().unwrap_or_default();
     let version = service.metadata.resource_version.as_deref();
-    (before.release == release).then(|| {
-        How::Service(json!({"metadata": {"resourceVersion": version, "annotations": gone}}))
-    })
+    let gone = record::left(&marks).filter(|_| before.release == release)?;
+    let body = body(version.unwrap_or_default(), &gone, &Value::Null);
+    Some(Change::merge(services(), name, None, body))
+}
+
+/// Services as the library asks for them.
+fn services() -> ApiResource {
+    resource_of("", "v1", "Service", "services")
 }
 
 impl Seen {
@@ -94,7 +99,7 @@ impl Seen {
 /// What is to be done next to bring the new version.
 fn forward(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     let Some((live, idle)) = seen.live() else {
-        return Next::Refuse(no_side(wish));
+        return Next::Never(no_side(wish).into());
     };
     let full = wish.share == Exposure::FULL;
     let mine = seen.effect.as_deref() == Some(&*wish.effect.0);
@@ -103,7 +108,7 @@ fn forward(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     }
     if idle.work.wanted == 0 {
         let words = format!("{} has no replicas: nothing would come up", idle.work.name);
-        return Next::Refuse(words);
+        return Next::Never(words.into());
     }
     // the one that nobody sees is brought up fully, whatever the share
     let all = Wish {
@@ -112,20 +117,20 @@ fn forward(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     };
     match deployment::forward(&all, idle, steer) {
         Next::Done => {}
-        next => return on(next, idle),
+        next => return next,
     }
     if !full {
         return Next::Done;
     }
     if steer == Steer::Hold {
-        return Next::Wait("held before it is switched".to_owned());
+        return Next::Wait("held before it is switched".into());
     }
     let Some(to) = seen.selector_for(idle) else {
         let words = format!(
             "no selector tells {} from {}",
             idle.work.name, live.work.name
         );
-        return Next::Refuse(words);
+        return Next::Never(words.into());
     };
     let before = Before {
         release: wish.release.clone(),
@@ -140,18 +145,7 @@ fn forward(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     };
     let words = format!("show {} instead of {}", idle.work.name, live.work.name);
     let marks = json!({record::EFFECT: wish.effect.0, record::BEFORE: before.write()});
-    switch(seen, words, &json!(to), &marks)
-}
-
-/// A change of one of the two.
-fn on(next: Next, side: &Side) -> Next {
-    match next {
-        Next::Change(mut change) => {
-            change.on = Some(side.work.name.clone());
-            Next::Change(change)
-        }
-        other => other,
-    }
+    switch(wish, seen, words, &json!(to), &marks)
 }
 
 fn no_side(wish: &Wish) -> String {
@@ -159,15 +153,11 @@ fn no_side(wish: &Wish) -> String {
     format!("the Service {service} shows neither of the two Deployments, or both")
 }
 
-fn switch(seen: &Seen, words: String, to: &Value, marks: &Value) -> Next {
-    Next::Change(Change {
-        words,
-        on: None,
-        how: How::Service(json!({
-            "metadata": {"resourceVersion": seen.version, "annotations": marks},
-            "spec": {"selector": to},
-        })),
-    })
+fn switch(wish: &Wish, seen: &Seen, words: String, to: &Value, marks: &Value) -> Next {
+    let service = wish.config.switch.as_ref().map_or("", |s| &s.service);
+    let body = body(&seen.version, marks, &json!({ "selector": to }));
+    let change = Change::merge(services(), service, None, body);
+    Change { words, ..change }.into()
 }
 
 /// What is to be done next to bring back what was shown before.
@@ -178,19 +168,19 @@ fn back(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
         let now = json!(seen.selector);
         if now != kept.strategy && now != kept.written {
             let words = "somebody else has switched the Service since: it is not overwritten";
-            return Next::Refuse(words.to_owned());
+            return Next::Never(words.into());
         }
         if steer == Steer::Hold {
-            return Next::Wait("held before it goes back".to_owned());
+            return Next::Wait("held before it goes back".into());
         }
         // its own marks go in the same change: it is back then
         let gone = json!({ record::EFFECT: null, record::BEFORE: null });
         let words = "show again what was shown before".to_owned();
-        return switch(seen, words, &kept.strategy, &gone);
+        return switch(wish, seen, words, &kept.strategy, &gone);
     }
     for side in &seen.sides {
         if side.before(wish).is_some() || deployment::mine(wish, &side.work) {
-            return on(deployment::back(wish, side, steer), side);
+            return deployment::back(wish, side, steer);
         }
     }
     Next::Done
@@ -249,47 +239,28 @@ impl Craft for Switched {
         })
     }
 
-    async fn send(&self, _: &Seen, change: &Change) -> Result<(), CallError> {
-        let name = match &change.how {
-            How::Service(_) => &*self.switch.service,
-            _ => change.on.as_deref().unwrap_or(&self.wish.config.name),
-        };
-        send(
-            &self.cluster,
-            Kind::Deployment,
-            self.ns(),
-            name,
-            &change.how,
-        )
-        .await
-    }
-
     fn uid(&self, seen: &Seen) -> Arc<str> {
         let [one, other] = &seen.sides;
         format!("{} {} {}", seen.uid, one.work.uid, other.work.uid).into()
     }
 
-    fn mark(&self, seen: &Seen) -> Vec<i64> {
-        seen.sides.iter().flat_map(Side::mark).collect()
-    }
-
-    fn stuck(&self, seen: &Seen) -> Vec<Stuck> {
-        let moved = self.moved(seen);
-        moved.map_or_else(Vec::new, |side| self.side(&side.work.name).stuck(side))
+    fn mark(&self, seen: &Seen) -> String {
+        format!("{:?}", seen.sides.each_ref().map(Side::mark))
     }
 
     fn next(&self, seen: &Seen, steer: Steer) -> Next {
-        if self.wish.back {
+        let next = if self.wish.back {
             back(&self.wish, seen, steer)
         } else {
             forward(&self.wish, seen, steer)
+        };
+        match self.moved(seen) {
+            Some(side) => pods::judged(next, &self.side(&side.work.name).stuck(side)),
+            None => next,
         }
     }
 
     fn brake(&self, seen: &Seen) -> Option<Change> {
-        let side = self.moved(seen)?;
-        let mut change = deployment::hold(&self.wish, side)?;
-        change.on = Some(side.work.name.clone());
-        Some(change)
+        deployment::hold(&self.wish, self.moved(seen)?)
     }
 }

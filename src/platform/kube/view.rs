@@ -12,8 +12,8 @@ use super::revised::refused;
 use super::stuck::gather;
 use super::{image, pods, record};
 use crate::domain::text::printable;
-use crate::domain::workload::{Owner, Parts, Stuck, Workload};
-use crate::domain::{Artifact, Health, InstanceName, Sight};
+use crate::domain::workload::{Owner, Parts, Stuck, Way, Workload};
+use crate::domain::{Artifact, Health, InstanceName, Sight, Span};
 use crate::platform::Picture;
 
 /// What was gathered of a workload from the watches.
@@ -68,13 +68,7 @@ impl Gathered<'_> {
         };
         let says = self.says(observed);
         let detail = pods::sentence(&stuck).unwrap_or_else(|| says.clone());
-        let sight = Sight {
-            instance: InstanceName::from(self.config.name.as_str()),
-            health,
-            artifact: sides.artifact,
-            arriving: sides.arriving.clone(),
-            detail: printable(&detail, 300).into(),
-        };
+        let detail = printable(&detail, 300).into();
         let leaving = self.pods.iter().filter(|p| p.leaving).count();
         let bound = self.bound();
         let workload = Workload {
@@ -93,11 +87,10 @@ impl Gathered<'_> {
             stages: Vec::new(),
             stuck,
             owners: self.owners.to_vec(),
+            way: Way::Counted,
+            carrier: None,
         };
-        Picture {
-            sights: vec![sight],
-            workload: Some(Arc::new(workload)),
-        }
+        picture(self.config, health, sides.artifact, detail, workload)
     }
 
     /// How many new pods there may be at most, as it was written.
@@ -279,19 +272,42 @@ impl Gathered<'_> {
     }
 }
 
+/// The picture of a target that is one workload: `whole` is what all of it runs, or what ran before.
+pub fn picture(
+    config: &KubeConfig,
+    health: Health,
+    whole: Option<Artifact>,
+    detail: Arc<str>,
+    workload: Workload,
+) -> Picture {
+    let sight = Sight {
+        instance: InstanceName::from(config.name.as_str()),
+        health,
+        artifact: whole,
+        arriving: workload.arriving.clone(),
+        detail,
+    };
+    Picture {
+        age: Span(0),
+        sights: vec![sight],
+        workload: Some(Arc::new(workload)),
+    }
+}
+
 /// Two Deployments of which the first is shown: the second is what arrives.
 pub fn side_by_side(live: Picture, idle: Picture) -> Picture {
     let (Some(shown), Some(hidden)) = (live.workload, idle.workload) else {
         return Picture {
+            age: Span(0),
             sights: live.sights,
             workload: None,
         };
     };
     let mut sights = live.sights;
     if let (Some(sight), Some(other)) = (sights.first_mut(), idle.sights.into_iter().next()) {
-        sight.arriving = other
-            .artifact
-            .filter(|a| Some(a) != sight.artifact.as_ref());
+        // what it ran before is on its way out there, and nobody sees it
+        let comes = other.arriving.or(other.artifact);
+        sight.arriving = comes.filter(|a| Some(a) != sight.artifact.as_ref());
         // in the order in which they are worse: running, changing, down, unknown
         if other.health > sight.health {
             sight.health = other.health;
@@ -301,12 +317,16 @@ pub fn side_by_side(live: Picture, idle: Picture) -> Picture {
     let mut stuck = shown.stuck.clone();
     stuck.extend(hidden.stuck.iter().cloned());
     stuck.sort_by_key(|s| std::cmp::Reverse(s.count));
+    let (new, new_hash, gone) = match hidden.is_divided() {
+        true => (hidden.new, &hidden.new_hash, hidden.old.there),
+        false => (hidden.old, &hidden.old_hash, 0),
+    };
     let workload = Workload {
         old: shown.old,
-        new: hidden.old,
+        new,
         old_hash: shown.old_hash.clone(),
-        new_hash: hidden.old_hash.clone(),
-        leaving: shown.leaving + hidden.leaving,
+        new_hash: new_hash.clone(),
+        leaving: shown.leaving + hidden.leaving + gone,
         arriving: sights.first().and_then(|s| s.arriving.clone()),
         bound: Some(hidden.wanted),
         stuck,
@@ -314,6 +334,7 @@ pub fn side_by_side(live: Picture, idle: Picture) -> Picture {
         ..(*shown).clone()
     };
     Picture {
+        age: Span(0),
         sights,
         workload: Some(Arc::new(workload)),
     }

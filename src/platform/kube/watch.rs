@@ -4,12 +4,18 @@
 //! what is kept is complete or is known not to be; until the list is whole, the old one stays. Reading
 //! fails with the reason once a watch has been broken for longer than [`PATIENCE`], or the cluster
 //! itself has not answered: what is old is never handed out as new.
+//!
+//! Over a quiet watch nothing comes, and nothing comes over a dead one. So the server ends every watch
+//! after a while, and it is taken up again where it was: seldom ([`QUIET`]) where nobody looks closely,
+//! often ([`CLOSE`]) where a release is on its way. What is read is as old as the last answer that began
+//! to come for its watch, or the last event ([`Feed::heard`]).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use kube::Client;
 use kube::api::Api;
 use kube::core::{ApiResource, Resource};
 use kube::runtime::watcher::{self, Event, watcher};
@@ -17,9 +23,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::cluster::{CallError, resource, resource_of, sorted, words};
+use super::cluster::{CallError, resource, resource_of, sorted};
 use super::config::Kind;
 use super::decode::{Kept, Node, Pod, Scaler, Set, Work};
+use super::items::Items;
+use super::lean::Lean;
 use super::link::{Clients, Link};
 use super::pulse::Pulse;
 
@@ -29,9 +37,17 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 /// For how long a first list is waited for.
 const FIRST: Duration = Duration::from_secs(20);
 
-/// How long the server keeps one watch open. A connection that died without a word is noticed after
-/// that; the pulse of the cluster notices most of them sooner.
-const OPEN: u32 = 60;
+/// How long the server keeps a watch open at which nobody looks closely, in seconds.
+pub const QUIET: u32 = 30;
+
+/// The same where somebody looks closely.
+pub const CLOSE: u32 = 5;
+
+/// For how long a close look goes on.
+const LOOKING: Duration = Duration::from_secs(20);
+
+/// How much longer than agreed a watch may be silent.
+const SLACK: Duration = Duration::from_secs(3);
 
 /// The pauses between attempts: the first, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(5));
@@ -41,6 +57,7 @@ pub struct Watches {
     link: Arc<Link>,
     pulse: Pulse,
     works: Feeds<(Kind, String), Work>,
+    leans: Feeds<(String, String), Lean>,
     sets: Feeds<String, Set>,
     pods: Feeds<String, Pod>,
     scalers: Feeds<String, Scaler>,
@@ -56,6 +73,7 @@ impl Watches {
             pulse: Pulse::new(link.clone()),
             link,
             works: Mutex::default(),
+            leans: Mutex::default(),
             sets: Mutex::default(),
             pods: Mutex::default(),
             scalers: Mutex::default(),
@@ -63,7 +81,13 @@ impl Watches {
         }
     }
 
-    /// Workloads of a kind in a namespace.
+    /// Objects in a namespace that controllers bring along: Rollouts, Canaries, AnalysisRuns.
+    pub fn leans(&self, kind: ApiResource, ns: &str) -> Arc<Feed<Lean>> {
+        let key = (kind.plural.clone(), ns.to_owned());
+        self.feed(&self.leans, key, kind, Some(ns))
+    }
+
+    /// Deployments, StatefulSets or DaemonSets in a namespace.
     pub fn works(&self, kind: Kind, ns: &str) -> Arc<Feed<Work>> {
         let key = (kind, ns.to_owned());
         self.feed(&self.works, key, resource(kind), Some(ns))
@@ -124,76 +148,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Objects by what controls them and by their names.
-#[derive(Debug)]
-pub struct Items<T> {
-    by_owner: HashMap<Arc<str>, BTreeMap<Arc<str>, Arc<T>>>,
-    owners: HashMap<Arc<str>, Arc<str>>,
-}
-
-impl<T> Default for Items<T> {
-    fn default() -> Self {
-        Items {
-            by_owner: HashMap::new(),
-            owners: HashMap::new(),
-        }
-    }
-}
-
-impl<T: Kept> Items<T> {
-    /// The one with a name, of objects that nothing controls.
-    pub fn get(&self, name: &str) -> Option<&Arc<T>> {
-        self.by_owner.get(self.owners.get(name)?)?.get(name)
-    }
-
-    /// All that a workload controls, by name.
-    pub fn of(&self, owner: &str) -> impl Iterator<Item = &Arc<T>> {
-        let found = self.by_owner.get(owner);
-        found.into_iter().flat_map(|of| of.values())
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.owners.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.owners.is_empty()
-    }
-
-    fn put(&mut self, item: T) {
-        let name = item.name().clone();
-        let known = self.owners.get(&name);
-        if known.is_none_or(|owner| **owner != *item.owner()) {
-            self.take(&name);
-            // the many that have one owner share its name
-            let owner = self.by_owner.get_key_value(item.owner());
-            let owner = owner.map_or_else(|| Arc::from(item.owner()), |(owner, _)| owner.clone());
-            self.owners.insert(name.clone(), owner);
-        }
-        let owner = self.owners[&name].clone();
-        let of = self.by_owner.entry(owner).or_default();
-        of.insert(name, Arc::new(item));
-    }
-
-    fn take(&mut self, name: &str) {
-        let Some(owner) = self.owners.remove(name) else {
-            return;
-        };
-        if let Some(of) = self.by_owner.get_mut(&owner) {
-            of.remove(name);
-            if of.is_empty() {
-                self.by_owner.remove(&owner);
-            }
-        }
-    }
-}
-
 /// One watch and what it has brought.
 pub struct Feed<T> {
     store: Arc<RwLock<Store<T>>>,
+    heard: Heard,
     changes: watch::Receiver<u64>,
+    /// Until when somebody looks closely.
+    close: watch::Sender<Option<Instant>>,
     task: JoinHandle<()>,
 }
 
@@ -218,17 +179,23 @@ impl<T: Kept> Feed<T> {
             whole: false,
             broken: None,
         }));
+        let heard = Heard::default();
         let (tell, changes) = watch::channel(0);
+        let (close, looked) = watch::channel(None);
         let keeper = Keeper {
             store: store.clone(),
+            heard: heard.clone(),
             tell,
+            close: looked,
             link,
             kind,
             ns,
         };
         Feed {
             store,
+            heard,
             changes,
+            close,
             task: tokio::spawn(keeper.keep()),
         }
     }
@@ -259,6 +226,17 @@ impl<T: Kept> Feed<T> {
         self.changes.clone()
     }
 
+    /// From now on for a while it has to be known soon when nothing comes any more.
+    pub fn look_closely(&self) {
+        self.close.send_replace(Some(Instant::now() + LOOKING));
+    }
+
+    /// When the watch said something last, if only that there is nothing new: what is kept is as old
+    /// as that.
+    pub fn heard(&self) -> Option<Instant> {
+        self.heard.last()
+    }
+
     /// Looks at what is kept.
     ///
     /// # Errors
@@ -280,10 +258,44 @@ impl<T: Kept> Feed<T> {
     }
 }
 
+/// When something was heard of a watch last.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Option<Instant>>>);
+
+impl Heard {
+    fn now(&self) {
+        *lock(&self.0) = Some(Instant::now());
+    }
+
+    fn last(&self) -> Option<Instant> {
+        *lock(&self.0)
+    }
+
+    /// A client that notes when an answer begins to come. The library takes a watch up again without
+    /// a word of it; this is the word.
+    fn through(&self, client: &Client) -> Client {
+        let (heard, client, ns) = (self.clone(), client.clone(), client.default_namespace());
+        let ns = ns.to_owned();
+        let service = tower::service_fn(move |request| {
+            let (heard, client) = (heard.clone(), client.clone());
+            async move {
+                let answer = client.send(request).await?;
+                if answer.status().is_success() {
+                    heard.now();
+                }
+                Ok::<_, kube::Error>(answer)
+            }
+        });
+        Client::new(service, ns)
+    }
+}
+
 /// The task behind a watch.
 struct Keeper<T> {
     store: Arc<RwLock<Store<T>>>,
+    heard: Heard,
     tell: watch::Sender<u64>,
+    close: watch::Receiver<Option<Instant>>,
     link: Arc<Link>,
     kind: ApiResource,
     ns: Option<String>,
@@ -294,7 +306,10 @@ impl<T: Kept> Keeper<T> {
         let mut pause = PAUSE.0;
         loop {
             let begun = Instant::now();
-            let error = self.watch().await;
+            let Err(error) = self.watch().await else {
+                // somebody looks closely, or no longer
+                continue;
+            };
             let why: Arc<str> = format!("watching {}: {error}", self.kind.plural).into();
             tracing::debug!(%why, "a watch begins anew");
             self.change(|store| {
@@ -309,41 +324,75 @@ impl<T: Kept> Keeper<T> {
         }
     }
 
-    /// Watches until something breaks.
-    async fn watch(&self) -> CallError {
-        let clients = match self.link.clients().await {
-            Ok(clients) => clients,
-            Err(error) => return error,
-        };
+    /// Watches until something breaks, or until it has to be watched more closely or may be watched
+    /// less so.
+    async fn watch(&self) -> Result<(), CallError> {
+        let clients = self.link.clients().await?;
+        let client = self.heard.through(&clients.reading);
         let api: Api<T::Raw> = match &self.ns {
-            Some(ns) => Api::namespaced_with(clients.reading.clone(), ns, &self.kind),
-            None => Api::all_with(clients.reading.clone(), &self.kind),
+            Some(ns) => Api::namespaced_with(client, ns, &self.kind),
+            None => Api::all_with(client, &self.kind),
         };
-        let config = watcher::Config::default().timeout(OPEN);
+        let mut looks = self.close.clone();
+        let until = *looks.borrow_and_update();
+        let close = until.is_some_and(|until| until > Instant::now());
+        let open = if close { CLOSE } else { QUIET };
+        let silent = Duration::from_secs(open.into()) + SLACK;
+        let begun = Instant::now();
+        let config = watcher::Config::default().timeout(open);
         let mut events = std::pin::pin!(watcher(api, config));
         let mut coming = Items::default();
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(Event::Init) => coming = Items::default(),
-                Ok(Event::InitApply(raw)) => coming.put(T::keep(raw)),
-                Ok(Event::InitDone) => {
-                    let items = std::mem::take(&mut coming);
-                    self.change(|store| {
-                        store.items = items;
-                        store.whole = true;
-                        store.broken = None;
-                    });
+        loop {
+            let heard = self.heard.last().map_or(begun, |at| at.max(begun));
+            let event = tokio::select! {
+                event = events.next() => event,
+                () = tokio::time::sleep_until(heard + silent) => {
+                    if self.heard.last().is_some_and(|at| at > heard) {
+                        continue;
+                    }
+                    return Err(CallError::Unknown("nothing comes over it".into()));
                 }
-                Ok(Event::Apply(raw)) => self.change(|store| store.items.put(T::keep(raw))),
-                Ok(Event::Delete(raw)) => self.change(|store| {
-                    store
-                        .items
-                        .take(raw.meta().name.as_deref().unwrap_or_default());
-                }),
-                Err(error) => return self.failed(&clients, error).await,
+                Ok(()) = looks.changed(), if !close => return Ok(()),
+                () = self.looked_away(), if close => return Ok(()),
+            };
+            match event {
+                Some(Ok(event)) => self.take(event, &mut coming),
+                Some(Err(error)) => return Err(self.failed(&clients, error).await),
+                None => return Err(CallError::Unknown("the watch has ended".into())),
             }
         }
-        CallError::Unknown("the watch has ended".into())
+    }
+
+    /// Ends when nobody looks closely any more.
+    async fn looked_away(&self) {
+        loop {
+            let until = *self.close.borrow();
+            match until.filter(|until| *until > Instant::now()) {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => return,
+            }
+        }
+    }
+
+    fn take(&self, event: Event<T::Raw>, coming: &mut Items<T>) {
+        match event {
+            Event::Init => *coming = Items::default(),
+            Event::InitApply(raw) => coming.put(T::keep(raw)),
+            Event::InitDone => {
+                let items = std::mem::take(coming);
+                self.change(|store| {
+                    store.items = items;
+                    store.whole = true;
+                    store.broken = None;
+                });
+            }
+            Event::Apply(raw) => self.change(|store| store.items.put(T::keep(raw))),
+            Event::Delete(raw) => {
+                let name = raw.meta().name.as_deref().unwrap_or_default();
+                self.change(|store| store.items.take(name));
+            }
+        }
+        self.heard.now();
     }
 
     async fn failed(&self, clients: &Clients, error: watcher::Error) -> CallError {
@@ -352,7 +401,9 @@ impl<T: Kept> Keeper<T> {
             | watcher::Error::WatchStartFailed(error)
             | watcher::Error::WatchFailed(error) => sorted(error),
             watcher::Error::WatchError(status) => sorted(&kube::Error::Api(status.clone())),
-            watcher::Error::NoResourceVersion => CallError::Unknown(words(&error)),
+            watcher::Error::NoResourceVersion => {
+                CallError::Unknown("an object has no version".into())
+            }
         };
         self.link.known(clients, error).await
     }
@@ -361,44 +412,5 @@ impl<T: Kept> Keeper<T> {
         let store = self.store.write();
         change(&mut store.unwrap_or_else(PoisonError::into_inner));
         self.tell.send_modify(|n| *n = n.wrapping_add(1));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pod(name: &str, owner: &str) -> Pod {
-        Pod {
-            name: name.into(),
-            owner: owner.into(),
-            ..Pod::default()
-        }
-    }
-
-    #[test]
-    fn items_follow_their_owners() {
-        let mut items = Items::default();
-        for (name, owner) in [("a", "one"), ("b", "one"), ("c", "two")] {
-            items.put(pod(name, owner));
-        }
-        let of = |items: &Items<Pod>, owner: &str| -> Vec<String> {
-            items.of(owner).map(|p| p.name.to_string()).collect()
-        };
-        assert_eq!(of(&items, "one"), ["a", "b"]);
-        // adopted by another one
-        items.put(pod("a", "two"));
-        assert_eq!(
-            (of(&items, "one"), of(&items, "two")),
-            (vec!["b".to_owned()], vec!["a".to_owned(), "c".to_owned()])
-        );
-        items.take("b");
-        items.take("never there");
-        assert!(of(&items, "one").is_empty());
-        assert_eq!(items.len(), 2);
-        assert_eq!(
-            items.get("c").map(|p| p.name.to_string()),
-            Some("c".to_owned())
-        );
     }
 }

@@ -7,6 +7,12 @@ use super::image;
 use crate::domain::plan::Exposure;
 use crate::domain::{Artifact, Effect, EffectId, Verb};
 
+/// Whether an effect asks again for what has failed before: the number of the attempt ends its id.
+pub fn asks_again(effect: &Effect) -> bool {
+    let last = effect.id.as_str().rsplit('.').next();
+    last.and_then(|n| n.parse::<u32>().ok()) > Some(1)
+}
+
 /// What an effect wishes of a workload, and what stands about the workload in the room.
 #[derive(Clone, Debug)]
 pub struct Wish {

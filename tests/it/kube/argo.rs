@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
+use super::LONG;
 use super::cluster::{Cluster, Namespace};
+use super::deployments::{START, tidy};
 use super::proxy::{Fault, On, Proxy};
 use super::room::Room;
 use super::waiting::ready_with;
 use super::witness::Witness;
 use super::workloads::image_of;
-use super::{LONG, ROUNDS};
 use crate::shop::digest;
 
 const HELD: &str = "20%, after: [{ manual: {} }]";
@@ -26,14 +27,14 @@ fn shop(name: &str) -> Namespace {
     ns
 }
 
-fn room(ns: &Namespace, more: &str) -> Room {
+pub fn room(ns: &Namespace, more: &str) -> Room {
     let mut room = Room::new(&ns.cluster.file);
     room.target("web", &ns.name, "rollout/web", more);
     room
 }
 
 #[track_caller]
-fn healthy(ns: &Namespace, image: &str) -> Value {
+pub fn healthy(ns: &Namespace, image: &str) -> Value {
     let see = |ns: &Namespace| ns.get("rollout", "web");
     let what = format!("{image} everywhere");
     ns.until(&what, LONG, see, |web| {
@@ -43,46 +44,6 @@ fn healthy(ns: &Namespace, image: &str) -> Value {
     })
 }
 
-/// Waits until a release stands at a hold for somebody.
-#[track_caller]
-fn stands(ns: &Namespace, room: &Room, id: &str, exposure: u64) -> Value {
-    let what = format!("{id} at {exposure} %");
-    ns.until(
-        &what,
-        ROUNDS,
-        |_| room.show(id),
-        |seen| seen["exposure"] == exposure && seen["waiting"]["word"] == "manual",
-    )
-}
-
-#[track_caller]
-fn ends(ns: &Namespace, room: &Room, id: &str, ending: &str) {
-    let over = |seen: &Value| seen["phase"] == "closed";
-    let seen = ns.until("its end", ROUNDS, |_| room.show(id), over);
-    assert_eq!(seen["ending"], ending, "{seen}");
-}
-
-fn call_of(seen: &Value) -> Value {
-    let batches = seen["batches"].as_array().into_iter().flatten();
-    let calls = batches.map(|batch| &batch["moves"][0]["instances"][0]);
-    let failed = calls.clone().find(|call| call["status"] == "failed");
-    failed.cloned().unwrap_or_default()
-}
-
-/// Nothing of holdpoint's is left, and nothing of anybody else's is gone.
-#[track_caller]
-fn tidy(web: &Value) {
-    let notes = web["metadata"]["annotations"].as_object().unwrap();
-    let ours: Vec<_> = notes
-        .keys()
-        .filter(|key| key.starts_with("holdpoint.dev/"))
-        .collect();
-    assert_eq!(ours, [&""; 0], "{notes:?}");
-    assert_eq!(notes["team/owner"], "shop");
-}
-
-const START: &str = "start: auto\nobserve: { for: 1s }\n";
-
 #[test]
 #[ignore = "needs a Kubernetes: tests/run kube"]
 fn a_rollout_goes_through_three_batches() {
@@ -91,18 +52,19 @@ fn a_rollout_goes_through_three_batches() {
     let _keeper = room.serve();
     let witness = Witness::of(&ns, "rollout", "web");
     let id = room.submit(&room.plan("web", "2", 2, &[HELD, HALF, "full"], START));
-    stands(&ns, &room, &id, 20);
+    room.stands(&ns, &id, 20);
     assert_eq!(ready_with(&ns.pods("web"), "shop/web:2"), 2);
     assert_eq!(witness.most("shop/web:2"), 2);
     let web = ns.get("rollout", "web");
     assert_eq!(image_of(&web), format!("shop/web:2@{}", digest(2)));
-    room.done(&["release", "promote", &id, "--as", "ada"]);
-    stands(&ns, &room, &id, 50);
+    room.promote(&id);
+    room.stands(&ns, &id, 50);
     assert_eq!(ready_with(&ns.pods("web"), "shop/web:2"), 5);
     assert_eq!(witness.most("shop/web:2"), 5);
-    room.done(&["release", "promote", &id, "--as", "ada"]);
-    ends(&ns, &room, &id, "succeeded");
-    tidy(&healthy(&ns, "shop/web:2"));
+    room.promote(&id);
+    room.ends(&ns, &id, "succeeded");
+    healthy(&ns, "shop/web:2");
+    tidy(&ns, "rollout", "web");
     let generations = witness.generations();
     assert_eq!(
         generations.len(),
@@ -120,22 +82,12 @@ fn a_bad_version_is_taken_back_in_its_first_batch() {
     let _keeper = room.serve();
     let witness = Witness::of(&ns, "rollout", "web");
     let id = room.submit(&room.plan("web", "2-bad", 2, &[HELD, HALF, "full"], START));
-    let failed = |seen: &Value| call_of(seen)["status"] == "failed";
-    let seen = ns.until("its failure", LONG, |_| room.show(&id), failed);
-    let why = call_of(&seen)["why"].as_str().unwrap().to_owned();
+    let why = room.fails(&ns, &id);
     assert!(why.contains("crash"), "{why}");
-    room.done(&[
-        "release",
-        "rollback",
-        &id,
-        "--why",
-        "it crashes",
-        "--as",
-        "ada",
-    ]);
-    ends(&ns, &room, &id, "rolled-back");
+    room.roll_back(&id, "it crashes");
+    room.ends(&ns, &id, "rolled-back");
     let web = healthy(&ns, "shop/web:1");
-    tidy(&web);
+    tidy(&ns, "rollout", "web");
     assert_eq!(web["status"]["abort"], Value::Null, "not aborted for ever");
     let most = witness.most("shop/web:2-bad");
     assert!((1..=2).contains(&most), "{most}");
@@ -149,12 +101,12 @@ fn a_version_that_has_everything_goes_back_without_its_steps() {
     let _keeper = room.serve();
     let more = "start: auto\nobserve: { for: 1h }\n";
     let id = room.submit(&room.plan("web", "2", 2, &["full"], more));
-    let observing = |seen: &Value| seen["phase"] == "observing";
-    ns.until("its observation", LONG, |_| room.show(&id), observing);
+    room.observed(&ns, &id);
     healthy(&ns, "shop/web:2");
-    room.done(&["release", "rollback", &id, "--why", "errors", "--as", "ada"]);
-    ends(&ns, &room, &id, "rolled-back");
-    tidy(&healthy(&ns, "shop/web:1"));
+    room.roll_back(&id, "errors");
+    room.ends(&ns, &id, "rolled-back");
+    healthy(&ns, "shop/web:1");
+    tidy(&ns, "rollout", "web");
 }
 
 #[test]
@@ -165,9 +117,7 @@ fn a_share_that_no_step_can_hold_is_refused_before_anything_changes() {
     let _keeper = room.serve();
     let before = ns.get("rollout", "web")["metadata"]["generation"].clone();
     let id = room.submit(&room.plan("web", "2", 2, &["10%", "full"], START));
-    let failed = |seen: &Value| call_of(seen)["status"] == "failed";
-    let seen = ns.until("its refusal", LONG, |_| room.show(&id), failed);
-    let why = call_of(&seen)["why"].as_str().unwrap().to_owned();
+    let why = room.fails(&ns, &id);
     assert!(
         why.contains("10 % cannot be held by its steps (20 %, pause, 50 %, pause)"),
         "{why}"
@@ -184,16 +134,16 @@ fn two_rooms_that_promote_at_the_same_moment_move_one_batch() {
     let witness = Witness::of(&ns, "rollout", "web");
     let ids = rooms.each_ref().map(|room| {
         let id = room.submit(&room.plan("web", "2", 2, &[HELD, HALF, "full"], START));
-        stands(&ns, room, &id, 20);
+        room.stands(&ns, &id, 20);
         id
     });
     std::thread::scope(|scope| {
         for (room, id) in rooms.iter().zip(&ids) {
-            scope.spawn(|| room.done(&["release", "promote", id, "--as", "ada"]));
+            scope.spawn(|| room.promote(id));
         }
     });
     for (room, id) in rooms.iter().zip(&ids) {
-        stands(&ns, room, id, 50);
+        room.stands(&ns, id, 50);
     }
     let web = ns.get("rollout", "web");
     assert_eq!(web["status"]["currentStepIndex"], 3);
@@ -216,7 +166,7 @@ fn a_change_that_was_made_and_answered_504_is_made_once() {
     let witness = Witness::of(&ns, "rollout", "web");
     proxy.fault(On::Writes("/rollouts/web"), Fault::DoneAnswer(504), 1);
     let id = room.submit(&room.plan("web", "2", 2, &[HELD, HALF, "full"], START));
-    stands(&ns, &room, &id, 20);
+    room.stands(&ns, &id, 20);
     assert_eq!(proxy.faults_left(), 0, "it was met");
     assert_eq!(witness.generations().len(), 2, "the template changed once");
     proxy.fault(
@@ -224,8 +174,8 @@ fn a_change_that_was_made_and_answered_504_is_made_once() {
         Fault::DoneAnswer(504),
         1,
     );
-    room.done(&["release", "promote", &id, "--as", "ada"]);
-    stands(&ns, &room, &id, 50);
+    room.promote(&id);
+    room.stands(&ns, &id, 50);
     assert_eq!(proxy.faults_left(), 0, "it was met");
     assert_eq!(ns.get("rollout", "web")["status"]["currentStepIndex"], 3);
     assert_eq!(witness.most("shop/web:2"), 5);
@@ -247,7 +197,7 @@ fn a_change_that_got_lost_is_made_again() {
     let witness = Witness::of(&ns, "rollout", "web");
     proxy.fault(On::Writes("/rollouts/web"), Fault::Answer(504), 2);
     let id = room.submit(&room.plan("web", "2", 2, &[HELD, "full"], START));
-    stands(&ns, &room, &id, 20);
+    room.stands(&ns, &id, 20);
     assert_eq!(proxy.faults_left(), 0);
     assert_eq!(witness.generations().len(), 2);
 }
@@ -264,11 +214,11 @@ fn an_engine_that_is_killed_in_the_middle_goes_on_where_it_was() {
     ns.until("the change", LONG, |ns| ns.get("rollout", "web"), written);
     keeper.kill();
     let keeper = room.serve();
-    stands(&ns, &room, &id, 20);
-    room.done(&["release", "promote", &id, "--as", "ada"]);
+    room.stands(&ns, &id, 20);
+    room.promote(&id);
     keeper.kill();
     let _keeper = room.serve();
-    stands(&ns, &room, &id, 50);
+    room.stands(&ns, &id, 50);
     assert_eq!(witness.most("shop/web:2"), 5);
     assert_eq!(witness.generations().len(), 2);
 }
@@ -295,8 +245,9 @@ fn a_pause_in_the_room_stops_the_rollout_at_once() {
     let paused = |web: &Value| web["spec"]["paused"] == true;
     ns.until("the pause", LONG, |ns| ns.get("rollout", "web"), paused);
     room.done(&["release", "resume", &id, "--as", "ada"]);
-    ends(&ns, &room, &id, "succeeded");
-    tidy(&healthy(&ns, "shop/web:2"));
+    room.ends(&ns, &id, "succeeded");
+    healthy(&ns, "shop/web:2");
+    tidy(&ns, "rollout", "web");
 }
 
 #[test]
@@ -308,7 +259,7 @@ fn blue_stays_until_green_is_promoted() {
     let room = room(&ns, "");
     let _keeper = room.serve();
     let id = room.submit(&room.plan("web", "2", 2, &[HELD, "full"], START));
-    stands(&ns, &room, &id, 20);
+    room.stands(&ns, &id, 20);
     let hash = |service: &str| {
         let selector = &ns.get("service", service)["spec"]["selector"];
         selector["rollouts-pod-template-hash"].clone()
@@ -318,8 +269,8 @@ fn blue_stays_until_green_is_promoted() {
     assert_eq!(active, web["status"]["stableRS"]);
     assert_eq!(preview, web["status"]["currentPodHash"]);
     assert_ne!(active, preview);
-    room.done(&["release", "promote", &id, "--as", "ada"]);
-    ends(&ns, &room, &id, "succeeded");
+    room.promote(&id);
+    room.ends(&ns, &id, "succeeded");
     assert_eq!(hash("web-active"), preview);
 }
 
@@ -328,26 +279,14 @@ fn blue_stays_until_green_is_promoted() {
 fn a_template_in_a_deployment_is_changed_there() {
     let ns = Cluster::given().namespace("argo-ref");
     ns.deployment("base", "shop/web:1", 0);
-    let steps = json!([{"setWeight": 50}, {"pause": {}}]);
-    let object = json!({
-        "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
-        "metadata": {"name": "web"},
-        "spec": {
-            "replicas": 4, "selector": {"matchLabels": {"app": "base"}},
-            "workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "base"},
-            "strategy": {"canary": {"steps": steps}},
-        },
-    });
-    ns.create("rollout", &object);
-    let done = |web: &Value| web["status"]["phase"] == "Healthy";
-    ns.until("version 1", LONG, |ns| ns.get("rollout", "web"), done);
+    ns.rollout_of("web", "base", 4);
     let room = room(&ns, "");
     let _keeper = room.serve();
     let id = room.submit(&room.plan("web", "2", 2, &[HALF, "full"], START));
-    stands(&ns, &room, &id, 50);
+    room.stands(&ns, &id, 50);
     assert!(image_of(&ns.get("deployment", "base")).starts_with("shop/web:2@"));
-    room.done(&["release", "rollback", &id, "--why", "no", "--as", "ada"]);
-    ends(&ns, &room, &id, "rolled-back");
+    room.roll_back(&id, "no");
+    room.ends(&ns, &id, "rolled-back");
     let base = ns.get("deployment", "base");
     assert_eq!(image_of(&base), "shop/web:1");
     assert_eq!(
@@ -372,9 +311,7 @@ fn an_analysis_that_fails_is_told_and_can_be_retried() {
     let room = room(&ns, "");
     let _keeper = room.serve();
     let id = room.submit(&room.plan("web", "2", 2, &["25%", "full"], START));
-    let failed = |seen: &Value| call_of(seen)["status"] == "failed";
-    let seen = ns.until("the failure", LONG, |_| room.show(&id), failed);
-    let why = call_of(&seen)["why"].as_str().unwrap().to_owned();
+    let why = room.fails(&ns, &id);
     assert!(why.contains("aborted") && why.contains("errors"), "{why}");
     let aborted = ns.get("rollout", "web")["status"]["abortedAt"].clone();
     room.done(&["release", "retry", &id, "--as", "ada"]);
@@ -386,19 +323,10 @@ fn an_analysis_that_fails_is_told_and_can_be_retried() {
         |ns| ns.get("rollout", "web"),
         again,
     );
-    ns.until(
-        "the second failure",
-        LONG,
-        |_| room.show(&id),
-        |seen| {
-            let why = call_of(seen);
-            why["why"]
-                .as_str()
-                .is_some_and(|why| why.contains("aborted again"))
-        },
-    );
-    room.done(&["release", "rollback", &id, "--why", "no", "--as", "ada"]);
-    ends(&ns, &room, &id, "rolled-back");
+    let again = |_: &_| room.fails(&ns, &id).contains("aborted again");
+    ns.until("the second failure", LONG, again, |again| *again);
+    room.roll_back(&id, "no");
+    room.ends(&ns, &id, "rolled-back");
     healthy(&ns, "shop/web:1");
 }
 
@@ -412,9 +340,7 @@ fn what_argo_cd_keeps_is_not_changed_over_its_head() {
     let room = room(&ns, "");
     let _keeper = room.serve();
     let id = room.submit(&room.plan("web", "2", 2, &["full"], START));
-    let failed = |seen: &Value| call_of(seen)["status"] == "failed";
-    let seen = ns.until("its refusal", LONG, |_| room.show(&id), failed);
-    let why = call_of(&seen)["why"].as_str().unwrap().to_owned();
+    let why = room.fails(&ns, &id);
     assert!(why.contains("Argo CD keeps it as Git says"), "{why}");
     assert_eq!(image_of(&ns.get("rollout", "web")), "shop/web:1");
 }

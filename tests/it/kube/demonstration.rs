@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::ROUNDS;
 use super::cluster::{Cluster, Namespace};
-use super::deployments::{START, ends, fails, held, stands, tidy};
+use super::deployments::{START, held, tidy};
 use super::room::Room;
 use super::waiting::ready_with;
 use super::witness::Witness;
@@ -30,7 +30,7 @@ fn wait_for_new(ns: &Namespace, app: &str, image: &str, pods: usize) {
 
 #[track_caller]
 fn promote(room: &Room, id: &str) {
-    room.done(&["release", "promote", id, "--as", "ada"]);
+    room.promote(id);
 }
 
 fn workloads(cluster: &Cluster) -> Namespace {
@@ -67,7 +67,7 @@ fn a_bad_one(ns: &Namespace, room: &Room, web: &Witness) {
     let before = ns.get("deployment", "web");
     let three = [&*held("25%"), &*held("50%"), "full"];
     let bad = room.submit(&room.plan("web", "3-bad", 3, &three, START));
-    let why = fails(ns, room, &bad);
+    let why = room.fails(ns, &bad);
     assert!(why.contains("crashes again and again: exit 1"), "{why}");
     let told = room.cli(&["release", "show", &bad]);
     assert!(
@@ -76,17 +76,8 @@ fn a_bad_one(ns: &Namespace, room: &Room, web: &Witness) {
         told.out
     );
     assert!(web.most("shop/web:3-bad") <= 5 + 2, "{:?}", web.moments());
-    let words = [
-        "release",
-        "rollback",
-        &bad,
-        "--why",
-        "it crashes",
-        "--as",
-        "ada",
-    ];
-    room.done(&words);
-    ends(ns, room, &bad, "rolled-back");
+    room.roll_back(&bad, "it crashes");
+    room.ends(ns, &bad, "rolled-back");
     let after = tidy(ns, "deployment", "web");
     assert_eq!(after["spec"]["template"], before["spec"]["template"]);
     assert_eq!(after["spec"]["strategy"], before["spec"]["strategy"]);
@@ -113,24 +104,24 @@ fn twenty_and_nine_in_three_batches_over_two_crashes_and_a_bad_one() {
     // in the middle of a batch
     engine.kill();
     let _engine = room.serve();
-    stands(&ns, &room, &one, 25);
+    room.stands(&ns, &one, 25);
     assert!(web.most("shop/web:2") <= 5 + 2, "{:?}", web.moments());
     let two = room.submit(&room.plan("store", "2", 2, &three, START));
-    stands(&ns, &room, &two, 25);
+    room.stands(&ns, &two, 25);
     assert_eq!(store.most("shop/store:2"), 3, "{:?}", store.moments());
     let pay = room.submit(&room.plan("pay", "2", 2, &[&held("50%"), "full"], START));
-    stands(&ns, &room, &pay, 50);
-    promote(&room, &one);
+    room.stands(&ns, &pay, 50);
+    room.promote(&one);
     wait_for_new(&ns, "web", "shop/web:2", 6);
     without_api_server(&cluster, &ns, &room, &pay);
-    stands(&ns, &room, &one, 50);
+    room.stands(&ns, &one, 50);
     assert!(web.most("shop/web:2") <= 10 + 2, "{:?}", web.moments());
-    promote(&room, &two);
-    stands(&ns, &room, &two, 50);
+    room.promote(&two);
+    room.stands(&ns, &two, 50);
     assert_eq!(store.most("shop/store:2"), 5, "{:?}", store.moments());
     for id in [&one, &two] {
-        promote(&room, id);
-        ends(&ns, &room, id, "succeeded");
+        room.promote(id);
+        room.ends(&ns, id, "succeeded");
     }
     tidy(&ns, "deployment", "web");
     tidy(&ns, "statefulset", "store");

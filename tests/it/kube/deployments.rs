@@ -37,44 +37,6 @@ fn room(ns: &Namespace) -> Room {
     room
 }
 
-/// Waits until a release stands at a hold for somebody.
-#[track_caller]
-pub fn stands(ns: &Namespace, room: &Room, id: &str, exposure: u64) {
-    let there = |seen: &Value| seen["exposure"] == exposure && seen["waiting"]["word"] == "manual";
-    ns.until(
-        &format!("{id} at {exposure} %"),
-        LONG,
-        |_| room.show(id),
-        there,
-    );
-}
-
-#[track_caller]
-pub fn ends(ns: &Namespace, room: &Room, id: &str, ending: &str) {
-    let over = |seen: &Value| seen["phase"] == "closed";
-    let seen = ns.until("its end", LONG, |_| room.show(id), over);
-    assert_eq!(seen["ending"], ending, "{seen}");
-}
-
-/// Waits until a call of a release has failed, and says why.
-#[track_caller]
-pub fn fails(ns: &Namespace, room: &Room, id: &str) -> String {
-    let call = |seen: &Value| -> Option<String> {
-        let batches = seen["batches"].as_array()?.iter();
-        let calls = batches.flat_map(|batch| batch["moves"].as_array().into_iter().flatten());
-        let mut calls = calls.flat_map(|m| m["instances"].as_array().into_iter().flatten());
-        let failed = calls.find(|call| call["status"] == "failed")?;
-        Some(failed["why"].as_str()?.to_owned())
-    };
-    let seen = ns.until(
-        "its failure",
-        LONG,
-        |_| room.show(id),
-        |seen| call(seen).is_some(),
-    );
-    call(&seen).unwrap()
-}
-
 /// Nothing of holdpoint's is left on a workload once its release is over, and nothing of anybody else's
 /// is gone.
 #[track_caller]
@@ -94,14 +56,6 @@ pub fn tidy(ns: &Namespace, kind: &str, app: &str) -> Value {
     found
 }
 
-fn promote(room: &Room, id: &str) {
-    room.done(&["release", "promote", id, "--as", "ada"]);
-}
-
-fn roll_back(room: &Room, id: &str) {
-    room.done(&["release", "rollback", id, "--why", "test", "--as", "ada"]);
-}
-
 #[test]
 #[ignore = "needs a Kubernetes: tests/run kube"]
 fn a_deployment_goes_share_by_share_and_its_strategy_comes_back() {
@@ -112,15 +66,15 @@ fn a_deployment_goes_share_by_share_and_its_strategy_comes_back() {
     let witness = Witness::of(&ns, "deployment", "web");
     let plan = room.plan("web", "2", 2, &[&held("30%"), "full"], START);
     let id = room.submit(&plan);
-    stands(&ns, &room, &id, 30);
+    room.stands(&ns, &id, 30);
     let web = ns.get("deployment", "web");
     assert_eq!(web["spec"]["paused"], true);
     assert_eq!(image_of(&web), pinned("shop/web:2", 2));
     assert_eq!(ready_with(&ns.pods("web"), "shop/web:2"), 3);
     assert_eq!(witness.most("shop/web:2"), 3, "{:?}", witness.moments());
     assert!(witness.fewest_ready() >= 10, "{:?}", witness.moments());
-    promote(&room, &id);
-    ends(&ns, &room, &id, "succeeded");
+    room.promote(&id);
+    room.ends(&ns, &id, "succeeded");
     let web = tidy(&ns, "deployment", "web");
     assert_eq!(web["spec"]["strategy"], strategy);
     let rest = (&web["spec"]["paused"], &web["spec"]["minReadySeconds"]);
@@ -137,7 +91,7 @@ fn a_bad_version_stops_in_its_first_batch_and_goes_back() {
     let _engine = room.serve();
     let witness = Witness::of(&ns, "deployment", "web");
     let id = room.submit(&room.plan("web", "2-bad", 2, &[&held("30%"), "full"], START));
-    let why = fails(&ns, &room, &id);
+    let why = room.fails(&ns, &id);
     assert!(why.contains("crashes again and again: exit 1"), "{why}");
     let stopped = |web: &Value| web["spec"]["paused"] == true;
     ns.until(
@@ -152,8 +106,8 @@ fn a_bad_version_stops_in_its_first_batch_and_goes_back() {
         "the brake: {:?}",
         witness.moments()
     );
-    roll_back(&room, &id);
-    ends(&ns, &room, &id, "rolled-back");
+    room.roll_back(&id, "test");
+    room.ends(&ns, &id, "rolled-back");
     let web = tidy(&ns, "deployment", "web");
     assert_eq!(web["spec"]["template"], before["spec"]["template"]);
     assert_eq!(web["spec"]["strategy"], before["spec"]["strategy"]);
@@ -175,13 +129,12 @@ fn a_way_back_from_everything_goes_by_the_recorded_template() {
         "start: auto\nobserve: { for: 10m }\n",
     );
     let id = room.submit(&plan);
-    let watched = |seen: &Value| seen["phase"] == "observing";
-    ns.until("its observation", LONG, |_| room.show(&id), watched);
+    room.observed(&ns, &id);
     // an autoscaler moves it meanwhile, and somebody writes an annotation
     let others = json!({"metadata": {"annotations": {"other": "y"}}, "spec": {"replicas": 6}});
     ns.patch("deployment", "web", &others);
-    roll_back(&room, &id);
-    ends(&ns, &room, &id, "rolled-back");
+    room.roll_back(&id, "test");
+    room.ends(&ns, &id, "rolled-back");
     let web = tidy(&ns, "deployment", "web");
     assert_eq!(web["spec"]["template"], before["spec"]["template"]);
     assert_eq!(
@@ -199,7 +152,7 @@ fn what_somebody_else_holds_is_not_begun() {
     let room = room(&ns);
     let _engine = room.serve();
     let id = room.submit(&room.plan("web", "2", 2, &["50%", "full"], START));
-    let why = fails(&ns, &room, &id);
+    let why = room.fails(&ns, &id);
     assert!(
         why.contains("not started: it is paused by somebody else"),
         "{why}"
@@ -226,8 +179,7 @@ fn a_change_whose_answer_is_lost_is_made_once() {
         &["full"],
         "start: auto\nobserve: { for: 10m }\n",
     ));
-    let watched = |seen: &Value| seen["phase"] == "observing";
-    ns.until("its observation", LONG, |_| room.show(&id), watched);
+    room.observed(&ns, &id);
     assert_eq!(proxy.faults_left(), 0);
     let patches: Vec<_> = proxy
         .writes()
@@ -254,10 +206,10 @@ fn conflicts_broken_watches_and_expired_versions_only_take_time() {
     ns.until("its first pod", LONG, |ns| ns.pods("web"), moving);
     proxy.error_in_watches(410);
     proxy.cut_watches();
-    stands(&ns, &room, &id, 50);
+    room.stands(&ns, &id, 50);
     assert_eq!(witness.most("shop/web:2"), 3, "{:?}", witness.moments());
-    promote(&room, &id);
-    ends(&ns, &room, &id, "succeeded");
+    room.promote(&id);
+    room.ends(&ns, &id, "succeeded");
     tidy(&ns, "deployment", "web");
 }
 
@@ -270,16 +222,16 @@ fn a_cluster_that_is_silent_is_not_shown_as_it_was() {
     room.target("web", &ns.name, "deployment/web", "");
     let _engine = room.serve();
     let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
-    stands(&ns, &room, &id, 50);
+    room.stands(&ns, &id, 50);
     proxy.freeze();
     let blind = |seen: &Value| {
         seen.to_string().contains("does not answer") || seen.to_string().contains("unknown")
     };
     ns.until("blindness", LONG, |_| room.show(&id), blind);
     proxy.heal();
-    stands(&ns, &room, &id, 50);
-    promote(&room, &id);
-    ends(&ns, &room, &id, "succeeded");
+    room.stands(&ns, &id, 50);
+    room.promote(&id);
+    room.ends(&ns, &id, "succeeded");
 }
 
 #[test]
@@ -304,16 +256,15 @@ fn a_service_is_switched_from_blue_to_green_and_back() {
         "start: auto\nobserve: { for: 10m }\n",
     );
     let id = room.submit(&plan);
-    stands(&ns, &room, &id, 10);
+    room.stands(&ns, &id, 10);
     assert_eq!(shown(&ns), "web", "it is there, and nobody sees it");
     assert_eq!(ready_with(&ns.pods("green"), "shop/web:2"), 2);
-    promote(&room, &id);
+    room.promote(&id);
     ns.until("the switch", LONG, shown, |app| app == "green");
     assert_eq!(image_of(&ns.get("deployment", "web")), "shop/web:1");
-    let watched = |seen: &Value| seen["phase"] == "observing";
-    ns.until("its observation", LONG, |_| room.show(&id), watched);
-    roll_back(&room, &id);
-    ends(&ns, &room, &id, "rolled-back");
+    room.observed(&ns, &id);
+    room.roll_back(&id, "test");
+    room.ends(&ns, &id, "rolled-back");
     assert_eq!(shown(&ns), "web");
     assert_eq!(image_of(&ns.get("deployment", "green")), "shop/web:0");
 }
@@ -334,10 +285,33 @@ fn waves_over_namespaces_stop_at_the_first_bad_one() {
     let _engine = room.serve();
     let batches = ["full, targets: [web-prod]", "full, targets: [web-next]"];
     let id = room.submit(&room.plan("web", "2-bad", 2, &batches, START));
-    let why = fails(&one, &room, &id);
+    let why = room.fails(&one, &id);
     assert!(why.contains("crashes"), "{why}");
     assert_eq!(image_of(&two.get("deployment", "web")), "shop/web:1");
-    roll_back(&room, &id);
-    ends(&one, &room, &id, "rolled-back");
+    room.roll_back(&id, "test");
+    room.ends(&one, &id, "rolled-back");
     assert_eq!(image_of(&one.get("deployment", "web")), "shop/web:1");
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn an_engine_that_is_started_anew_while_it_is_observed_clears_up_as_well() {
+    let ns = shop("cleared", 4);
+    let before = ns.get("deployment", "web")["spec"].clone();
+    let room = room(&ns);
+    let engine = room.serve();
+    let more = "start: auto\nobserve: { for: 5s }\n";
+    let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], more));
+    room.stands(&ns, &id, 50);
+    room.promote(&id);
+    room.observed(&ns, &id);
+    engine.kill();
+    let marks = ns.get("deployment", "web")["metadata"]["annotations"].to_string();
+    assert!(marks.contains("holdpoint.dev/before"), "{marks}");
+    let _engine = room.serve();
+    room.ends(&ns, &id, "succeeded");
+    let web = tidy(&ns, "deployment", "web");
+    for field in ["strategy", "minReadySeconds", "paused"] {
+        assert_eq!(web["spec"][field], before[field], "{field}");
+    }
 }

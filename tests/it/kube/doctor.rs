@@ -7,18 +7,24 @@ use holdpoint::config::located::{Doc, Format};
 use serde_json::{Value, json};
 
 use super::LONG;
-use super::cluster::Cluster;
+use super::cluster::{Cluster, Namespace};
 use super::room::Room;
-use super::workloads::{image_of, pinned};
 use crate::shop::{Said, holdpoint};
 
 /// What the doctor says, in JSON.
 #[track_caller]
-fn doctor(room: &Path) -> (i32, Value) {
+pub fn doctor(room: &Path) -> (i32, Value) {
     let said = holdpoint(room, &["doctor", "--json"]);
     let found = said.json();
     assert_eq!(found["schema"], "holdpoint.doctor/1", "{said:?}");
     (said.code.unwrap(), found)
+}
+
+/// Waits until the cluster has taken in what a Role gives, all of it.
+#[track_caller]
+pub fn granted(ns: &Namespace, room: &Room) {
+    let see = |_: &_| doctor(room.path());
+    ns.until("what the Role gives", LONG, see, |(code, _)| *code == 0);
 }
 
 /// The words of the checks of a target that are not well.
@@ -137,12 +143,7 @@ fn the_printed_role_is_exactly_enough_and_its_loss_is_named() {
     assert!(said.out.contains(&account), "{said:?}");
     let rules = rules(&said.out);
     ns.now_may("worker", &rules);
-    ns.until(
-        "what the Role gives",
-        LONG,
-        |_| doctor(room.path()),
-        |(code, _)| *code == 0,
-    );
+    granted(&ns, &room);
 
     // every rule of it is needed: without any one of them something is missing or less is told
     let all = rules.as_array().unwrap();
@@ -186,71 +187,6 @@ fn the_printed_role_is_exactly_enough_and_its_loss_is_named() {
         "{}",
         said.out
     );
-}
-
-#[test]
-#[ignore = "needs a Kubernetes: tests/run kube"]
-fn a_release_goes_forward_and_back_with_the_printed_role() {
-    let ns = Cluster::given().namespace("role");
-    ns.deployment("web", &pinned("shop/web:1", 1), 4);
-    ns.ready("deployment", "web", 4);
-    let file = ns.identity("worker", &json!([]));
-    let mut room = Room::new(&file);
-    room.target("web", &ns.name, "deployment/web", "");
-    let said = holdpoint(room.path(), &["doctor", "--rbac"]);
-    let given = rules(&said.out);
-    ns.now_may("worker", &given);
-    ns.until(
-        "what the Role gives",
-        LONG,
-        |_| doctor(room.path()),
-        |(code, _)| *code == 0,
-    );
-    let _engine = room.serve();
-    let more = "start: auto\nobserve: { for: 1s }\n";
-    let submit = |plan: &Path| {
-        let id = room.submit(plan);
-        for who in ["kim", "ada"] {
-            room.cli(&["vote", &id, "approve", "--as", who]);
-        }
-        id
-    };
-    let forward = submit(&room.plan("web", "2", 2, &["50%", "full"], more));
-    let ended = |id: &str, ending: &str| {
-        let is = |shown: &Value| shown["ending"] == ending;
-        ns.until(ending, LONG, |_| room.show(id), is);
-    };
-    ended(&forward, "succeeded");
-    assert_eq!(
-        image_of(&ns.get("deployment", "web")),
-        pinned("shop/web:2", 2)
-    );
-    // half of it, and back
-    let stays = "start: auto\nobserve: { for: 1h }\n";
-    let back = submit(&room.plan("web", "3", 3, &["full"], stays));
-    let observed = |shown: &Value| shown["phase"] == "observing";
-    ns.until("everywhere", LONG, |_| room.show(&back), observed);
-    room.done(&["release", "rollback", &back, "--as", "ada"]);
-    ended(&back, "rolled-back");
-    assert_eq!(
-        image_of(&ns.get("deployment", "web")),
-        pinned("shop/web:2", 2)
-    );
-    // `patch` is taken away: the doctor says which, while the engine runs
-    let read: Vec<&Value> = given
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|rule| rule["verbs"] != json!(["patch"]))
-        .collect();
-    ns.now_may("worker", &json!(read));
-    let lost = |(code, found): &(i32, Value)| {
-        *code == 1
-            && found
-                .to_string()
-                .contains("may not patch deployments.apps web")
-    };
-    ns.until("the loss of patch", LONG, |_| doctor(room.path()), lost);
 }
 
 #[test]

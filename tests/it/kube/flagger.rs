@@ -8,83 +8,57 @@ use serde_json::{Value, json};
 
 use super::ROUNDS;
 use super::cluster::{Cluster, Namespace};
+use super::deployments::{START, tidy};
 use super::room::Room;
 use super::workloads::image_of;
 use crate::shop::digest;
 
-const HOOKS: [&str; 3] = ["confirm-rollout", "confirm-promotion", "rollback"];
+pub const HOOKS: [&str; 3] = ["confirm-rollout", "confirm-promotion", "rollback"];
 
-/// A namespace with the Canary `web` of two rounds, set up by Flagger, and a room whose gates it asks at.
-fn shop(name: &str, hooks: &[&str]) -> (Namespace, Room, u16) {
-    let ns = Cluster::given().namespace(name);
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+/// The Canary `web` of two rounds, set up by Flagger, which asks at a port.
+#[track_caller]
+pub fn canary(ns: &Namespace, hooks: &[&str]) -> u16 {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
     ns.deployment("web", "shop/web:1", 2);
-    let hooks: Vec<Value> = hooks
-        .iter()
-        .map(|hook| {
-            let url = format!("http://127.0.0.1:{port}/gates/web-prod/{hook}");
-            json!({"name": hook, "type": hook, "url": url, "metadata": {"token": "sesame"}})
-        })
-        .collect();
-    ns.canary(
-        "web",
-        &json!({"iterations": 2, "threshold": 3, "webhooks": hooks}),
-    );
+    let hooks = hooks.iter().map(|hook| {
+        let url = format!("http://127.0.0.1:{port}/gates/web-prod/{hook}");
+        json!({"name": hook, "type": hook, "url": url, "metadata": {"token": "sesame"}})
+    });
+    let hooks: Vec<Value> = hooks.collect();
+    let analysis = json!({"iterations": 2, "threshold": 3, "webhooks": hooks});
+    ns.canary("web", &analysis);
     let ready = |canary: &Value| canary["status"]["phase"] == "Initialized";
-    ns.until(
-        "Flagger's setting up",
-        ROUNDS,
-        |ns| ns.get("canary", "web"),
-        ready,
-    );
+    let see = |ns: &Namespace| ns.get("canary", "web");
+    ns.until("Flagger's setting up", ROUNDS, see, ready);
     let foreign = json!({"metadata": {"annotations": {"team/owner": "shop"}}});
     ns.patch("deployment", "web", &foreign);
-    let mut room = Room::new(&ns.cluster.file);
+    port
+}
+
+/// Has a room over the Canary `web` keep its gates at a port.
+pub fn gated(room: &mut Room, ns: &Namespace, port: u16) {
     room.target("web", &ns.name, "canary/web", "");
     room.write("keys/gates.token", "sesame");
-    let file = room.path().join("room.toml");
     let gates =
         format!("\n[gates]\nlisten = \"127.0.0.1:{port}\"\ntoken = \"file:keys/gates.token\"\n");
-    let text = fs::read_to_string(&file).unwrap() + &gates;
+    let text = fs::read_to_string(room.path().join("room.toml")).unwrap() + &gates;
     room.write("room.toml", &text);
+}
+
+/// A namespace with such a Canary, and a room over it.
+#[track_caller]
+fn shop(name: &str, hooks: &[&str]) -> (Namespace, Room, u16) {
+    let ns = Cluster::given().namespace(name);
+    let port = canary(&ns, hooks);
+    let mut room = Room::new(&ns.cluster.file);
+    gated(&mut room, &ns, port);
     (ns, room, port)
 }
 
-const START: &str = "start: auto\nobserve: { for: 1s }\n";
 const FIRST: &str = "10%, after: [{ manual: {} }]";
 const SECOND: &str = "50%, after: [{ manual: {} }]";
-
-#[track_caller]
-fn stands(ns: &Namespace, room: &Room, id: &str, exposure: u64) {
-    let there = |seen: &Value| seen["exposure"] == exposure && seen["waiting"]["word"] == "manual";
-    ns.until(
-        &format!("{id} at {exposure} %"),
-        ROUNDS,
-        |_| room.show(id),
-        there,
-    );
-}
-
-#[track_caller]
-fn ends(ns: &Namespace, room: &Room, id: &str, ending: &str) {
-    let over = |seen: &Value| seen["phase"] == "closed";
-    let seen = ns.until("its end", ROUNDS, |_| room.show(id), over);
-    assert_eq!(seen["ending"], ending, "{seen}");
-}
-
-#[track_caller]
-fn tidy(target: &Value) {
-    let notes = target["metadata"]["annotations"].as_object().unwrap();
-    assert!(
-        !notes.keys().any(|key| key.starts_with("holdpoint.dev/")),
-        "{notes:?}"
-    );
-    assert_eq!(notes["team/owner"], "shop");
-}
 
 #[test]
 #[ignore = "needs a Kubernetes: tests/run kube"]
@@ -92,7 +66,7 @@ fn a_canary_waits_on_the_holds_of_three_batches() {
     let (ns, room, _) = shop("flagger-three", &HOOKS);
     let keeper = room.serve();
     let id = room.submit(&room.plan("web", "2", 2, &[FIRST, SECOND, "full"], START));
-    stands(&ns, &room, &id, 10);
+    room.stands(&ns, &id, 10);
     assert_eq!(
         ns.get("canary", "web")["status"]["phase"],
         "WaitingPromotion"
@@ -101,15 +75,15 @@ fn a_canary_waits_on_the_holds_of_three_batches() {
     // without an engine the gates are closed, and with a new one too until a call opens them
     keeper.kill();
     let _keeper = room.serve();
-    room.done(&["release", "promote", &id, "--as", "ada"]);
-    stands(&ns, &room, &id, 50);
+    room.promote(&id);
+    room.stands(&ns, &id, 50);
     assert_eq!(image_of(&ns.get("deployment", "web-primary")), "shop/web:1");
-    room.done(&["release", "promote", &id, "--as", "ada"]);
-    ends(&ns, &room, &id, "succeeded");
+    room.promote(&id);
+    room.ends(&ns, &id, "succeeded");
     let image = format!("shop/web:2@{}", digest(2));
     assert_eq!(image_of(&ns.get("deployment", "web-primary")), image);
     assert_eq!(ns.get("canary", "web")["status"]["phase"], "Succeeded");
-    tidy(&ns.get("deployment", "web"));
+    tidy(&ns, "deployment", "web");
 }
 
 #[test]
@@ -118,13 +92,13 @@ fn a_canary_goes_back_by_the_inverted_gate() {
     let (ns, room, _) = shop("flagger-back", &HOOKS);
     let _keeper = room.serve();
     let id = room.submit(&room.plan("web", "2", 2, &[FIRST, "full"], START));
-    stands(&ns, &room, &id, 10);
+    room.stands(&ns, &id, 10);
     // the hook that goes back has been asked in every round, and was told no
     assert_eq!(
         ns.get("canary", "web")["status"]["phase"],
         "WaitingPromotion"
     );
-    room.done(&["release", "rollback", &id, "--why", "no", "--as", "ada"]);
+    room.roll_back(&id, "no");
     let failed = |canary: &Value| canary["status"]["phase"] == "Failed";
     ns.until(
         "Flagger's going back",
@@ -132,11 +106,11 @@ fn a_canary_goes_back_by_the_inverted_gate() {
         |ns| ns.get("canary", "web"),
         failed,
     );
-    ends(&ns, &room, &id, "rolled-back");
+    room.ends(&ns, &id, "rolled-back");
     assert_eq!(image_of(&ns.get("deployment", "web-primary")), "shop/web:1");
     let target = ns.get("deployment", "web");
     assert_eq!(image_of(&target), "shop/web:1");
-    tidy(&target);
+    tidy(&ns, "deployment", "web");
     let events = ns.list("event");
     let asked = |event: &&Value| {
         let text = event["message"].as_str().unwrap_or_default();
@@ -155,25 +129,14 @@ fn a_canary_that_crashes_is_told_and_taken_back() {
     let (ns, room, _) = shop("flagger-bad", &HOOKS);
     let _keeper = room.serve();
     let id = room.submit(&room.plan("web", "2-bad", 2, &[FIRST, "full"], START));
-    let call = |seen: &Value| seen["batches"][0]["moves"][0]["instances"][0].clone();
-    let failed = |seen: &Value| call(seen)["status"] == "failed";
-    let seen = ns.until("its failure", ROUNDS, |_| room.show(&id), failed);
-    let why = call(&seen)["why"].as_str().unwrap().to_owned();
+    let why = room.fails(&ns, &id);
     assert!(why.contains("crash"), "{why}");
-    room.done(&[
-        "release",
-        "rollback",
-        &id,
-        "--why",
-        "it crashes",
-        "--as",
-        "ada",
-    ]);
-    ends(&ns, &room, &id, "rolled-back");
+    room.roll_back(&id, "it crashes");
+    room.ends(&ns, &id, "rolled-back");
     assert_eq!(image_of(&ns.get("deployment", "web-primary")), "shop/web:1");
     let target = ns.get("deployment", "web");
     assert_eq!(image_of(&target), "shop/web:1");
-    tidy(&target);
+    tidy(&ns, "deployment", "web");
 }
 
 #[test]
@@ -182,10 +145,7 @@ fn a_canary_that_does_not_ask_is_refused_with_the_yaml_that_it_needs() {
     let (ns, room, port) = shop("flagger-deaf", &HOOKS[..2]);
     let _keeper = room.serve();
     let id = room.submit(&room.plan("web", "2", 2, &[FIRST, "full"], START));
-    let call = |seen: &Value| seen["batches"][0]["moves"][0]["instances"][0].clone();
-    let failed = |seen: &Value| call(seen)["status"] == "failed";
-    let seen = ns.until("its refusal", ROUNDS, |_| room.show(&id), failed);
-    let why = call(&seen)["why"].as_str().unwrap().to_owned();
+    let why = room.fails(&ns, &id);
     assert!(
         why.contains("spec.analysis.webhooks lacks rollback"),
         "{why}"
@@ -197,4 +157,32 @@ fn a_canary_that_does_not_ask_is_refused_with_the_yaml_that_it_needs() {
         "{url}"
     );
     assert_eq!(image_of(&ns.get("deployment", "web")), "shop/web:1");
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn a_canary_that_failed_is_tried_again_with_the_same_template() {
+    let (ns, room, _) = shop("flagger-again", &HOOKS);
+    let _keeper = room.serve();
+    let id = room.submit(&room.plan("web", "2-bad", 2, &[FIRST, "full"], START));
+    room.fails(&ns, &id);
+    let phase = |wanted: &'static str| {
+        let there = move |canary: &Value| canary["status"]["phase"] == wanted;
+        ns.until(wanted, ROUNDS, |ns| ns.get("canary", "web"), there)
+    };
+    phase("Failed");
+    let template = ns.get("deployment", "web")["spec"]["template"].clone();
+    room.done(&["release", "retry", &id, "--as", "ada"]);
+    let canary = phase("Progressing");
+    let mark = canary["metadata"]["annotations"]["holdpoint.dev/retry"].as_str();
+    assert!(
+        mark.is_some_and(|mark| mark.contains(".deploy.2 ")),
+        "{mark:?}"
+    );
+    assert_eq!(ns.get("deployment", "web")["spec"]["template"], template);
+    room.roll_back(&id, "it crashes");
+    room.ends(&ns, &id, "rolled-back");
+    tidy(&ns, "deployment", "web");
+    let canary = ns.get("canary", "web")["metadata"]["annotations"].to_string();
+    assert!(!canary.contains("holdpoint.dev/"), "{canary}");
 }

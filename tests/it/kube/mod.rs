@@ -25,15 +25,18 @@ mod doctor;
 mod flagger;
 mod harness;
 mod others;
+mod past;
 mod proxy;
 mod proxy_harness;
 mod refusals;
 mod revised;
+mod roles;
 mod room;
 mod said;
 mod tokens;
 mod traps;
 mod waiting;
+mod watched;
 mod witness;
 mod workloads;
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::LONG;
 use super::cluster::Namespace;
-use super::deployments::{START, ends, fails, held, shop, stands, tidy};
+use super::deployments::{START, held, shop, tidy};
 use super::proxy::Proxy;
 use super::room::Room;
 use super::waiting::ready_with;
@@ -36,7 +36,7 @@ fn shares_follow_an_autoscaler_and_its_number_is_never_written() {
     let witness = Witness::of(&ns, "deployment", "web");
     let batches = [&*held("50%"), &*held("75%"), "full"];
     let id = room.submit(&room.plan("web", "2", 2, &batches, START));
-    stands(&ns, &room, &id, 50);
+    room.stands(&ns, &id, 50);
     assert_eq!(ready_with(&ns.pods("web"), "shop/web:2"), 5);
     ns.patch("hpa", "web", &json!({"spec": {"minReplicas": 20}}));
     // one more than twenty where the batch stands on its surge
@@ -46,13 +46,13 @@ fn shares_follow_an_autoscaler_and_its_number_is_never_written() {
     };
     let see = |ns: &Namespace| ns.get("deployment", "web");
     ns.until("twenty pods", LONG, see, scaled);
-    room.done(&["release", "promote", &id, "--as", "ada"]);
-    stands(&ns, &room, &id, 75);
+    room.promote(&id);
+    room.stands(&ns, &id, 75);
     // of twenty, not of the ten that there were at the beginning
     assert_eq!(ready_with(&ns.pods("web"), "shop/web:2"), 15);
     assert!(witness.most("shop/web:2") <= 15, "{:?}", witness.moments());
-    room.done(&["release", "promote", &id, "--as", "ada"]);
-    ends(&ns, &room, &id, "succeeded");
+    room.promote(&id);
+    room.ends(&ns, &id, "succeeded");
     let web = tidy(&ns, "deployment", "web");
     assert_eq!(web["spec"]["replicas"], 20);
     assert_eq!(ready_with(&ns.pods("web"), "shop/web:2"), 20);
@@ -82,7 +82,7 @@ fn a_workload_that_is_made_anew_on_the_way_is_not_gone_on_with() {
     ns.until("its first pod", LONG, |ns| ns.pods("web"), begun);
     ns.delete("deployment", "web");
     ns.deployment("web", "shop/web:1", 10);
-    let why = fails(&ns, &room, &id);
+    let why = room.fails(&ns, &id);
     assert!(why.contains("deleted and made anew"), "{why}");
     let web = ns.ready("deployment", "web", 10);
     assert_eq!(image_of(&web), "shop/web:1");
@@ -92,17 +92,8 @@ fn a_workload_that_is_made_anew_on_the_way_is_not_gone_on_with() {
     );
     let marks = web["metadata"]["annotations"].to_string();
     assert!(!marks.contains("holdpoint.dev/"), "{marks}");
-    let words = [
-        "release",
-        "rollback",
-        &id,
-        "--why",
-        "made anew",
-        "--as",
-        "ada",
-    ];
-    room.done(&words);
-    ends(&ns, &room, &id, "rolled-back");
+    room.roll_back(&id, "made anew");
+    room.ends(&ns, &id, "rolled-back");
     let web = ns.get("deployment", "web");
     assert_eq!(image_of(&web), "shop/web:1");
 }

@@ -69,7 +69,7 @@ impl Asked {
         self.method != "GET" && !self.path.contains("/selfsubject")
     }
 
-    fn watches(&self) -> bool {
+    pub fn watches(&self) -> bool {
         self.method == "GET" && (self.path.contains("watch=true") || self.path.contains("watch=1"))
     }
 
@@ -95,6 +95,14 @@ enum Streams {
     Error(u16),
 }
 
+/// What does not move any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Frozen {
+    Nothing,
+    Watches,
+    Everything,
+}
+
 #[derive(Default)]
 struct State {
     asked: Vec<Asked>,
@@ -109,7 +117,7 @@ struct Shared {
     to: Client,
     /// Counted up for each order.
     streams: watch::Receiver<(u64, Streams)>,
-    frozen: watch::Receiver<bool>,
+    frozen: watch::Receiver<Frozen>,
 }
 
 impl Shared {
@@ -144,10 +152,15 @@ impl Shared {
         self.state.lock().unwrap().lie.clone()
     }
 
-    /// Waits while the network is dead.
-    async fn thaw(&self) {
+    /// Waits while the network is dead, for a watch or for anything else.
+    async fn thaw(&self, watches: bool) {
         let mut frozen = self.frozen.clone();
-        let _ = frozen.wait_for(|frozen| !*frozen).await;
+        let moves = |frozen: &Frozen| match frozen {
+            Frozen::Nothing => true,
+            Frozen::Watches => !watches,
+            Frozen::Everything => false,
+        };
+        let _ = frozen.wait_for(moves).await;
     }
 }
 
@@ -156,7 +169,7 @@ pub struct Proxy {
     pub url: String,
     shared: Shared,
     streams: watch::Sender<(u64, Streams)>,
-    frozen: watch::Sender<bool>,
+    frozen: watch::Sender<Frozen>,
     open: watch::Sender<bool>,
     files: TempDir,
     _door: JoinHandle<()>,
@@ -171,7 +184,7 @@ impl Proxy {
         let listener = turns.wait(async { TcpListener::bind("127.0.0.1:0").await.unwrap() });
         let port = listener.local_addr().unwrap().port();
         let (streams, orders) = watch::channel((0, Streams::Cut));
-        let (frozen, is_frozen) = watch::channel(false);
+        let (frozen, is_frozen) = watch::channel(Frozen::Nothing);
         let (open, is_open) = watch::channel(true);
         let shared = Shared {
             state: Arc::default(),
@@ -237,7 +250,13 @@ impl Proxy {
 
     /// The network is dead from now on: connections stay, nothing moves on them.
     pub fn freeze(&self) {
-        self.frozen.send_replace(true);
+        self.frozen.send_replace(Frozen::Everything);
+    }
+
+    /// Nothing comes over watches from now on, old ones and new ones: they stay open, and everything else goes
+    /// on.
+    pub fn freeze_watches(&self) {
+        self.frozen.send_replace(Frozen::Watches);
     }
 
     /// Nobody listens from now on, and all connections break.
@@ -251,7 +270,7 @@ impl Proxy {
         state.rules.clear();
         state.lie = None;
         drop(state);
-        self.frozen.send_replace(false);
+        self.frozen.send_replace(Frozen::Nothing);
         self.open.send_replace(true);
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::LONG;
 use super::cluster::{Cluster, Namespace};
-use super::deployments::{START, ends, fails, held, shop, stands, tidy};
+use super::deployments::{START, held, shop, tidy};
 use super::proxy::{Asked, Proxy};
 use super::room::Room;
 use super::said::{stuck, told};
@@ -52,12 +52,12 @@ fn a_quota_is_named_and_its_end_waited_for() {
     let seen = room.show(&id);
     assert_ne!(seen["exposure"], 50, "{seen:#}");
     quota(&ns, 20);
-    stands(&ns, &room, &id, 50);
+    room.stands(&ns, &id, 50);
     assert_eq!(stuck(&room.show(&id)), [""; 0]);
     assert_eq!(witness.most("shop/web:2"), 5, "{:?}", witness.moments());
     assert!(witness.fewest_ready() >= 10, "{:?}", witness.moments());
     room.done(&["release", "promote", &id, "--as", "ada"]);
-    ends(&ns, &room, &id, "succeeded");
+    room.ends(&ns, &id, "succeeded");
     tidy(&ns, "deployment", "web");
 }
 
@@ -76,11 +76,11 @@ fn a_quota_that_only_events_tell_of_is_named_as_well() {
     let wanted = "1 quota: pods cannot be made: pods \"store-3\" is forbidden: exceeded quota";
     assert!(found.starts_with(wanted), "{found}");
     quota(&ns, 8);
-    stands(&ns, &room, &id, 50);
+    room.stands(&ns, &id, 50);
     assert_eq!(stuck(&room.show(&id)), [""; 0], "it was overcome");
     assert_eq!(ready_with(&ns.pods("store"), "shop/store:2"), 2);
     room.done(&["release", "promote", &id, "--as", "ada"]);
-    ends(&ns, &room, &id, "succeeded");
+    room.ends(&ns, &id, "succeeded");
 }
 
 /// Something of the cluster's that is about one namespace only; gone when this is dropped.
@@ -186,7 +186,7 @@ fn what_a_policy_denies_is_not_begun_and_not_tried_again() {
     room.target("web", &ns.name, "deployment/web", "");
     let _engine = room.serve();
     let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
-    let why = fails(&ns, &room, &id);
+    let why = room.fails(&ns, &id);
     assert!(
         why.contains("not started") && why.contains("refused"),
         "{why}"
@@ -222,7 +222,7 @@ fn pods_that_a_policy_denies_stop_the_batch_with_its_words() {
         found.starts_with("1 admission: pods cannot be made: "),
         "{found}"
     );
-    let why = fails(&ns, &room, &id);
+    let why = room.fails(&ns, &id);
     assert!(
         why.contains("version 2 is not cleared for the shop"),
         "{why}"
@@ -232,7 +232,7 @@ fn pods_that_a_policy_denies_stop_the_batch_with_its_words() {
     // as the policy is, it can go back; and once the policy agrees, go on
     drop(policy);
     room.done(&["release", "rollback", &id, "--why", "test", "--as", "ada"]);
-    ends(&ns, &room, &id, "rolled-back");
+    room.ends(&ns, &id, "rolled-back");
     assert_eq!(image_of(&tidy(&ns, "deployment", "web")), "shop/web:1");
 }
 
@@ -258,13 +258,13 @@ fn a_replicaset_that_a_policy_denies_stops_the_batch_with_its_words() {
     let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
     let found = told(&ns, &room, &id, "version 2 is not cleared for the shop");
     assert!(found.contains("admission: "), "{found}");
-    let why = fails(&ns, &room, &id);
+    let why = room.fails(&ns, &id);
     assert!(
         why.contains("version 2 is not cleared for the shop"),
         "{why}"
     );
     room.done(&["release", "rollback", &id, "--why", "test", "--as", "ada"]);
-    ends(&ns, &room, &id, "rolled-back");
+    room.ends(&ns, &id, "rolled-back");
     assert_eq!(image_of(&tidy(&ns, "deployment", "web")), "shop/web:1");
 }
 
@@ -278,7 +278,7 @@ fn a_webhook_that_does_not_answer_is_named_and_waited_for() {
     let _engine = room.serve();
     let hook = Rule::webhook(&ns).kept("deployment", "web");
     let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
-    let why = fails(&ns, &room, &id);
+    let why = room.fails(&ns, &id);
     let named = why.contains("not started") && why.contains("failed calling webhook");
     assert!(named && why.contains("gate.shop.example"), "{why}");
     let (tried, read_between) = changes(&proxy, "web");
@@ -289,7 +289,7 @@ fn a_webhook_that_does_not_answer_is_named_and_waited_for() {
 
     // one that comes back in time costs nothing but that
     room.done(&["release", "retry", &id, "--as", "ada"]);
-    stands(&ns, &room, &id, 50);
+    room.stands(&ns, &id, 50);
     let hook = Rule::webhook(&ns).kept("deployment", "web");
     let refused = proxy.asked().len();
     room.done(&["release", "promote", &id, "--as", "ada"]);
@@ -299,6 +299,6 @@ fn a_webhook_that_does_not_answer_is_named_and_waited_for() {
     };
     ns.until("its attempts", LONG, tried, |tried| *tried >= 3);
     drop(hook);
-    ends(&ns, &room, &id, "succeeded");
+    room.ends(&ns, &id, "succeeded");
     tidy(&ns, "deployment", "web");
 }

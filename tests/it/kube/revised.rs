@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::LONG;
 use super::cluster::{Cluster, Namespace};
-use super::deployments::{START, ends, fails, held, stands, tidy};
+use super::deployments::{START, held, tidy};
 use super::room::Room;
 use super::waiting::ready_with;
 use super::witness::Witness;
@@ -35,15 +35,15 @@ fn a_statefulset_goes_by_partition_exactly() {
     let _engine = room.serve();
     let witness = Witness::of(&ns, "statefulset", "store");
     let id = room.submit(&room.plan("store", "2", 2, &[&held("34%"), "full"], START));
-    stands(&ns, &room, &id, 34);
+    room.stands(&ns, &id, 34);
     assert_eq!(witness.most("shop/store:2"), 3, "{:?}", witness.moments());
     let store = ns.get("statefulset", "store");
     assert_eq!(
         store["spec"]["updateStrategy"]["rollingUpdate"]["partition"],
         3
     );
-    room.done(&["release", "promote", &id, "--as", "ada"]);
-    ends(&ns, &room, &id, "succeeded");
+    room.promote(&id);
+    room.ends(&ns, &id, "succeeded");
     let store = tidy(&ns, "statefulset", "store");
     assert_eq!(
         store["spec"]["updateStrategy"]["rollingUpdate"]["partition"],
@@ -59,10 +59,10 @@ fn a_stuck_statefulset_is_named_and_freed_by_the_way_back() {
     let _engine = room.serve();
     let before = ns.get("statefulset", "store");
     let id = room.submit(&room.plan("store", "2-bad", 2, &[&held("34%"), "full"], START));
-    let why = fails(&ns, &room, &id);
+    let why = room.fails(&ns, &id);
     assert!(why.contains("crashes again and again"), "{why}");
-    room.done(&["release", "rollback", &id, "--why", "test", "--as", "ada"]);
-    ends(&ns, &room, &id, "rolled-back");
+    room.roll_back(&id, "test");
+    room.ends(&ns, &id, "rolled-back");
     let store = tidy(&ns, "statefulset", "store");
     assert_eq!(store["spec"]["template"], before["spec"]["template"]);
     assert_eq!(ready_with(&ns.pods("store"), "shop/store:1"), 3);
@@ -83,10 +83,10 @@ fn a_daemonset_goes_by_nodes_whatever_its_strategy() {
     let _engine = room.serve();
     let witness = Witness::of(&ns, "daemonset", "agent");
     let id = room.submit(&room.plan("agent", "2", 2, &[&held("50%"), "full"], START));
-    stands(&ns, &room, &id, 50);
+    room.stands(&ns, &id, 50);
     assert_eq!(witness.most("shop/agent:2"), nodes.div_ceil(2));
-    room.done(&["release", "rollback", &id, "--why", "test", "--as", "ada"]);
-    ends(&ns, &room, &id, "rolled-back");
+    room.roll_back(&id, "test");
+    room.ends(&ns, &id, "rolled-back");
     let agent = tidy(&ns, "daemonset", "agent");
     assert_eq!(agent["spec"]["updateStrategy"]["type"], "OnDelete");
     assert_eq!(image_of(&agent), "shop/agent:1");

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::ROUNDS;
+use super::cluster::Namespace;
 use crate::shop::{Keeper, Said, done, holdpoint, operated, people};
 
 /// A room with ci and ada (operations: submit, control), kim (security), and whoever runs the test (`me`,
@@ -24,8 +26,8 @@ struct Files {
 }
 
 impl Room {
-    /// One that reaches its cluster, which it calls `scratch`, through a kubeconfig. It has no targets yet and
-    /// demands no approval.
+    /// One that reaches its cluster, which it calls `scratch`, through a kubeconfig. It has no targets yet, and
+    /// its policy asks nobody: a release begins as soon as somebody starts it.
     pub fn new(kubeconfig: &Path) -> Room {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("keys")).unwrap();
@@ -149,5 +151,62 @@ impl Room {
     #[track_caller]
     pub fn show(&self, release: &str) -> Value {
         self.done(&["release", "show", release])
+    }
+
+    pub fn promote(&self, release: &str) {
+        self.done(&["release", "promote", release, "--as", "ada"]);
+    }
+
+    pub fn roll_back(&self, release: &str, why: &str) {
+        self.done(&["release", "rollback", release, "--why", why, "--as", "ada"]);
+    }
+
+    /// Waits until a release stands at a hold for somebody.
+    #[track_caller]
+    pub fn stands(&self, ns: &Namespace, release: &str, exposure: u64) -> Value {
+        let there =
+            |seen: &Value| seen["exposure"] == exposure && seen["waiting"]["word"] == "manual";
+        let what = format!("{release} at {exposure} %");
+        ns.until(&what, ROUNDS, |_| self.show(release), there)
+    }
+
+    /// Waits until a release is being observed.
+    #[track_caller]
+    pub fn observed(&self, ns: &Namespace, release: &str) {
+        let there = |seen: &Value| seen["phase"] == "observing";
+        ns.until("its observation", ROUNDS, |_| self.show(release), there);
+    }
+
+    #[track_caller]
+    pub fn ends(&self, ns: &Namespace, release: &str, ending: &str) {
+        let over = |seen: &Value| seen["phase"] == "closed";
+        let seen = ns.until("its end", ROUNDS, |_| self.show(release), over);
+        assert_eq!(seen["ending"], ending, "{seen}");
+    }
+
+    /// Waits until a call of a release has failed, and says why.
+    #[track_caller]
+    pub fn fails(&self, ns: &Namespace, release: &str) -> String {
+        self.why(ns, release, "failed")
+    }
+
+    /// Waits until a call of a release is a question to a person, and says which.
+    #[track_caller]
+    pub fn asks(&self, ns: &Namespace, release: &str) -> String {
+        self.why(ns, release, "unknown")
+    }
+
+    #[track_caller]
+    fn why(&self, ns: &Namespace, release: &str, status: &str) -> String {
+        let call = |seen: &Value| -> Option<String> {
+            let batches = seen["batches"].as_array()?.iter();
+            let moves = batches.flat_map(|batch| batch["moves"].as_array().into_iter().flatten());
+            let mut calls = moves.flat_map(|m| m["instances"].as_array().into_iter().flatten());
+            let failed = calls.find(|call| call["status"] == status)?;
+            Some(failed["why"].as_str()?.to_owned())
+        };
+        let there = |seen: &Value| call(seen).is_some();
+        let what = format!("a call of {release} that is {status}");
+        call(&ns.until(&what, ROUNDS, |_| self.show(release), there)).unwrap()
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::LONG;
 use super::cluster::{Cluster, Namespace, name_of};
-use super::deployments::{START, ends, held, shop, stands};
+use super::deployments::{START, held, shop};
 use super::proxy::{Asked, Proxy};
 use super::room::Room;
 use super::workloads::image_of;
@@ -96,10 +96,10 @@ fn failing_probes_are_told_in_the_kubelets_words() {
     room.target("web", &ns.name, "deployment/web", "deadline = \"5m\"");
     let _engine = room.serve();
     let id = room.submit(&room.plan("web", "2", 2, &["10%", &held("15%"), "full"], START));
-    stands(&ns, &room, &id, 15);
+    room.stands(&ns, &id, 15);
     assert_eq!(questions(&proxy).len(), 0, "who is well is not asked about");
     room.done(&["release", "rollback", &id, "--why", "test", "--as", "ada"]);
-    ends(&ns, &room, &id, "rolled-back");
+    room.ends(&ns, &id, "rolled-back");
 
     let id = room.submit(&room.plan("web", "3-slow", 3, &[&held("50%"), "full"], START));
     let pods = running(&ns, "web", "shop/web:3-slow", 2);
@@ -120,7 +120,7 @@ fn failing_probes_are_told_in_the_kubelets_words() {
     // a screen looks all the time, the cluster is asked once in a while
     assert!(asked.len() < 20, "{asked:?}");
     room.done(&["release", "rollback", &id, "--why", "test", "--as", "ada"]);
-    ends(&ns, &room, &id, "rolled-back");
+    room.ends(&ns, &id, "rolled-back");
     assert_eq!(image_of(&ns.get("deployment", "web")), "shop/web:1");
 }
 
@@ -153,7 +153,7 @@ fn volumes_and_sandboxes_are_told_once_somebody_says_what_is_wrong() {
     let wanted = format!("1 volume: its volumes are not there: {volume} (5 times in 4 m");
     assert!(found.starts_with(&wanted), "{found}");
     room.done(&["release", "rollback", &id, "--why", "test", "--as", "ada"]);
-    ends(&ns, &room, &id, "rolled-back");
+    room.ends(&ns, &id, "rolled-back");
     ns.ready("statefulset", "store", 3);
 }
 
@@ -192,5 +192,5 @@ fn who_may_not_read_events_only_hears_less() {
     let asked = questions(&proxy);
     assert_eq!(asked.len(), 1, "not again and again: {asked:?}");
     room.done(&["release", "rollback", &id, "--why", "test", "--as", "ada"]);
-    ends(&ns, &room, &id, "rolled-back");
+    room.ends(&ns, &id, "rolled-back");
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::LONG;
 use super::client::Client;
 use super::cluster::Namespace;
-use super::deployments::{START, ends, held, shop, stands, tidy};
+use super::deployments::{START, held, shop, tidy};
 use super::room::Room;
 use super::waiting::ready_with;
 
@@ -99,7 +99,7 @@ fn outlives(ns: &Namespace, worker: &mut Worker<'_>, kubeconfig: &Path) {
     let seen = ns.until("blindness", LONG, |_| room.show(&id), blind);
     assert_eq!(seen["phase"], "rolling", "{seen:#}");
     worker.renew();
-    stands(ns, &room, &id, 50);
+    room.stands(ns, &id, 50);
     let sees = |seen: &Value| seen["workloads"][0]["failing"].is_null();
     ns.until("its sight", LONG, |_| room.show(&id), sees);
     // once more, while nothing is on its way: only watches are open
@@ -107,7 +107,7 @@ fn outlives(ns: &Namespace, worker: &mut Worker<'_>, kubeconfig: &Path) {
     ns.until("blindness", LONG, |_| room.show(&id), blind);
     worker.renew();
     room.done(&["release", "promote", &id, "--as", "ada"]);
-    ends(ns, &room, &id, "succeeded");
+    room.ends(ns, &id, "succeeded");
     tidy(ns, "deployment", "web");
 }
 
@@ -147,9 +147,9 @@ fn logins_that_hang_or_fail_stall_only_their_own_targets() {
     room.target_in("fails", "fails", &ns.name, "deployment/web", "");
     let mut engine = room.serve();
     let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
-    stands(&ns, &room, &id, 50);
+    room.stands(&ns, &id, 50);
     room.done(&["release", "promote", &id, "--as", "ada"]);
-    ends(&ns, &room, &id, "succeeded");
+    room.ends(&ns, &id, "succeeded");
     let lines = |file: &Path| fs::read_to_string(file).unwrap_or_default().lines().count();
     ns.until(
         "a second attempt",

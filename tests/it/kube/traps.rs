@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::LONG;
 use super::cluster::{Cluster, Namespace};
-use super::deployments::{START, ends, held, stands};
+use super::deployments::{START, held};
 use super::proxy::Proxy;
 use super::room::Room;
 use super::waiting::ready_with;
@@ -46,10 +46,10 @@ fn a_progress_deadline_that_is_too_short_is_told_and_fails_nothing() {
     let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
     let late = |said: &String| said.contains("behind its progress deadline");
     ns.until("its lateness", LONG, |_| says(&room.show(&id)), late);
-    stands(&ns, &room, &id, 50);
+    room.stands(&ns, &id, 50);
     room.done(&["release", "promote", &id, "--as", "ada"]);
     ns.until("its lateness", LONG, |_| says(&room.show(&id)), late);
-    ends(&ns, &room, &id, "succeeded");
+    room.ends(&ns, &id, "succeeded");
     let web = ns.ready("deployment", "web", 4);
     assert_eq!(web["spec"]["progressDeadlineSeconds"], 5);
     assert!(web["spec"]["minReadySeconds"].is_null(), "{web:#}");
@@ -82,7 +82,7 @@ fn past_lost_nodes(cluster: &Cluster, app: &str, tolerant: bool) {
     let counted = |seen: &Value| seen["status"]["numberReady"] == 3;
     ns.until("its count", LONG, |ns| ns.get("daemonset", app), counted);
     let id = room.submit(&room.plan(app, "2", 2, &[&held("50%"), "full"], START));
-    stands(&ns, &room, &id, 50);
+    room.stands(&ns, &id, 50);
     let seen = all_of(&room, &id);
     assert!(seen.contains("nodes that do not answer: node-2"), "{seen}");
     assert_eq!(ready_with(&ns.pods(app), &new), 2);
@@ -90,7 +90,7 @@ fn past_lost_nodes(cluster: &Cluster, app: &str, tolerant: bool) {
     let counted = |seen: &Value| seen["status"]["numberReady"].as_u64() == Some(2);
     ns.until("its count", LONG, |ns| ns.get("daemonset", app), counted);
     room.done(&["release", "promote", &id, "--as", "ada"]);
-    ends(&ns, &room, &id, "succeeded");
+    room.ends(&ns, &id, "succeeded");
     // they come back, and with them their pods, old ones: the DaemonSet replaces these itself
     cluster.node("node-2", true);
     cluster.node("node-4", true);
@@ -144,7 +144,7 @@ fn who_pauses_a_statefulset_holds_it_at_the_pod_that_it_is_at() {
     assert_eq!(witness.most("shop/store:2"), new, "{:?}", witness.moments());
     assert_eq!(partition(&ns), at);
     room.done(&["release", "resume", &id, "--as", "ada"]);
-    ends(&ns, &room, &id, "succeeded");
+    room.ends(&ns, &id, "succeeded");
     assert_eq!(partition(&ns), 0);
     assert_eq!(ready_with(&ns.pods("store"), "shop/store:2"), 6);
     assert!(witness.fewest_ready() >= 5, "{:?}", witness.moments());
@@ -202,7 +202,7 @@ fn a_deployment_that_is_scaled_within_a_batch_keeps_its_share() {
     };
     new(1);
     scale(&ns, "deployment", "web", 20);
-    stands(&ns, &room, &id, 50);
+    room.stands(&ns, &id, 50);
     // the batch stands on its surge: of old pods one more may be there
     let up = |pods: &Vec<Value>| {
         let old = ready_with(pods, "shop/web:1");
@@ -213,9 +213,9 @@ fn a_deployment_that_is_scaled_within_a_batch_keeps_its_share() {
     room.done(&["release", "promote", &id, "--as", "ada"]);
     new(11);
     scale(&ns, "deployment", "web", 8);
-    stands(&ns, &room, &id, 75);
+    room.stands(&ns, &id, 75);
     room.done(&["release", "promote", &id, "--as", "ada"]);
-    ends(&ns, &room, &id, "succeeded");
+    room.ends(&ns, &id, "succeeded");
     let web = ns.ready("deployment", "web", 8);
     assert_eq!(web["spec"]["replicas"], 8);
     assert_eq!(ready_with(&ns.pods("web"), "shop/web:2"), 8);
@@ -238,7 +238,7 @@ fn a_statefulset_that_is_scaled_within_a_batch_follows_its_number() {
     let begun = |pods: &Vec<Value>| pods.iter().any(|p| p.to_string().contains("shop/store:2"));
     ns.until("its first pod", LONG, |ns| ns.pods("store"), begun);
     scale(&ns, "statefulset", "store", 8);
-    stands(&ns, &room, &id, 50);
+    room.stands(&ns, &id, 50);
     let up = |count: usize| {
         let up = move |pods: &Vec<Value>| {
             ready_with(pods, "shop/store:") == count && pods.len() == count
@@ -256,7 +256,7 @@ fn a_statefulset_that_is_scaled_within_a_batch_follows_its_number() {
     scale(&ns, "statefulset", "store", 4);
     assert_eq!(ready_with(&up(4), "shop/store:1"), 3, "{}", ns.describe());
     room.done(&["release", "promote", &id, "--as", "ada"]);
-    ends(&ns, &room, &id, "succeeded");
+    room.ends(&ns, &id, "succeeded");
     let store = ns.ready("statefulset", "store", 4);
     assert_eq!(store["spec"]["replicas"], 4);
     assert_eq!(ready_with(&ns.pods("store"), "shop/store:2"), 4);

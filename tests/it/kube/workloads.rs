@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::LONG;
 use super::cluster::Namespace;
 
 /// A pod template for a workload.
@@ -83,6 +84,25 @@ impl Namespace {
         let more = json!({"replicas": replicas, "strategy": strategy});
         let object = workload("argoproj.io/v1alpha1", "Rollout", app, image, &more);
         self.create("rollout", &object)
+    }
+
+    /// A Rollout of Argo that takes its template from a Deployment and waits at 50 %; until its first version
+    /// is there.
+    #[track_caller]
+    pub fn rollout_of(&self, app: &str, deployment: &str, replicas: u32) -> Value {
+        let steps = json!([{"setWeight": 50}, {"pause": {}}]);
+        let object = json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
+            "metadata": {"name": app},
+            "spec": {
+                "replicas": replicas, "selector": {"matchLabels": {"app": deployment}},
+                "workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment},
+                "strategy": {"canary": {"steps": steps}},
+            },
+        });
+        self.create("rollout", &object);
+        let done = |seen: &Value| seen["status"]["phase"] == "Healthy";
+        self.until("its first version", LONG, |ns| ns.get("rollout", app), done)
     }
 
     /// A Rollout of Argo in blue and green, with the services `APP-active` and `APP-preview`, which waits to be

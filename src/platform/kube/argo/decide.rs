@@ -5,13 +5,15 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::super::helm::Steer;
-use super::super::cluster::{resource, resource_of};
+use super::super::change::{Change, Next, body};
+use super::super::cluster::resource;
 use super::super::config::Kind;
 use super::super::image;
-use super::super::lead::{Change, Next, forbidden, hopeless};
-use super::super::pinned::{
-    BEFORE, Before, EFFECT, HELD, RETRY, asks_again, body, image_in, left, merge_to, with_image,
-};
+use super::super::owners::forbidden;
+use super::super::pods::hopeless;
+use super::super::record::{BEFORE, Before, EFFECT, HELD, RETRY, left};
+use super::super::template::{image_in, merge_to, with_image};
+use super::super::wish::asks_again;
 use super::steps::{Goal, Step};
 use super::view::{Carrier, Set, View};
 use crate::domain::{Effect, Verb};
@@ -80,17 +82,28 @@ impl Wish<'_> {
         if let Some(at) = &view.aborted {
             return self.aborted(view, at);
         }
-        if view.inconclusive() {
-            return Next::Patience(view.words());
+        let straight = steer == Steer::Straight;
+        let all = straight && self.share() == 100 && !view.promoted();
+        if view.inconclusive() && !all {
+            return self.inconclusive(view, straight);
         }
         if &*view.phase == "Degraded" {
             return Next::Bad(view.words());
+        }
+        if all && !view.promote_full {
+            return status(view, json!({"promoteFull": true}));
+        }
+        if all {
+            return match hopeless(&view.stuck) {
+                Some(why) => Next::Bad(why),
+                None => Next::Wait(view.words()),
+            };
         }
         let goal = match view.strategy.goal(self.share()) {
             Ok(goal) => goal,
             Err(why) => return Next::Failed(why.into()),
         };
-        match (self.towards(view, goal), hopeless(&view.stuck)) {
+        match (self.towards(view, goal, straight), hopeless(&view.stuck)) {
             (Next::Wait(_), Some(why)) => Next::Bad(why),
             (next, _) => next,
         }
@@ -148,16 +161,18 @@ impl Wish<'_> {
             );
         }
         let before = before.unwrap_or_else(|| Before {
-            release: self.effect.release.to_string().into(),
-            hash: view.stable.clone(),
+            release: self.effect.release.to_string(),
+            revision: view.stable.to_string(),
             image: view
                 .image_of(&view.stable, self.container)
                 .unwrap_or(image)
                 .into(),
+            to: self.image.clone(),
+            kept: None,
         });
         match with_image(view.template(), self.container, &self.image) {
             Ok(template) => {
-                let marks = json!({EFFECT: self.effect.id.as_str(), BEFORE: before.text()});
+                let marks = json!({EFFECT: self.effect.id.as_str(), BEFORE: before.write()});
                 carry(view, Some(template), marks, json!({}))
             }
             Err(why) => Next::Never(why.into()),
@@ -179,7 +194,29 @@ impl Wish<'_> {
         }
     }
 
-    fn towards(&self, view: &View, goal: Goal) -> Next {
+    /// An analysis or an experiment of Argo's could say neither yes nor no: a person decides. Who asks
+    /// again goes past that one, and only that one: which it was is noted before the call ends.
+    fn inconclusive(&self, view: &View, straight: bool) -> Next {
+        if straight {
+            return past(view);
+        }
+        let at = format!("inconclusive {}", view.doubted());
+        match view.marks[RETRY]
+            .as_str()
+            .and_then(|noted| noted.split_once(' '))
+        {
+            Some((who, noted)) if noted == at && who == self.effect.id.as_str() => {
+                Next::Undecided(format!("{}; a retry goes past it", view.words()).into())
+            }
+            Some((_, noted)) if noted == at && asks_again(self.effect) => past(view),
+            _ => {
+                let mark = format!("{} {at}", self.effect.id);
+                rollout(view, json!({RETRY: mark}), json!({}))
+            }
+        }
+    }
+
+    fn towards(&self, view: &View, goal: Goal, straight: bool) -> Next {
         if view.promoted() {
             let begun = Before::of(view.carrier_marks(), self.effect).is_some();
             return match goal {
@@ -200,6 +237,7 @@ impl Wish<'_> {
                 Next::Failed(self.beyond(view.strategy.shown(view.step)))
             }
             Goal::Step(at) if view.step == at && view.waits_for("CanaryPauseStep") => there(view),
+            Goal::Step(_) if straight && view.lingers() => past(view),
             Goal::Step(_) | Goal::End => promote(view),
         }
     }
@@ -265,7 +303,7 @@ impl Wish<'_> {
     /// The ReplicaSet of what ran before.
     fn old<'a>(&self, view: &'a View) -> Option<&'a Set> {
         let noted = Before::of(view.carrier_marks(), self.effect);
-        let noted = noted.and_then(|before| view.set(&before.hash));
+        let noted = noted.and_then(|before| view.set(&before.revision));
         let runs = |set: &&Set| {
             image_in(&set.template, self.container)
                 .is_ok_and(|image| image::is(image, &self.effect.artifact, self.repository))
@@ -277,7 +315,7 @@ impl Wish<'_> {
 
     fn old_image(&self, view: &View) -> String {
         let noted = Before::of(view.carrier_marks(), self.effect);
-        noted.map_or_else(|| self.image.clone(), |before| before.image.to_string())
+        noted.map_or_else(|| self.image.clone(), |before| before.image)
     }
 
     fn restore(&self, view: &View, old: Option<&Set>) -> Next {
@@ -331,6 +369,18 @@ fn promote(view: &View) -> Next {
     Next::Wait(view.words())
 }
 
+/// One step on, whatever Argo waits for there: a time that was set, an analysis, or the word of a
+/// person on one that could not tell. Without a step of its own (an analysis in the background, blue
+/// and green) only the pause is taken away.
+fn past(view: &View) -> Next {
+    let mut patch = json!({"pauseConditions": null});
+    if view.lingers() {
+        patch["controllerPause"] = false.into();
+        patch["currentStepIndex"] = (view.step + 1).into();
+    }
+    status(view, patch)
+}
+
 /// Takes back holdpoint's own pause, or on the way back whoever's.
 fn resume(view: &View) -> Next {
     rollout(view, json!({HELD: null}), json!({"paused": false}))
@@ -367,34 +417,24 @@ fn carry(view: &View, template: Option<Value>, marks: Value, spec: Value) -> Nex
         spec["template"] = template;
     }
     match &view.carrier {
-        Carrier::Deployment { name, version, .. } => Next::Change(Box::new(Change {
-            kind: resource(Kind::Deployment),
-            name: name.clone(),
-            part: None,
-            body: body(version, &marks, &spec),
-        })),
+        Carrier::Deployment { name, version, .. } => {
+            let body = body(version, &marks, &spec);
+            Change::merge(resource(Kind::Deployment), name, None, body).into()
+        }
         Carrier::Rollout { .. } | Carrier::Foreign(_) => rollout(view, marks, spec),
     }
 }
 
 /// A change of the Rollout.
 fn rollout(view: &View, marks: Value, spec: Value) -> Next {
-    Next::Change(Box::new(Change {
-        kind: resource(Kind::Rollout),
-        name: view.name.clone(),
-        part: None,
-        body: body(&view.version, &marks, &spec),
-    }))
+    let body = body(&view.version, &marks, &spec);
+    Change::merge(resource(Kind::Rollout), &view.name, None, body).into()
 }
 
 /// A change of the Rollout's status, which is a resource of its own: what is sent to the main one of
 /// it gets lost without a word. It carries no annotation (the server drops them there); that it was
 /// made shows in the status itself.
 fn status(view: &View, status: Value) -> Next {
-    Next::Change(Box::new(Change {
-        kind: resource_of("argoproj.io", "v1alpha1", "Rollout", "rollouts"),
-        name: view.name.clone(),
-        part: Some("status"),
-        body: json!({"metadata": {"resourceVersion": view.version}, "status": status}),
-    }))
+    let body = json!({"metadata": {"resourceVersion": view.version}, "status": status});
+    Change::merge(resource(Kind::Rollout), &view.name, Some("status"), body).into()
 }

@@ -1,15 +1,14 @@
 //! A Rollout as people see it.
 
-use std::sync::Arc;
-
 use super::super::super::Picture;
 use super::super::config::KubeConfig;
 use super::super::image;
-use super::super::pinned::image_in;
+use super::super::template::image_in;
+use super::super::view;
 use super::steps::Strategy;
-use super::view::{Set, View};
-use crate::domain::workload::{Parts, Stage, StageAt, Stuck, Workload};
-use crate::domain::{Artifact, Health, InstanceName, Sight};
+use super::view::{Carrier, Set, View};
+use crate::domain::workload::{Parts, Stage, StageAt, Stuck, Way, Workload};
+use crate::domain::{Artifact, Health};
 
 /// What a look at a Rollout shows.
 pub fn picture(view: &View, config: &KubeConfig) -> Picture {
@@ -27,17 +26,9 @@ pub fn picture(view: &View, config: &KubeConfig) -> Picture {
         true => (stable.or_else(|| wanted.clone()), wanted),
         false => (wanted, None),
     };
-    let sight = Sight {
-        instance: InstanceName::from(config.name.as_str()),
-        health: health(view, divided),
-        artifact: whole,
-        arriving: arriving.clone(),
-        detail: view.words(),
-    };
-    Picture {
-        workload: Some(Arc::new(workload(view, config, divided, arriving))),
-        sights: vec![sight],
-    }
+    let health = health(view, divided);
+    let workload = workload(view, config, divided, arriving);
+    view::picture(config, health, whole, view.words(), workload)
 }
 
 /// Running is what stands where it is meant to stand, with all its pods.
@@ -98,6 +89,16 @@ fn workload(
         stages: stages(view),
         stuck: stuck(view),
         owners: view.owners.clone(),
+        way: match view.strategy {
+            Strategy::Canary(_) => Way::Stepped,
+            Strategy::BlueGreen { .. } => Way::Beside {
+                shown: format!("rollouts/{}/status pauseConditions=null", config.name).into(),
+            },
+        },
+        carrier: match &view.carrier {
+            Carrier::Deployment { name, .. } => Some(format!("deployments/{name}").into()),
+            Carrier::Rollout { .. } | Carrier::Foreign(_) => None,
+        },
     }
 }
 
@@ -197,9 +198,5 @@ pub fn details(view: &View) -> String {
     }
     lines.extend(view.stuck.iter().map(|one| one.words.to_string()));
     lines.extend(view.analyses.iter().map(super::view::Analysis::line));
-    let mut text = lines.join("\n");
-    if let Some((end, _)) = text.char_indices().nth(2000) {
-        text.truncate(end);
-    }
-    text
+    lines.join("\n")
 }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use kube::api::DynamicObject;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::super::pinned::{image_in, marks, version};
-use super::steps::Strategy;
+use super::super::decode::{self, Work};
+use super::super::record::marks;
+use super::super::template::{self, image_in};
+use super::steps::{Step, Strategy};
 use crate::domain::text::printable;
 use crate::domain::workload::{Owner, Stuck};
 
@@ -27,6 +29,8 @@ const EPHEMERAL: &str = "rollout.argoproj.io/ephemeral-metadata";
 pub struct View {
     /// Its name.
     pub name: String,
+    /// Its uid: another one is another object.
+    pub uid: Arc<str>,
     /// Its version, for conditional changes.
     pub version: String,
     /// Its annotations.
@@ -101,6 +105,40 @@ pub enum Carrier {
     Foreign(Arc<str>),
 }
 
+/// The Deployment that a Rollout takes its template from.
+#[derive(Clone, Debug)]
+pub struct Referred {
+    name: String,
+    version: String,
+    marks: Value,
+    template: Value,
+    generation: Option<i64>,
+}
+
+impl From<&DynamicObject> for Referred {
+    fn from(object: &DynamicObject) -> Referred {
+        Referred {
+            name: object.metadata.name.clone().unwrap_or_default(),
+            version: object.metadata.resource_version.clone().unwrap_or_default(),
+            marks: marks(object),
+            template: object.data["spec"]["template"].clone(),
+            generation: object.metadata.generation,
+        }
+    }
+}
+
+impl From<&Work> for Referred {
+    fn from(work: &Work) -> Referred {
+        Referred {
+            name: work.name.to_string(),
+            version: work.version.to_string(),
+            marks: json!(work.marks),
+            template: template::of(&work.images),
+            generation: Some(work.generation),
+        }
+    }
+}
+
 /// A run of an analysis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Analysis {
@@ -144,6 +182,21 @@ pub struct Set {
     pub template: Value,
 }
 
+impl From<&decode::Set> for Set {
+    fn from(set: &decode::Set) -> Set {
+        Set {
+            hash: set.hash.clone(),
+            // who goes back reads it from the cluster
+            revision: 0,
+            wanted: set.wanted,
+            there: set.there,
+            ready: set.ready,
+            available: set.available,
+            template: template::of(&set.images),
+        }
+    }
+}
+
 impl Set {
     /// Whether all pods that it should have are available.
     pub fn whole(&self) -> bool {
@@ -160,17 +213,35 @@ impl View {
         sets: &[DynamicObject],
         runs: &[DynamicObject],
     ) -> View {
-        let (spec, status) = (&rollout.data["spec"], &rollout.data["status"]);
         let uid = rollout.metadata.uid.as_deref().unwrap_or_default();
+        let sets = sets.iter().filter(|set| owned(set, uid)).map(set);
+        let runs: Vec<_> = runs.iter().collect();
+        View::of(rollout, referred.map(Referred::from), sets.collect(), &runs)
+    }
+
+    /// The same of what is kept of it.
+    pub fn of(
+        rollout: &DynamicObject,
+        referred: Option<Referred>,
+        sets: Vec<Set>,
+        runs: &[&DynamicObject],
+    ) -> View {
+        let (spec, status) = (&rollout.data["spec"], &rollout.data["status"]);
         let text = |value: &Value| -> Arc<str> { said(value, 80) };
         let pauses = status["pauseConditions"].as_array().into_iter().flatten();
+        let observed = observed(rollout, referred.as_ref());
         let carrier = carrier(spec, referred);
         let labels = rollout.metadata.labels.as_ref();
         View {
             name: rollout.metadata.name.clone().unwrap_or_default(),
-            version: version(rollout),
+            uid: rollout.metadata.uid.as_deref().unwrap_or_default().into(),
+            version: rollout
+                .metadata
+                .resource_version
+                .clone()
+                .unwrap_or_default(),
             marks: marks(rollout),
-            observed: observed(rollout, &carrier, referred),
+            observed,
             carrier,
             instance: labels
                 .and_then(|labels| labels.get(INSTANCE))
@@ -192,7 +263,7 @@ impl View {
             weight: count(&status["canary"]["weights"]["canary"]["weight"])
                 .map(|share| u8::try_from(share).unwrap_or(100)),
             analyses: analyses(status, runs),
-            sets: sets.iter().filter(|set| owned(set, uid)).map(set).collect(),
+            sets,
             stuck: Vec::new(),
             owners: Vec::new(),
         }
@@ -241,6 +312,28 @@ impl View {
             .any(|one| one.starts_with("Inconclusive"))
     }
 
+    /// Which analyses could not, by their names; the step where none is known.
+    pub fn doubted(&self) -> String {
+        let runs = self
+            .analyses
+            .iter()
+            .filter(|run| &*run.phase == "Inconclusive");
+        let names: Vec<&str> = runs.map(|run| &*run.name).collect();
+        match names.as_slice() {
+            [] => format!("step {}", self.step),
+            names => names.join(","),
+        }
+    }
+
+    /// Whether its step is one at which Argo waits by itself: for a time that was set, or for what is
+    /// to be found out.
+    pub fn lingers(&self) -> bool {
+        matches!(
+            self.strategy.steps().get(self.step),
+            Some(Step::Timed(_) | Step::Analysis(_) | Step::Other(_))
+        )
+    }
+
     /// Somebody has promoted it, and the controller has not come to it yet.
     pub fn unpausing(&self) -> bool {
         self.controller_pause && self.pauses.is_empty()
@@ -283,7 +376,7 @@ fn owned(object: &DynamicObject, uid: &str) -> bool {
     owners.any(|owner| owner.uid == uid)
 }
 
-fn carrier(spec: &Value, referred: Option<&DynamicObject>) -> Carrier {
+fn carrier(spec: &Value, referred: Option<Referred>) -> Carrier {
     let reference = &spec["workloadRef"];
     if !reference.is_object() {
         return Carrier::Rollout {
@@ -292,10 +385,10 @@ fn carrier(spec: &Value, referred: Option<&DynamicObject>) -> Carrier {
     }
     match referred {
         Some(deployment) => Carrier::Deployment {
-            name: deployment.metadata.name.clone().unwrap_or_default(),
-            version: version(deployment),
-            marks: marks(deployment),
-            template: deployment.data["spec"]["template"].clone(),
+            name: deployment.name,
+            version: deployment.version,
+            marks: deployment.marks,
+            template: deployment.template,
         },
         None => {
             let (kind, name) = (&reference["kind"], &reference["name"]);
@@ -305,9 +398,16 @@ fn carrier(spec: &Value, referred: Option<&DynamicObject>) -> Carrier {
     }
 }
 
+/// The Deployment that a Rollout refers to for its template, by name; `None` without one.
+pub fn reference(rollout: &DynamicObject) -> Option<&str> {
+    let reference = &rollout.data["spec"]["workloadRef"];
+    let name = reference["name"].as_str();
+    name.filter(|_| reference["kind"] == "Deployment")
+}
+
 /// Whether the status is about the spec as it is. Argo writes the number as a text; where a template
 /// is referred to, its generation goes through an annotation and has to have arrived too.
-fn observed(rollout: &DynamicObject, carrier: &Carrier, referred: Option<&DynamicObject>) -> bool {
+fn observed(rollout: &DynamicObject, referred: Option<&Referred>) -> bool {
     let status = &rollout.data["status"];
     let number = |value: &Value| match value {
         Value::String(text) => text.parse::<i64>().ok(),
@@ -317,11 +417,10 @@ fn observed(rollout: &DynamicObject, carrier: &Carrier, referred: Option<&Dynami
     if seen.is_none() || seen != rollout.metadata.generation {
         return false;
     }
-    let (Carrier::Deployment { .. }, Some(deployment)) = (carrier, referred) else {
+    let Some(there) = referred.map(|deployment| deployment.generation) else {
         return true;
     };
     let annotated = marks(rollout)[WORKLOAD_GENERATION].clone();
-    let there = deployment.metadata.generation;
     number(&annotated) == there && number(&status["workloadObservedGeneration"]) == there
 }
 
@@ -365,16 +464,27 @@ fn plain(template: &Value, marks: &Value) -> Value {
     template
 }
 
-/// The runs that the status names, with the words of the objects where they were read.
-fn analyses(status: &Value, runs: &[DynamicObject]) -> Vec<Analysis> {
+/// What the status says of each run that counts.
+fn named(status: &Value) -> impl Iterator<Item = &Value> {
     let places = [
         &status["canary"]["currentStepAnalysisRunStatus"],
         &status["canary"]["currentBackgroundAnalysisRunStatus"],
         &status["blueGreen"]["prePromotionAnalysisRunStatus"],
         &status["blueGreen"]["postPromotionAnalysisRunStatus"],
     ];
-    let named = places.into_iter().filter(|one| one["name"].is_string());
-    named
+    places.into_iter().filter(|one| one["name"].is_string())
+}
+
+/// The names of the runs that there is something to tell of.
+pub fn telling(rollout: &DynamicObject) -> Vec<&str> {
+    let named = named(&rollout.data["status"]);
+    let telling = named.filter(|one| one["status"] != "Successful");
+    telling.filter_map(|one| one["name"].as_str()).collect()
+}
+
+/// The runs that the status names, with the words of the objects where they were read.
+fn analyses(status: &Value, runs: &[&DynamicObject]) -> Vec<Analysis> {
+    named(status)
         .map(|one| {
             let run = runs
                 .iter()

@@ -89,9 +89,8 @@ fn begun(object: &mut Value) {
     ) else {
         panic!("it does not begin")
     };
-    let How::Strategic(body) = change.how else {
-        panic!("{change:?}")
-    };
+    assert_eq!(change.form, Form::Strategic);
+    let body = change.body;
     for (key, value) in body["metadata"]["annotations"].as_object().expect("marks") {
         object["metadata"]["annotations"][key] = value.clone();
     }
@@ -102,10 +101,7 @@ fn begun(object: &mut Value) {
 
 fn body(next: Next) -> Value {
     match next {
-        Next::Change(Change {
-            how: How::Strategic(body) | How::Json(body),
-            ..
-        }) => body,
+        Next::Change(change) => change.body,
         other => panic!("{other:?}"),
     }
 }
@@ -240,7 +236,7 @@ fn what_must_not_be_begun_is_refused_with_why() {
         &seen(sets, |o| change(o)),
         Steer::GoOn,
     ) {
-        Next::Refuse(why) => why,
+        Next::Never(why) => why.to_string(),
         other => panic!("{other:?}"),
     };
     let at_rest = [old(10)];
@@ -336,7 +332,7 @@ fn what_somebody_else_has_brought_since_is_not_overwritten() {
     });
     let next = back(&wish("full", Verb::Rollback), &seen, Steer::GoOn);
     assert!(
-        matches!(&next, Next::Refuse(why) if why.contains("hotfix")),
+        matches!(&next, Next::Never(why) if why.contains("hotfix")),
         "{next:?}"
     );
 }

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::super::helm::Steer;
+use super::super::change::{Change, Next, body};
 use super::super::cluster::resource;
 use super::super::config::Kind;
 use super::super::gates::{Hook, path};
 use super::super::image;
-use super::super::lead::{Change, Next, forbidden, hopeless};
-use super::super::pinned::{
-    BEFORE, Before, EFFECT, HELD, RETRY, asks_again, body, image_in, left, with_image,
-};
+use super::super::owners::forbidden;
+use super::super::pods::hopeless;
+use super::super::record::{BEFORE, Before, EFFECT, HELD, RETRY, left};
+use super::super::template::{image_in, with_image};
+use super::super::wish::asks_again;
 use super::view::{View, Way};
 use crate::domain::{Effect, Verb};
 
@@ -172,11 +174,13 @@ impl Wish<'_> {
             }
         }
         let before = Before {
-            release: self.effect.release.to_string().into(),
-            hash: view.applied.clone(),
-            image: before.map_or_else(|| image.into(), |before| before.image),
+            release: self.effect.release.to_string(),
+            revision: view.applied.to_string(),
+            image: before.map_or_else(|| image.to_owned(), |before| before.image),
+            to: self.image.clone(),
+            kept: None,
         };
-        self.write(view, &self.image, json!(before.text()), None)
+        self.write(view, &self.image, json!(before.write()))
     }
 
     /// Why its way holds no such share.
@@ -207,7 +211,7 @@ impl Wish<'_> {
         // says is about that
         let noticed = before
             .as_ref()
-            .is_none_or(|before| *before.hash != *view.applied);
+            .is_none_or(|before| *before.revision != *view.applied);
         let whole = self.share() >= 100;
         let wait = || Next::Wait(view.words());
         match &*view.phase {
@@ -215,14 +219,7 @@ impl Wish<'_> {
             phase if PROMOTING.contains(&phase) && !whole => only(Next::Failed(self.beyond())),
             phase if PROMOTING.contains(&phase) => only(wait()),
             phase if TRYING.contains(&phase) && noticed => self.trying(view),
-            "Failed" if noticed => match asks_again(self.effect) {
-                true if view.target.template["metadata"]["annotations"][RETRY]
-                    != self.effect.id.as_str() =>
-                {
-                    only(self.anew(view, before))
-                }
-                _ => only(Next::Bad(view.words())),
-            },
+            "Failed" if noticed => self.failed(view),
             "Succeeded" | "Initialized" if self.serves(view) => match whole || before.is_none() {
                 true => only(tidy(view)),
                 false => only(Next::Failed(self.beyond())),
@@ -273,17 +270,24 @@ impl Wish<'_> {
         format!("somebody else has taken it past {share} %, or its gates do not lead here").into()
     }
 
-    /// A try that has failed is begun anew only when the template changes: it gets a mark.
-    fn anew(&self, view: &View, before: Option<Before>) -> Next {
-        let Some(before) = before else {
-            return Next::Failed(view.words());
+    /// Flagger has taken it back. Who asks again has that failure forgotten, and only that one: Flagger
+    /// begins anew with what it does not know to have applied. It writes that down again in every
+    /// round, so a change that came between is made once more; the time of the failure stays.
+    fn failed(&self, view: &View) -> Course {
+        let at = &view.failed_at;
+        if !asks_again(self.effect) || at.is_empty() {
+            return only(Next::Bad(view.words()));
+        }
+        let mark = format!("{} {at}", self.effect.id);
+        let next = match view.marks[RETRY].as_str() {
+            Some(noted) if noted == mark && view.applied.is_empty() => Next::Wait(view.words()),
+            Some(noted) if noted == mark => forget(view),
+            Some(noted) if noted.starts_with(&format!("{} ", self.effect.id)) => {
+                return only(Next::Bad(view.words()));
+            }
+            _ => return only(on_canary(view, &json!({RETRY: mark}), &json!({}))),
         };
-        let before = Before {
-            hash: view.applied.clone(),
-            ..before
-        };
-        let mark = json!(self.effect.id.as_str());
-        self.write(view, &self.image, json!(before.text()), Some(mark))
+        gates(&[Hook::ConfirmRollout], next)
     }
 
     /// The way back. What is being tried is stopped by the gate that asks for it, which takes its
@@ -296,9 +300,7 @@ impl Wish<'_> {
         if view.suspended {
             return only(resume(view));
         }
-        let retried = view.target.template["metadata"]["annotations"][RETRY].is_string();
-        let is_back = self.is_old(image) && !retried;
-        if !is_back {
+        if !self.is_old(image) {
             if view.is(&PROMOTING) {
                 let words = "Flagger is promoting and cannot be stopped; it goes back after that";
                 return only(Next::Wait(words.into()));
@@ -308,9 +310,8 @@ impl Wish<'_> {
                 return gates(&[Hook::Rollback], Next::Patience(view.words()));
             }
             let before = Before::of(&view.target.marks, self.effect);
-            let old = before.map_or_else(|| self.image.clone(), |before| before.image.to_string());
-            let unmark = retried.then_some(Value::Null);
-            return only(self.write(view, &old, Value::Null, unmark));
+            let old = before.map_or_else(|| self.image.clone(), |before| before.image);
+            return only(self.write(view, &old, Value::Null));
         }
         if view.target.marks[EFFECT] != self.effect.id.as_str() {
             // whatever of the way forward is still on the line comes too late from here on
@@ -349,15 +350,11 @@ impl Wish<'_> {
     }
 
     /// A change of the target's template.
-    fn write(&self, view: &View, image: &str, before: Value, mark: Option<Value>) -> Next {
-        let template = with_image(&view.target.template, self.container, image);
-        let mut template = match template {
+    fn write(&self, view: &View, image: &str, before: Value) -> Next {
+        let template = match with_image(&view.target.template, self.container, image) {
             Ok(template) => template,
             Err(why) => return Next::Never(why.into()),
         };
-        if let Some(mark) = mark {
-            template["metadata"] = json!({"annotations": {RETRY: mark}});
-        }
         let mut marks = json!({EFFECT: self.effect.id.as_str()});
         if before.is_string() {
             marks[BEFORE] = before;
@@ -408,19 +405,19 @@ fn tidy(view: &View) -> Next {
 }
 
 fn on_target(view: &View, marks: &Value, spec: &Value) -> Next {
-    Next::Change(Box::new(Change {
-        kind: resource(view.kind.clone().unwrap_or(Kind::Deployment)),
-        name: view.target.name.clone(),
-        part: None,
-        body: body(&view.target.version, marks, spec),
-    }))
+    let kind = resource(view.kind.clone().unwrap_or(Kind::Deployment));
+    let body = body(&view.target.version, marks, spec);
+    Change::merge(kind, &view.target.name, None, body).into()
 }
 
 fn on_canary(view: &View, marks: &Value, spec: &Value) -> Next {
-    Next::Change(Box::new(Change {
-        kind: resource(Kind::Canary),
-        name: view.name.clone(),
-        part: None,
-        body: body(&view.version, marks, spec),
-    }))
+    let body = body(&view.version, marks, spec);
+    Change::merge(resource(Kind::Canary), &view.name, None, body).into()
+}
+
+/// Has Flagger begin anew. The status is a resource of its own.
+fn forget(view: &View) -> Next {
+    let status = json!({"lastAppliedSpec": ""});
+    let body = json!({"metadata": {"resourceVersion": view.version}, "status": status});
+    Change::merge(resource(Kind::Canary), &view.name, Some("status"), body).into()
 }

@@ -4,13 +4,13 @@ use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use super::super::super::helm::Steer;
+use super::super::change::{Change, Next};
 use super::super::config::{Kind, KubeConfig};
 use super::super::gates::{Gates, Hook};
-use super::super::lead::{Change, Next};
-use super::super::pinned::{BEFORE, EFFECT, HELD, RETRY};
+use super::super::record::{BEFORE, EFFECT, HELD, RETRY};
 use super::decide::{Course, Times, Wish};
 use super::picture::{details, picture};
-use super::view::View;
+use super::view::{Part, View, rivals};
 use crate::domain::plan::Exposure;
 use crate::domain::{Artifact, Effect, Health, ReleaseId, Span, Verb};
 
@@ -63,15 +63,8 @@ fn object(value: &Value) -> DynamicObject {
 }
 
 fn view_of(canary: &Value, target: &Value, primary: &Value) -> View {
-    let all = [object(canary)];
-    View::new(
-        "web",
-        &all,
-        &object(target),
-        Some(&object(primary)),
-        Vec::new(),
-    )
-    .unwrap()
+    let part = |value: &Value| Part::new(&object(value)).unwrap();
+    View::new(&object(canary), part(target), Some(part(primary)))
 }
 
 /// While version 2 is tried.
@@ -182,7 +175,7 @@ fn the_first_batch_writes_the_image_into_the_target() {
         serde_json::from_str(meta["annotations"][BEFORE].as_str().unwrap()).unwrap();
     assert_eq!(
         before,
-        json!({"release": "R-7", "hash": "n2", "image": OLD})
+        json!({"release": "R-7", "revision": "n2", "image": OLD, "to": NEW})
     );
     let spec = made.body["spec"].as_object().unwrap();
     assert_eq!(spec.keys().collect::<Vec<_>>(), ["template"]);
@@ -328,10 +321,10 @@ fn what_cannot_be_held_is_refused_before_anything_is_written() {
 fn two_canaries_with_one_target_are_refused() {
     let mut other = canary("Succeeded", 0);
     other["metadata"]["name"] = "web-b".into();
-    let all = [object(&canary("Succeeded", 0)), object(&other)];
-    let target = object(&workload("web", OLD, Value::Null, 0));
-    let primary = object(&workload("web-primary", OLD, Value::Null, 4));
-    let view = View::new("web", &all, &target, Some(&primary), Vec::new()).unwrap();
+    let one = canary("Succeeded", 0);
+    let mut view = idle(&one);
+    let all = [object(&one), object(&other)];
+    view.rivals = rivals(&all[0], all.iter());
     refused(
         forward("full", &view),
         "another Canary has the same target: web-b",
@@ -366,22 +359,30 @@ fn a_pause_closes_the_gates_and_suspends() {
 #[test]
 fn a_failure_is_told_and_a_retry_begins_anew() {
     let mut it = canary("Failed", 0);
-    it["status"]["conditions"] = json!([{"type": "Promoted", "message": "Canary analysis failed, Deployment scaled to zero."}]);
+    it["status"]["conditions"] = json!([{"type": "Promoted", "lastTransitionTime": "10:00",
+        "message": "Canary analysis failed, Deployment scaled to zero."}]);
     refused(forward("full", &tried(&it)), "Canary analysis failed");
-    let again = effect(Verb::Deploy, 2, "full");
-    let made = change(ask(&again, &tried(&it), Steer::GoOn, SOON));
-    let template = &made.body["spec"]["template"];
+    let again = |it: &Value| {
+        let again = effect(Verb::Deploy, 2, "full");
+        ask(&again, &tried(it), Steer::GoOn, SOON)
+    };
+    // the failure that it is about is noted first, outside the template
+    let noted = change(again(&it)).body["metadata"]["annotations"].clone();
+    assert_eq!(noted, json!({RETRY: "R-7.b1.web-prod.web.deploy.2 10:00"}));
+    it["metadata"]["annotations"] = noted;
+    assert_eq!(again(&it).open, [ROLLOUT]);
+    let made = change(again(&it));
     assert_eq!(
-        template["metadata"]["annotations"][RETRY],
-        "R-7.b1.web-prod.web.deploy.2"
+        (made.kind.kind.as_str(), made.part),
+        ("Canary", Some("status"))
     );
-    let before = made.body["metadata"]["annotations"][BEFORE]
-        .as_str()
-        .unwrap();
-    assert!(
-        before.contains("\"n2\"") && before.contains(OLD),
-        "{before}"
-    );
+    assert_eq!(made.body["status"], json!({"lastAppliedSpec": ""}));
+    let mut forgotten = it.clone();
+    forgotten["status"]["lastAppliedSpec"] = "".into();
+    assert!(matches!(again(&forgotten).next, Next::Wait(_)));
+    // another failure is not tried again by itself
+    it["status"]["conditions"][0]["lastTransitionTime"] = "10:05".into();
+    refused(again(&it), "Canary analysis failed");
 }
 
 #[test]

@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::super::super::Picture;
-use super::super::config::KubeConfig;
+use super::super::config::{Kind, KubeConfig};
 use super::super::gates::{Gates, Hook};
 use super::super::image;
-use super::super::pinned::image_in;
+use super::super::template::image_in;
+use super::super::view;
 use super::view::{Part, View, Way};
-use crate::domain::workload::{Owner, Parts, Stage, StageAt, Stuck, Workload};
-use crate::domain::{Artifact, Health, InstanceName, Sight, TargetName};
+use crate::domain::workload::{self, Owner, Parts, Stage, StageAt, Stuck, Workload};
+use crate::domain::{Artifact, Health, TargetName};
 
 /// What a look at a Canary shows. Production is the primary workload; the target has pods only
 /// while something is tried.
@@ -25,17 +26,9 @@ pub fn picture(view: &View, config: &KubeConfig) -> Picture {
         true => (serving, wanted),
         false => (wanted, None),
     };
-    let sight = Sight {
-        instance: InstanceName::from(config.name.as_str()),
-        health: health(view, divided),
-        artifact: whole,
-        arriving: arriving.clone(),
-        detail: view.words(),
-    };
-    Picture {
-        workload: Some(Arc::new(workload(view, config, divided, arriving))),
-        sights: vec![sight],
-    }
+    let health = health(view, divided);
+    let workload = workload(view, config, divided, arriving);
+    view::picture(config, health, whole, view.words(), workload)
 }
 
 fn health(view: &View, divided: bool) -> Health {
@@ -99,7 +92,18 @@ fn workload(
             .cloned()
             .chain(view.rivals.iter().map(rival))
             .collect(),
+        way: workload::Way::Stepped,
+        carrier: Some(carrier(view).into()),
     }
+}
+
+/// What Flagger watches: there the image is written.
+fn carrier(view: &View) -> String {
+    let kind = match view.kind {
+        Ok(Kind::DaemonSet) => "daemonsets",
+        _ => "deployments",
+    };
+    format!("{kind}/{}", view.target.name)
 }
 
 fn rival(name: &Arc<str>) -> Owner {
@@ -185,9 +189,6 @@ pub fn details(view: &View, gates: &Gates, target: &TargetName, missing: &[Hook]
             );
         }
         text += "\nTOKEN is the secret that [gates] refers to in room.toml";
-    }
-    if let Some((end, _)) = text.char_indices().nth(2000) {
-        text.truncate(end);
     }
     text
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::api::DynamicObject;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::config::Kind;
+use super::super::decode::{self, Work};
 use super::super::gates::Hook;
-use super::super::pinned::{marks, version};
+use super::super::record::marks;
 use crate::domain::text::printable;
 use crate::domain::workload::{Owner, Stuck};
 
@@ -20,6 +21,8 @@ const ROUNDS: u32 = 10;
 pub struct View {
     /// Its name.
     pub name: String,
+    /// Its uid: another one is another object.
+    pub uid: Arc<str>,
     /// Its version, for conditional changes.
     pub version: String,
     /// Its annotations.
@@ -56,6 +59,8 @@ pub struct View {
     pub applied: Arc<str>,
     /// Flagger's words on it.
     pub message: Arc<str>,
+    /// Since when it says so: of one that has failed, when it failed.
+    pub failed_at: Arc<str>,
     /// The newest warnings about it, where it has failed.
     pub warnings: Vec<Arc<str>>,
     /// What is stuck among the pods of the target.
@@ -155,27 +160,27 @@ pub struct Part {
 
 impl Part {
     /// As it was read.
-    pub fn new(object: &DynamicObject) -> Part {
-        let (spec, status) = (&object.data["spec"], &object.data["status"]);
-        // a DaemonSet calls the same things by other names
-        let of = |names: [&str; 2]| {
-            let mut all = names.iter().map(|name| &status[*name]);
-            all.find(|value| value.is_u64()).map_or(0, count)
-        };
+    ///
+    /// # Errors
+    /// When it has not the shape of its kind.
+    pub fn new(object: &DynamicObject) -> Result<Part, serde_json::Error> {
+        let work = decode::read(object)?;
+        Ok(Part::of(&work, object.data["spec"]["template"].clone()))
+    }
+
+    /// As it is kept, with as much of its template as is known.
+    pub fn of(work: &Work, template: Value) -> Part {
         Part {
-            name: object.metadata.name.clone().unwrap_or_default(),
-            version: version(object),
-            marks: marks(object),
-            template: spec["template"].clone(),
-            wanted: match &spec["replicas"] {
-                Value::Null => of(["desiredNumberScheduled", "replicas"]),
-                replicas => count(replicas),
-            },
-            there: of(["replicas", "currentNumberScheduled"]),
-            updated: of(["updatedReplicas", "updatedNumberScheduled"]),
-            ready: of(["readyReplicas", "numberReady"]),
-            available: of(["availableReplicas", "numberAvailable"]),
-            observed: status["observedGeneration"].as_i64() >= object.metadata.generation,
+            name: work.name.to_string(),
+            version: work.version.to_string(),
+            marks: json!(work.marks),
+            template,
+            wanted: work.wanted,
+            there: work.there,
+            updated: work.updated,
+            ready: work.ready,
+            available: work.available,
+            observed: work.observed >= work.generation,
         }
     }
 
@@ -189,41 +194,25 @@ impl Part {
 }
 
 impl View {
-    /// Puts together what was read: all Canaries of the namespace, of which one is meant, and its
-    /// two workloads; `None` without that one.
-    pub fn new(
-        name: &str,
-        canaries: &[DynamicObject],
-        target: &DynamicObject,
-        primary: Option<&DynamicObject>,
-        warnings: Vec<Arc<str>>,
-    ) -> Option<View> {
-        let called = |one: &&DynamicObject| one.metadata.name.as_deref() == Some(name);
-        let canary = canaries.iter().find(called)?;
+    /// Puts together what was read: the Canary and its two workloads.
+    pub fn new(canary: &DynamicObject, target: Part, primary: Option<Part>) -> View {
         let (spec, status) = (&canary.data["spec"], &canary.data["status"]);
         // the old name of it is still read by Flagger
         let analysis = match spec.get("analysis") {
             Some(analysis) => analysis,
             None => &spec["canaryAnalysis"],
         };
-        let reference = |one: &DynamicObject| one.data["spec"]["targetRef"].clone();
-        let same = |one: &&DynamicObject| {
-            let (ours, theirs) = (reference(canary), reference(one));
-            !called(one) && ours["name"] == theirs["name"] && ours["kind"] == theirs["kind"]
-        };
-        let rivals = canaries.iter().filter(same);
         let hooks = analysis["webhooks"].as_array().into_iter().flatten();
         let text = |value: &Value| printable(value.as_str().unwrap_or_default(), 400);
-        Some(View {
-            name: name.to_owned(),
-            version: version(canary),
+        View {
+            name: canary.metadata.name.clone().unwrap_or_default(),
+            uid: canary.metadata.uid.as_deref().unwrap_or_default().into(),
+            version: canary.metadata.resource_version.clone().unwrap_or_default(),
             marks: marks(canary),
-            target: Part::new(target),
-            kind: kind_of(spec),
-            primary: primary.map(Part::new),
-            rivals: rivals
-                .filter_map(|one| Some(printable(one.metadata.name.as_deref()?, 63).into()))
-                .collect(),
+            target,
+            kind: kind_of(canary),
+            primary,
+            rivals: Vec::new(),
             way: Way::read(analysis),
             interval: span(&analysis["interval"]),
             threshold: count(&analysis["threshold"]),
@@ -237,11 +226,12 @@ impl View {
             failed: count(&status["failedChecks"]),
             rounds: count(&status["iterations"]),
             applied: text(&status["lastAppliedSpec"]).into(),
-            message: text(promoted(status)).into(),
-            warnings,
+            message: text(&promoted(status)["message"]).into(),
+            failed_at: text(&promoted(status)["lastTransitionTime"]).into(),
+            warnings: Vec::new(),
             stuck: Vec::new(),
             owners: Vec::new(),
-        })
+        }
     }
 
     /// Whether the phase is one of these.
@@ -305,15 +295,41 @@ impl View {
 fn promoted(status: &Value) -> &Value {
     let conditions = status["conditions"].as_array().into_iter().flatten();
     let mut promoted = conditions.filter(|one| one["type"] == "Promoted");
-    promoted.next().map_or(&Value::Null, |one| &one["message"])
+    promoted.next().unwrap_or(&Value::Null)
 }
 
-fn kind_of(spec: &Value) -> Result<Kind, Arc<str>> {
-    match spec["targetRef"]["kind"].as_str() {
+/// The kind of the workload that a Canary is over, where it is one that holdpoint changes.
+///
+/// # Errors
+/// Its kind.
+pub fn kind_of(canary: &DynamicObject) -> Result<Kind, Arc<str>> {
+    match canary.data["spec"]["targetRef"]["kind"].as_str() {
         Some("Deployment") => Ok(Kind::Deployment),
         Some("DaemonSet") => Ok(Kind::DaemonSet),
         other => Err(printable(other.unwrap_or("nothing"), 63).into()),
     }
+}
+
+/// The name of the workload that a Canary is over.
+pub fn target_of(canary: &DynamicObject) -> &str {
+    let name = canary.data["spec"]["targetRef"]["name"].as_str();
+    name.or(canary.metadata.name.as_deref()).unwrap_or_default()
+}
+
+/// The other Canaries that are over the same workload.
+pub fn rivals<'a>(
+    canary: &DynamicObject,
+    all: impl Iterator<Item = &'a DynamicObject>,
+) -> Vec<Arc<str>> {
+    let same = |other: &&DynamicObject| {
+        let (ours, theirs) = (&canary.data, &other.data);
+        other.metadata.name != canary.metadata.name
+            && ours["spec"]["targetRef"]["kind"] == theirs["spec"]["targetRef"]["kind"]
+            && target_of(canary) == target_of(other)
+    };
+    all.filter(same)
+        .filter_map(|one| Some(printable(one.metadata.name.as_deref()?, 63).into()))
+        .collect()
 }
 
 fn count(value: &Value) -> u32 {

@@ -100,14 +100,14 @@ fn begun(mut seen: Seen, strategy: Value) -> Seen {
 
 fn change(next: Next) -> Change {
     match next {
-        Next::Change(change) => change,
+        Next::Change(change) => *change,
         other => panic!("{other:?}"),
     }
 }
 
 fn deleted(next: Next) -> Vec<String> {
-    match change(next).how {
-        How::Delete(pods) => pods.iter().map(|p| p.name.to_string()).collect(),
+    match next {
+        Next::Delete(_, pods) => pods.iter().map(|p| p.name.to_string()).collect(),
         other => panic!("{other:?}"),
     }
 }
@@ -116,9 +116,8 @@ fn deleted(next: Next) -> Vec<String> {
 fn a_partition_comes_with_the_template_in_one_change() {
     let wish = wish(Kind::StatefulSet, "30%", Verb::Deploy);
     let next = statefulset::forward(&wish, &seen(9, 0, rolling(0), "1"), Steer::GoOn);
-    let How::Strategic(body) = change(next).how else {
-        panic!("no merge")
-    };
+    let Change { form, body, .. } = change(next);
+    assert_eq!(form, Form::Strategic);
     assert_eq!(
         body["spec"]["updateStrategy"]["rollingUpdate"]["partition"],
         6
@@ -155,7 +154,7 @@ fn a_partition_of_somebody_else_is_respected() {
     let wish = wish(Kind::StatefulSet, "30%", Verb::Deploy);
     let next = statefulset::forward(&wish, &seen(9, 0, rolling(4), "1"), Steer::GoOn);
     assert!(
-        matches!(&next, Next::Refuse(why) if why.contains("partition is 4")),
+        matches!(&next, Next::Never(why) if why.contains("partition is 4")),
         "{next:?}"
     );
 }

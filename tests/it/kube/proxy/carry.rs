@@ -19,7 +19,7 @@ fn broken() -> io::Error {
 pub async fn serve(stream: TcpStream, shared: Shared) {
     let mut wire = Wire::new(stream);
     while let Ok(Some(request)) = wire.request().await {
-        shared.thaw().await;
+        shared.thaw(is_watch(&request)).await;
         if answer(&mut wire, &request, &shared).await.is_err() {
             return;
         }
@@ -69,7 +69,7 @@ async fn answer(wire: &mut Wire, request: &Request, shared: &Shared) -> Next {
     let body = lie
         .and_then(|lie| lied(&body, &lie))
         .unwrap_or_else(|| body.to_vec());
-    shared.thaw().await;
+    shared.thaw(false).await;
     wire.answer(code, &headers, &body).await
 }
 
@@ -147,13 +147,16 @@ async fn stream(wire: &mut Wire, mut answer: reqwest::Response, shared: &Shared)
         };
         match chunk {
             Ok(Some(chunk)) => held.extend_from_slice(&chunk),
-            Ok(None) => return wire.end().await,
+            Ok(None) => {
+                shared.thaw(true).await;
+                return wire.end().await;
+            }
             Err(_) => return Err(broken()),
         }
         while let Some(end) = held.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = held.drain(..=end).collect();
             let changed = shared.lie().and_then(|lie| lied_event(&line, &lie));
-            shared.thaw().await;
+            shared.thaw(true).await;
             wire.piece(&changed.unwrap_or(line)).await?;
         }
     }

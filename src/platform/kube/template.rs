@@ -1,80 +1,15 @@
-//! Pod templates and the images in them, and the marks that holdpoint leaves on what it changes.
+//! Pod templates and the images in them.
 
-use std::sync::Arc;
-
-use kube::api::DynamicObject;
 use serde_json::{Map, Value, json};
 
-pub use super::record::{BEFORE, EFFECT};
-use crate::domain::Effect;
+use super::decode::Images;
 use crate::domain::text::printable;
 
-/// The annotation with the release for which holdpoint has paused the object, so that it takes back
-/// no pause of anybody else.
-pub const HELD: &str = "holdpoint.dev/held";
-
-/// The annotation with the abort that a retry takes back: when it happened.
-pub const RETRY: &str = "holdpoint.dev/retry";
-
-/// What ran before a release changed a workload first.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Before {
-    /// The release that changed it.
-    pub release: Arc<str>,
-    /// What the platform calls the template that ran; empty where it has no name.
-    pub hash: Arc<str>,
-    /// The image in it.
-    pub image: Arc<str>,
-}
-
-impl Before {
-    /// As it stands on an object, if that release left it.
-    pub fn of(annotations: &Value, effect: &Effect) -> Option<Before> {
-        let before: Before = serde_json::from_str(annotations[BEFORE].as_str()?).ok()?;
-        (*before.release == *effect.release.to_string()).then_some(before)
-    }
-
-    /// As an annotation's value.
-    pub fn text(&self) -> String {
-        json!(self).to_string()
-    }
-}
-
-/// The version of an object, for conditional changes.
-pub fn version(object: &DynamicObject) -> String {
-    object.metadata.resource_version.clone().unwrap_or_default()
-}
-
-/// The annotations of an object.
-pub fn marks(object: &DynamicObject) -> Value {
-    object
-        .metadata
-        .annotations
-        .as_ref()
-        .map_or(Value::Null, |all| json!(all))
-}
-
-/// The body of a conditional merge patch, with annotations and, if there is any, a spec.
-pub fn body(version: &str, marks: &Value, spec: &Value) -> Value {
-    let mut body = json!({"metadata": {"resourceVersion": version, "annotations": marks}});
-    if spec.as_object().is_some_and(|spec| !spec.is_empty()) {
-        body["spec"] = spec.clone();
-    }
-    body
-}
-
-/// The annotations of holdpoint that are left on an object, each to be taken away.
-pub fn left(marks: &Value) -> Option<Value> {
-    let names = [EFFECT, BEFORE, HELD, RETRY].into_iter();
-    let left = names.filter(|name| marks[*name].is_string());
-    let left: Map<_, _> = left.map(|name| (name.to_owned(), Value::Null)).collect();
-    (!left.is_empty()).then_some(Value::Object(left))
-}
-
-/// Whether an effect asks again for what has failed before: the number of the attempt ends its id.
-pub fn asks_again(effect: &Effect) -> bool {
-    let last = effect.id.as_str().rsplit('.').next();
-    last.and_then(|n| n.parse::<u32>().ok()) > Some(1)
+/// A template of which only the containers' images are known.
+pub fn of(images: &Images) -> Value {
+    let one = |(name, image): &(_, _)| json!({"name": name, "image": image});
+    let all: Vec<Value> = images.iter().map(one).collect();
+    json!({"spec": {"containers": all}})
 }
 
 /// The container of a pod template that is changed: the one with that name, or the only one.

@@ -1,0 +1,105 @@
+//! What is read of a cluster without a release, and how old it is when a watch says nothing any more.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::cluster::Cluster;
+use super::deployments::{START, held, shop};
+use super::proxy::{Asked, Proxy};
+use super::room::Room;
+use super::{LONG, ROUNDS};
+
+/// For how long an idle room is looked on: every target is read in that time.
+const IDLE: Duration = Duration::from_secs(20);
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn an_idle_room_reads_nothing_of_what_it_watches() {
+    let ns = Cluster::given().namespace("idle");
+    ns.deployment("base", "shop/ref:1", 0);
+    ns.rollout_of("ref", "base", 1);
+    ns.blue_green("web", "shop/web:1", 1);
+    ns.ready("rollout", "web", 1);
+    ns.deployment("cart", "shop/cart:1", 1);
+    ns.canary(
+        "cart",
+        &serde_json::json!({"iterations": 1, "threshold": 1}),
+    );
+    let ready = |canary: &Value| canary["status"]["phase"] == "Initialized";
+    ns.until("Flagger", ROUNDS, |ns| ns.get("canary", "cart"), ready);
+    let proxy = Proxy::before(&ns.cluster);
+    let mut room = Room::new(&proxy.kubeconfig(&ns.cluster.file));
+    for (name, workload) in [
+        ("ref", "rollout/ref"),
+        ("web", "rollout/web"),
+        ("cart", "canary/cart"),
+    ] {
+        room.target(name, &ns.name, workload, "");
+    }
+    let _engine = room.serve();
+    let watched = |asked: &Vec<Asked>| {
+        ["/rollouts?", "/canaries?", "/deployments?", "/pods?"]
+            .iter()
+            .all(|kind| {
+                asked
+                    .iter()
+                    .any(|it| it.watches() && it.path.contains(kind))
+            })
+    };
+    ns.until("its watches", LONG, |_| proxy.asked(), watched);
+    let before = proxy.asked().len();
+    let begun = Instant::now();
+    ns.until("a quiet while", LONG, |_| begun.elapsed(), |it| *it > IDLE);
+    let asked = proxy.asked().split_off(before);
+    let reads: Vec<&Asked> = asked
+        .iter()
+        .filter(|it| !it.watches() && it.path != "/version")
+        .collect();
+    assert!(reads.is_empty(), "{reads:#?}");
+    // and each watch was taken up again once at most, with what it shares between all targets
+    let watches = asked.iter().filter(|it| it.watches()).count();
+    assert!(watches <= 10, "{watches}: {asked:#?}");
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn what_a_silent_watch_brought_shows_its_age_and_is_unknown_in_the_end() {
+    let ns = shop("stalled", 2);
+    let proxy = Proxy::before(&ns.cluster);
+    let mut room = Room::new(&proxy.kubeconfig(&ns.cluster.file));
+    room.target("web", &ns.name, "deployment/web", "");
+    let _engine = room.serve();
+    let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
+    room.stands(&ns, &id, 50);
+    proxy.freeze_watches();
+    let frozen = chrono::Utc::now();
+    let see = |_: &_| room.show(&id)["workloads"][0].clone();
+    let mut shown = Vec::new();
+    let blind = |web: &Value| web["failing"].is_string();
+    let web = ns.until(
+        "its blindness",
+        LONG,
+        |_| {
+            shown.push(see(&ns)["read"].clone());
+            see(&ns)
+        },
+        blind,
+    );
+    assert!(web["failing"].to_string().contains("watching"), "{web:#}");
+    // nothing that was shown meanwhile claims to have been read after the watch said its last word
+    for read in &shown {
+        let read = read.as_str().unwrap();
+        let read = chrono::DateTime::parse_from_rfc3339(read).unwrap();
+        let late = read.to_utc() - frozen;
+        assert!(late < chrono::TimeDelta::seconds(1), "{read} {frozen}");
+    }
+    let unknown = |seen: &Value| seen.to_string().contains("\"unknown\"");
+    ns.until("that it is unknown", LONG, |_| room.show(&id), unknown);
+    proxy.heal();
+    let fresh = |web: &Value| web["failing"].is_null();
+    ns.until("sight", LONG, see, fresh);
+    room.stands(&ns, &id, 50);
+    room.promote(&id);
+    room.ends(&ns, &id, "succeeded");
+}
