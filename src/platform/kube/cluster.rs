@@ -319,3 +319,37 @@ fn unsent(error: &kube::Error) -> CallError {
         CallError::Unknown(text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_told_apart_by_what_was_done() {
+        let told = |code, message: &str| {
+            let status = serde_json::json!({"code": code, "message": message, "status": "Failure"});
+            let status = serde_json::from_value(status).expect("a status");
+            sorted(&kube::Error::Api(Box::new(status)))
+        };
+        let rights = "deployments.apps \"web\" is forbidden: User \"ada\" cannot patch resource";
+        let policy = "deployments.apps \"web\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' \
+                      denied request: no";
+        let hook = "Internal error occurred: failed calling webhook \"a.b\": connection refused";
+        assert!(matches!(told(403, rights), CallError::Forbidden(_)));
+        assert!(
+            matches!(told(403, policy), CallError::Refused(_)),
+            "no right helps"
+        );
+        assert!(
+            matches!(told(500, hook), CallError::Hindered(_)),
+            "nothing was done"
+        );
+        assert!(
+            matches!(told(504, "timeout"), CallError::Unknown(_)),
+            "nobody knows"
+        );
+        assert!(matches!(told(422, policy), CallError::Refused(_)));
+        assert!(matches!(told(401, "Unauthorized"), CallError::Stranger(_)));
+        assert_eq!(told(429, "later"), CallError::Busy(1));
+    }
+}

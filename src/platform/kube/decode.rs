@@ -544,6 +544,8 @@ pub struct Pod {
     pub hash: Arc<str>,
     /// What its containers run.
     pub images: Images,
+    /// When it was made, in Unix seconds.
+    pub made: Option<i64>,
     /// Where it runs; empty before it has a place.
     pub node: Arc<str>,
     /// Whether it answers.
@@ -577,6 +579,7 @@ impl Kept for Pod {
             version: meta.version(),
             owner: meta.extra.owner.as_str().into(),
             hash: hash.unwrap_or_default().into(),
+            made: pods::seconds(&meta.extra.created),
             node: spec.node_name.as_str().into(),
             images: images_of(spec.containers),
             ready: status.ready(),

@@ -281,7 +281,8 @@ impl Trip {
                 // two that write the same object must not meet again and again
                 Turn::Wait(Duration::from_millis(u64::from(log.conflicts.min(20)) * 40))
             }
-            Err(CallError::Busy(seconds)) => {
+            Err(error @ CallError::Busy(seconds)) => {
+                self.journal.say(&error.to_string());
                 Turn::Wait(Duration::from_secs(u64::from(seconds.min(60))))
             }
             Err(CallError::NotReached(_) | CallError::Stranger(_)) => Turn::Wait(TICK),
@@ -309,7 +310,7 @@ impl Trip {
         self.journal.say(words);
         let (since, times) = log.futile.unwrap_or((Instant::now(), 0));
         log.futile = Some((since, times.saturating_add(1)));
-        let patience = if self.asked {
+        let patience = if self.asked || self.back {
             self.deadline.std()
         } else {
             REACH

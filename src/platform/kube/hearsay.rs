@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::cluster::{CallError, resource_of};
 use super::link::Link;
+use super::pods::seconds;
 use crate::domain::text::printable;
 
 /// How many events of an object are read at most. Kubelets and controllers write one event for what
@@ -67,8 +68,6 @@ pub enum About {
     Place,
     /// That a pod could not be made.
     NotMade,
-    /// That a pod was made.
-    Made,
 }
 
 /// Something that was said of an object, once or again and again.
@@ -140,15 +139,16 @@ pub fn newest(said: &[Said], now: i64, fits: impl Fn(About) -> bool) -> Option<&
     said.iter().filter(recent).max_by_key(|s| s.times.last)
 }
 
-/// Why pods of an object cannot be made: what the server answered at the last attempt, if that was
-/// no success.
-pub fn not_made(said: &[Said], now: i64) -> Option<&Said> {
-    let of = |about| said.iter().filter(move |s| s.about == about);
-    let failure = of(About::NotMade).max_by_key(|s| s.times.last)?;
-    let made = of(About::Made).map(|s| s.times.last).max();
+/// Why pods of an object cannot be made: what the server answered at the last attempt, if it was not
+/// followed by a pod that was `made`, in Unix seconds. That pods were made is said as well, but who says
+/// much is cut short.
+pub fn not_made(said: &[Said], made: Option<i64>, now: i64) -> Option<&Said> {
+    let failures = said.iter().filter(|s| s.about == About::NotMade);
+    let failure = failures.max_by_key(|s| s.times.last)?;
+    let last = failure.times.last;
     // some of those that are made at the same moment succeed, as many as a quota allows
-    let since = made.is_none_or(|made| made <= failure.times.last);
-    (since && now - failure.times.last <= RETRIED).then_some(failure)
+    let since = made.is_none_or(|made| made <= last);
+    (since && now - last <= RETRIED).then_some(failure)
 }
 
 /// What was said in a cluster; asks when somebody wants to know.
@@ -367,7 +367,6 @@ impl Event {
             }
             "FailedScheduling" => (About::Place, format!("no node takes it: {message}")),
             "FailedCreate" => (About::NotMade, answer(message).to_owned()),
-            "SuccessfulCreate" => (About::Made, String::new()),
             _ => return None,
         };
         let path = self.involved_object.field_path.as_deref();
@@ -381,10 +380,7 @@ impl Event {
     }
 
     fn times(&self) -> Option<Times> {
-        let at = |text: &Option<String>| {
-            let at = chrono::DateTime::parse_from_rfc3339(text.as_deref()?).ok()?;
-            Some(at.timestamp())
-        };
+        let at = |text: &Option<String>| seconds(text.as_deref()?);
         let series = self.series.as_ref();
         let count = series.and_then(|s| s.count).or(self.count).unwrap_or(1);
         let first = at(&self.first_timestamp).or_else(|| at(&self.event_time));

@@ -241,7 +241,7 @@ impl ContainerStatus {
 }
 
 /// A time as Kubernetes writes it, in Unix seconds.
-fn seconds(at: &str) -> Option<i64> {
+pub fn seconds(at: &str) -> Option<i64> {
     let at = chrono::DateTime::parse_from_rfc3339(at).ok()?;
     Some(at.timestamp())
 }

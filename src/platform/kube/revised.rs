@@ -13,7 +13,7 @@ use super::deployment::{before_of, container_of, json_patch, mine, tidy};
 use super::deployments::{labels, lost_nodes, odd, owners_of};
 use super::drive::Craft;
 use super::hearsay::{self, Hearing};
-use super::pods::{self, Trouble};
+use super::pods::{self, Trouble, refusal};
 use super::record::{self, Before, Kept};
 use super::stuck::gather;
 use super::wish::Wish;
@@ -191,7 +191,8 @@ pub fn strategy_change(
     strategy: &Value,
     before: Option<&Before>,
 ) -> Change {
-    let mut annotations = json!({ record::EFFECT: wish.effect.0 });
+    let bound = wish.parts(seen.work.wanted).to_string();
+    let mut annotations = json!({ record::EFFECT: wish.effect.0, record::BOUND: bound });
     if let Some(before) = before {
         annotations[record::BEFORE] = before.write().into();
     }
@@ -318,15 +319,20 @@ pub fn doomed<'a>(pods: impl Iterator<Item = &'a Pod>) -> Vec<Doomed> {
 
 /// Pods of a StatefulSet or DaemonSet that cannot be made, and why: their controllers say that in
 /// events only.
-pub fn refused(work: &Work, heard: &Hearing<'_>) -> Option<(u32, Trouble)> {
+pub fn refused<'a>(
+    work: &Work,
+    pods: impl Iterator<Item = &'a Pod>,
+    heard: &Hearing<'_>,
+) -> Option<(u32, Trouble)> {
     let missing = work.wanted.saturating_sub(work.there);
     if missing == 0 {
         return None;
     }
     let said = heard(&work.uid)?;
     let now = chrono::Utc::now().timestamp();
-    let failure = hearsay::not_made(&said, now)?;
-    Some((missing, pods::refusal(&failure.words)))
+    let made = pods.filter_map(|pod| pod.made).max();
+    let failure = hearsay::not_made(&said, made, now)?;
+    Some((missing, refusal(&failure.words)))
 }
 
 /// A StatefulSet or DaemonSet on its way to what an effect wishes.
@@ -352,7 +358,7 @@ impl Revised {
             let config = &self.wish.config;
             self.cluster.hearsay().of(&config.namespace, uid)
         };
-        let refused = refused(&seen.work, &hear);
+        let refused = refused(&seen.work, seen.pods.iter(), &hear);
         // pods on nodes that do not answer are named elsewhere
         let new = seen.new_pods().filter(|p| !seen.lost.contains(&p.node));
         gather(new, refused.into_iter(), &hear, |_| None)

@@ -70,7 +70,7 @@ impl Gathered<'_> {
         let detail = pods::sentence(&stuck).unwrap_or_else(|| says.clone());
         let detail = printable(&detail, 300).into();
         let leaving = self.pods.iter().filter(|p| p.leaving).count();
-        let bound = work.marks.get(record::BOUND).and_then(|b| b.parse().ok());
+        let bound = self.bound();
         let workload = Workload {
             kind: self.config.kind.kind().into(),
             place: self.config.place(),
@@ -93,6 +93,11 @@ impl Gathered<'_> {
         picture(self.config, health, sides.artifact, detail, workload)
     }
 
+    /// How many new pods there may be at most, as it was written.
+    fn bound(&self) -> Option<u32> {
+        self.work.marks.get(record::BOUND)?.parse().ok()
+    }
+
     /// What the cluster says of it, in few words.
     fn says(&self, observed: bool) -> String {
         let work = self.work;
@@ -109,6 +114,13 @@ impl Gathered<'_> {
         }
         if work.partition > 0 {
             says.push(format!("partition {}", work.partition));
+            // a partition is no share: what is added lies above it, and comes as new
+            let new = work.wanted.saturating_sub(work.partition);
+            if let Some(share) = self.bound().filter(|share| new > *share) {
+                says.push(format!(
+                    "scaled up since: {new} new pods, not {share}, until the next batch"
+                ));
+            }
         }
         if *work.strategy == *"OnDelete" {
             says.push("OnDelete".to_owned());
@@ -242,7 +254,8 @@ impl Gathered<'_> {
                          if it runs the new revision";
             blocks.then(|| words.into())
         };
-        let refused = refused(work, self.heard);
+        let all = self.pods.iter().map(|p| &**p);
+        let refused = refused(work, all, self.heard);
         let living = self.pods.iter().filter(reachable).map(|p| &**p);
         Sides {
             stuck: gather(living, refused.into_iter(), self.heard, way_out),

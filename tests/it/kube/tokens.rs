@@ -145,7 +145,7 @@ fn logins_that_hang_or_fail_stall_only_their_own_targets() {
     );
     room.cluster("fails", &login(&ns, "fails", &script));
     room.target_in("fails", "fails", &ns.name, "deployment/web", "");
-    let _engine = room.serve();
+    let mut engine = room.serve();
     let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
     room.stands(&ns, &id, 50);
     room.done(&["release", "promote", &id, "--as", "ada"]);
@@ -162,6 +162,8 @@ fn logins_that_hang_or_fail_stall_only_their_own_targets() {
         4,
         "one that hangs is not begun again beside itself"
     );
+    let ended = engine.signal(rustix::process::Signal::TERM);
+    assert!(ended.success(), "{ended:?}");
 }
 
 #[test]
