@@ -235,7 +235,10 @@ mod tests {
         differs(|p| p["authors"] = json!(["kim"]), &["authors: added [kim]"]);
         differs(
             |p| p["batches"][0]["after"] = json!([{"bake": "5m"}, {"manual": {"ask": "more?"}}]),
-            &["batches[0].after: added [{ bake: 5m }, { manual: { ask: more? } }]"],
+            &[
+                "batches[0].after[0]: added bake: 300s",
+                "batches[0].after[1]: added manual: { ask: more? }",
+            ],
         );
         let order = |p: &mut Value| p["services"].as_array_mut().unwrap().reverse();
         assert_eq!(plans(&plan(|_| ()), &plan(order)).len(), 1);
@@ -249,7 +252,7 @@ mod tests {
         let said: Vec<String> = found.iter().map(Change::words).collect();
         assert_eq!(
             said,
-            ["batches[0].after[0]: removed deadline: 1h, manual: { ask: more? }"]
+            ["batches[0].after[0]: removed deadline: 3600s, manual: { ask: more? }"]
         );
     }
 

@@ -339,3 +339,56 @@ pub fn side_by_side(live: Picture, idle: Picture) -> Picture {
         workload: Some(Arc::new(workload)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn artifact(version: &str) -> Artifact {
+        Artifact {
+            version: version.into(),
+            digest: format!("sha256:{version}").into(),
+        }
+    }
+
+    fn side(version: &str, arriving: Option<&str>, old: u32, new: u32) -> Picture {
+        let parts = |there| Parts {
+            there,
+            ready: there,
+            available: there,
+        };
+        let workload = Workload {
+            wanted: 4,
+            old: parts(old),
+            new: parts(new),
+            arriving: arriving.map(artifact),
+            ..Workload::default()
+        };
+        let sight = Sight {
+            instance: "web".into(),
+            health: Health::Running,
+            artifact: Some(artifact(version)),
+            arriving: arriving.map(artifact),
+            detail: "".into(),
+        };
+        Picture {
+            sights: vec![sight],
+            workload: Some(Arc::new(workload)),
+        }
+    }
+
+    #[test]
+    fn what_the_hidden_side_ran_before_is_not_what_arrives() {
+        let picture = side_by_side(side("2", None, 4, 0), side("1", Some("3"), 3, 2));
+        let workload = picture.workload.unwrap();
+        assert_eq!(workload.arriving, Some(artifact("3")));
+        assert_eq!((workload.old.there, workload.new.there), (4, 2));
+        assert_eq!(workload.leaving, 3, "what it ran before goes");
+        assert_eq!(picture.sights[0].arriving, Some(artifact("3")));
+        // up completely, it is the new one as a whole
+        let picture = side_by_side(side("2", None, 4, 0), side("3", None, 4, 0));
+        let workload = picture.workload.unwrap();
+        assert_eq!((workload.old.there, workload.new.there), (4, 4));
+        assert_eq!(workload.arriving, Some(artifact("3")));
+    }
+}

@@ -241,6 +241,48 @@ fn a_disk_that_is_full() {
 }
 
 #[test]
+fn an_engine_that_goes_by_older_rules() {
+    for size in [WIDE, NARROW] {
+        let mut seat = Seat::new(one(shop::manual)(), "ada", size);
+        seat.live.alerts.push(
+            Notice::error(
+                "bad-files",
+                "the room's files have mistakes: the rules of before stay in force",
+            )
+            .detail("unknown key `aproval`")
+            .next("`holdpoint check /etc/holdpoint` shows them all")
+            .at("/etc/holdpoint/policy.toml:12:3"),
+        );
+        seat.settle();
+        let text = seat.text();
+        assert!(text.contains("old rules: policy.toml:12 "), "{text}");
+        assert!(text.contains("`aproval`"), "{text}");
+    }
+}
+
+#[test]
+fn one_cluster_that_is_away_is_told_once() {
+    let mut seat = Seat::new(one(shop::manual)(), "ada", NARROW);
+    for target in ["search-eu", "payments-eu"] {
+        let why = "status was not asked: the cluster is not reached: tcp connect error";
+        seat.live.alerts.push(
+            Notice::warning("target-blind", format!("{target} cannot be read: {why}"))
+                .detail("nothing goes forward on it until it can; other targets are not concerned")
+                .next("check its status command or its cluster, and the network to it")
+                .at(target),
+        );
+    }
+    seat.settle();
+    let text = seat.text();
+    assert!(
+        text.contains("search-eu and 1 more cannot be read"),
+        "{text}"
+    );
+    // two lines, and that there is more to read
+    assert!(text.contains(" …"), "{text}");
+}
+
+#[test]
 fn somebody_who_may_only_look() {
     let mut seat = Seat::new(shop::busy(), "", WIDE);
     shot("nobody", &seat);

@@ -416,3 +416,23 @@ impl<'a> Draw<'a> {
         lines.collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_call_failed_is_not_said_twice() {
+        let stuck = Stuck {
+            count: 2,
+            reason: "crash-loop",
+            words: "web crashes again and again: exit 1, 9 restarts".into(),
+            way_out: None,
+        };
+        let said = "2 pods: web crashes again and again: exit 1, 4 restarts";
+        assert_eq!(before(said, &stuck), Some(""));
+        let late = format!("no progress in 1 m: {said}");
+        assert_eq!(before(&late, &stuck), Some("no progress in 1 m"));
+        assert_eq!(before("the quota is used up", &stuck), None);
+    }
+}
