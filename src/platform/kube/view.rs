@@ -372,6 +372,7 @@ mod tests {
             detail: "".into(),
         };
         Picture {
+            age: Span(0),
             sights: vec![sight],
             workload: Some(Arc::new(workload)),
         }
