@@ -380,8 +380,15 @@ Example:
         /// An id or a unique name.
         release: String,
         /// The hold you have seen (`b1.after.2`); refused if it stands elsewhere by now.
-        #[arg(long, value_name = "HOLD")]
+        #[arg(long, value_name = "HOLD", conflicts_with = "all")]
         hold: Option<String>,
+        /// All that is left of it: skips manual holds, bakes and analyses between its batches, and
+        /// the platform's own.
+        #[arg(long, requires = "why")]
+        all: bool,
+        /// Why; needed with `--all`.
+        #[arg(long, value_name = "TEXT", requires = "all")]
+        why: Option<String>,
     },
     /// Repeat failed calls.
     Retry {

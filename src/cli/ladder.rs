@@ -359,6 +359,9 @@ impl Page<'_> {
             ),
             None => writeln!(f),
         }?;
+        if let Some(promoted) = &self.release.promoted {
+            writeln!(f, "           {}", promoted.words())?;
+        }
         if let Some(Paused { by, since, .. }) = &self.release.paused {
             writeln!(
                 f,

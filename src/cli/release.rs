@@ -55,7 +55,16 @@ pub async fn run<R: Keeper>(verb: &ReleaseVerb, errand: &Errand<'_, R>) -> Went 
         ReleaseVerb::Resume { release } => {
             control(release, Control::Resume, "resumed", errand).await
         }
-        ReleaseVerb::Promote { release, hold } => {
+        ReleaseVerb::Promote {
+            release,
+            all: true,
+            why,
+            ..
+        } => {
+            let why = words(why.as_deref());
+            control(release, Control::PromoteAll { why }, "promoted", errand).await
+        }
+        ReleaseVerb::Promote { release, hold, .. } => {
             let seen = hold.as_deref().map(HoldId::from);
             control(release, Control::Promote { seen }, "promoted", errand).await
         }

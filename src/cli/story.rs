@@ -72,6 +72,7 @@ pub fn words(what: &What, at: Timestamp) -> String {
         } => format!("{target} {instance} is tried again"),
         What::Paused { why, .. } => because("pauses", why),
         What::Calendar(told) => calendar(told),
+        What::PromotedAll { why, .. } => because("promotes all of it", why),
         What::Resumed { .. } => "resumes".to_owned(),
         What::TriggerFired { trigger, words, .. } => {
             format!("trigger {} fires: {words}", trigger + 1)

@@ -20,7 +20,8 @@ use super::pir;
 use super::plan::{Plan, TriggerAction};
 use super::readiness::{self, Proof, Told};
 use super::release::{
-    Back, Batch, Ending, LOG_LINES, Move, Paused, Phase, Release, Step, StepStatus, Summary, Vote,
+    Back, Batch, Ending, LOG_LINES, Move, Paused, Phase, Promoted, Release, Step, StepStatus,
+    Summary, Vote,
 };
 use super::ruling;
 use super::state::{Seen, State};
@@ -130,6 +131,7 @@ fn submitted(state: &mut State, event: &Event, id: ReleaseId, plan: &Arc<Plan>, 
         phase: Phase::Waiting,
         since: event.at,
         paused: None,
+        promoted: None,
         con: None,
         ruling: None,
         votes: Default::default(),
@@ -377,6 +379,15 @@ fn change(release: &mut Release, event: &Event) {
                 by: event.who.clone(),
                 why: why.clone(),
             });
+        }
+        What::PromotedAll { why, .. } => {
+            release.con = event.who.person().cloned().or(release.con.take());
+            release.promoted = event.who.person().map(|by| Promoted {
+                by: by.clone(),
+                at,
+                why: why.clone(),
+            });
+            release.skip_shares();
         }
         What::Resumed { .. } => {
             release.con = event.who.person().cloned().or(release.con.take());

@@ -230,6 +230,12 @@ pub enum Control {
         /// The hold the person saw; refused if the release stands elsewhere by now.
         seen: Option<HoldId>,
     },
+    /// Take the rest in one go: nothing that only waits between the batches stands in its way any
+    /// more.
+    PromoteAll {
+        /// Why; may not be empty.
+        why: Arc<str>,
+    },
     /// Try failed calls again.
     Retry {
         /// Only on this instance.
@@ -260,6 +266,7 @@ impl Control {
             Control::Pause { .. } => "pause",
             Control::Resume => "resume",
             Control::Promote { .. } => "promote",
+            Control::PromoteAll { .. } => "promote all",
             Control::Retry { .. } => "retry",
             Control::RollBack { .. } => "roll back",
             Control::Cancel { .. } => "cancel",

@@ -195,6 +195,13 @@ pub enum What {
         /// Why.
         why: Arc<str>,
     },
+    /// The rest of the release goes in one go; see [`super::release::Promoted`].
+    PromotedAll {
+        /// The release.
+        release: ReleaseId,
+        /// Why.
+        why: Arc<str>,
+    },
     /// The release goes on.
     Resumed {
         /// The release.
@@ -313,6 +320,7 @@ impl What {
             | What::EffectEnded { release, .. }
             | What::StepRetried { release, .. }
             | What::Paused { release, .. }
+            | What::PromotedAll { release, .. }
             | What::Resumed { release }
             | What::TriggerFired { release, .. }
             | What::RollbackBegan { release, .. }

@@ -90,6 +90,15 @@ pub enum HoldKind {
 }
 
 impl HoldKind {
+    /// Whether it is there to let people or time look before the next batch, and nothing else:
+    /// promoting all of a release skips it.
+    pub const fn only_waits(&self) -> bool {
+        matches!(
+            self,
+            HoldKind::Manual { .. } | HoldKind::Bake { .. } | HoldKind::Analysis { .. }
+        )
+    }
+
     /// The word for it in files, events and on screens.
     pub const fn word(&self) -> &'static str {
         match self {

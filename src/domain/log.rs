@@ -155,6 +155,7 @@ fn words(release: &Release, event: &Event) -> Option<(Tone, String)> {
         }
         What::StepRetried { instance, .. } => (Tone::Plain, format!("{instance} is tried again")),
         What::Paused { why, .. } => (Tone::Ask, reason("paused", why)),
+        What::PromotedAll { why, .. } => (Tone::Ask, reason("promotes all of it", why)),
         What::Resumed { .. } => (Tone::Plain, "goes on".to_owned()),
         What::TriggerFired { trigger, words, .. } => {
             let trigger = release.plan.triggers.get(*trigger)?;

@@ -77,6 +77,10 @@ pub enum Refusal {
     AlreadyStarted,
     /// Nothing waits for a promotion.
     NothingToPromote(String),
+    /// All of it was promoted before.
+    PromotedAlready(PersonName),
+    /// Promoting all of it without saying why.
+    PromotedForNothing,
     /// The release stands elsewhere than the asker saw.
     MovedOn {
         /// Where it stands, in words.
@@ -147,6 +151,8 @@ impl Refusal {
             Refusal::Waiver(why) => why.code(),
             Refusal::AlreadyStarted => "already-started",
             Refusal::NothingToPromote(_) => "nothing-to-promote",
+            Refusal::PromotedAlready(_) => "already-promoted",
+            Refusal::PromotedForNothing => "no-reason",
             Refusal::MovedOn { .. } => "moved-on",
             Refusal::AlreadyPaused(_) => "already-paused",
             Refusal::NotPaused => "not-paused",
@@ -255,6 +261,14 @@ impl Refusal {
             Refusal::NothingToPromote(waiting) => pair(
                 format!("no hold waits for a promotion; the release waits for {waiting}"),
                 "promote when it asks for it",
+            ),
+            Refusal::PromotedAlready(by) => pair(
+                format!("{by} has promoted all of it already"),
+                "`release show` says what it waits for",
+            ),
+            Refusal::PromotedForNothing => pair(
+                "promoting all of it skips what was planned, and needs a reason".into(),
+                "say with --why what makes it right",
             ),
             Refusal::MovedOn { now } => pair(
                 format!("the release has moved on: it waits for {now}"),

@@ -38,6 +38,9 @@ pub struct Release {
     pub since: Timestamp,
     /// Whether it stands still because somebody or a trigger said so.
     pub paused: Option<Paused>,
+    /// That somebody has promoted all that is left of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promoted: Option<Promoted>,
     /// Who controls it now.
     pub con: Option<PersonName>,
     /// What policy says of it; see [`Release::ruled`] for whether that still counts.
@@ -182,6 +185,28 @@ pub struct Paused {
     pub by: Actor,
     /// Why; may be empty.
     pub why: Arc<str>,
+}
+
+/// That all that is left of a release goes in one go.
+///
+/// What only waits between its batches stands in its way no more: see [`HoldKind::only_waits`]. Of
+/// what is moved by shares only the last share is left. Everything else stays: votes, calendar,
+/// needs, health checks, the triggers and the judge that take it back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promoted {
+    /// Who said so.
+    pub by: PersonName,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub why: Arc<str>,
+}
+
+impl Promoted {
+    /// `ada promoted all of it: the fix must be out`.
+    pub fn words(&self) -> String {
+        format!("{} promoted all of it: {}", self.by, self.why)
+    }
 }
 
 /// A vote.
@@ -425,6 +450,33 @@ impl Release {
             .chain([&mut self.observe])
             .chain(self.back.as_mut().map(|b| &mut b.hold))
             .find(|h| h.id == *id)
+    }
+
+    /// The holds still ahead that promoting all of it skips.
+    pub fn skippable(&self) -> impl Iterator<Item = &Hold> {
+        self.batches
+            .iter()
+            .flat_map(|b| b.before.iter().chain(&b.after))
+            .filter(|h| !h.cleared() && h.kind.only_waits())
+    }
+
+    /// Leaves of the shares still to come only the last of each instance.
+    pub(super) fn skip_shares(&mut self) {
+        let last: Vec<(TargetName, Step)> = self
+            .forward()
+            .filter(|(_, s)| s.exposure.is_some())
+            .map(|(m, s)| (m.target.clone(), s.clone()))
+            .collect();
+        let overtaken = |target: &TargetName, step: &Step| {
+            last.iter().any(|(other, to)| {
+                other == target && to.instance == step.instance && to.exposure > step.exposure
+            })
+        };
+        for m in self.batches.iter_mut().flat_map(|b| &mut b.moves) {
+            let target = &m.target;
+            m.steps
+                .retain(|s| s.exposure.is_none() || s.touched() || !overtaken(target, s));
+        }
     }
 
     /// The moves that go on now, with their name in effect ids: those of the present batch, or of

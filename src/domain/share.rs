@@ -1,12 +1,19 @@
 //! Targets that are moved by shares, in words. Their platform divides them into parts by itself, so
 //! counting instances says nothing of them: the one instance of a workload at 25 % is not "1 of 1".
 
+mod calls;
+
 use super::effect::Sight;
 use super::ids::{Artifact, TargetName};
 use super::plan::Exposure;
 use super::release::{Move, Release, Step};
 use super::state::State;
-use super::workload::{Parts, Stuck, Workload, surge};
+use super::workload::{Parts, Stuck, Way, Workload, surge};
+
+pub use calls::{back, forward};
+
+/// What is said of a share that its platform reaches by itself.
+const OWN_STEPS: &str = ", along its own steps";
 
 /// Whether a target is moved by shares.
 pub fn divided(state: &State, target: &TargetName) -> bool {
@@ -25,7 +32,8 @@ pub fn from(release: &Release, target: &TargetName, step: &Step) -> u8 {
 }
 
 /// What a step does: `20 % → 50 % of shop/web in scratch (4 → 10 of 20 pods, at most 11)`. The pods are
-/// told where it is known of what the workload is made; `bounded` where the bound is this step's.
+/// told where it is known of what the workload is made, and holdpoint itself counts them; `bounded` where
+/// the bound is this step's.
 pub fn step(
     from: u8,
     to: Exposure,
@@ -34,6 +42,20 @@ pub fn step(
     bounded: bool,
 ) -> String {
     let mut words = format!("{from} % → {to} of {name}");
+    match workload.map(|workload| (workload, &workload.way)) {
+        Some((workload, Way::Beside { .. })) => {
+            let all = pods(workload.wanted);
+            return match to == Exposure::FULL {
+                true => format!("all traffic of {name} goes to the new pods"),
+                false => format!("{all} beside those of {name}, without traffic"),
+            };
+        }
+        Some((workload, Way::Stepped)) if !workload.stages.is_empty() => {
+            words.push_str(OWN_STEPS);
+            return words;
+        }
+        _ => {}
+    }
     if let Some(workload) = workload.filter(|w| w.wanted > 0) {
         words.push_str(&format!(
             " ({} → {} of {}",
@@ -48,6 +70,27 @@ pub fn step(
         words.push(')');
     }
     words
+}
+
+/// The same as a sentence: `20 % → 50 % of shop/web in scratch (4 → 10 of 20 pods) goes to 4.12.0`.
+pub fn sentence(
+    from: u8,
+    to: Exposure,
+    name: &str,
+    workload: Option<&Workload>,
+    bounded: bool,
+    version: &str,
+) -> String {
+    let what = step(from, to, name, workload, bounded);
+    match workload.map(|workload| &workload.way) {
+        Some(Way::Beside { .. }) if to == Exposure::FULL => format!("{what}, which run {version}"),
+        Some(Way::Beside { .. }) => format!("{what}, bring {version}"),
+        Some(Way::Stepped) => {
+            let share = step(from, to, name, None, false);
+            format!("{share} goes to {version}{OWN_STEPS}")
+        }
+        _ => format!("{what} goes to {version}"),
+    }
 }
 
 /// That everything that a batch moved is where it should be; `all` counts what it moved.
@@ -72,12 +115,12 @@ pub fn whole(workload: &Workload, sight: Option<&Sight>, artifact: &Artifact) ->
 }
 
 /// The pods of one workload, or of several, as a step sees them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pods {
     /// How many there should be in all.
     pub wanted: u32,
-    /// How many should be new once the step is done.
-    pub goal: u32,
+    /// How many should be new once the step is done; none where their platform decides about that.
+    pub goal: Option<u32>,
     /// New and to be relied on.
     pub new: u32,
     /// New and on their way.
@@ -86,8 +129,26 @@ pub struct Pods {
     pub stuck: u32,
     /// What ran before.
     pub old: u32,
+    /// How many of those are to be relied on.
+    pub up: u32,
     /// Of how many workloads nothing is known.
     pub unread: u32,
+}
+
+impl Default for Pods {
+    /// None, to which others can be added.
+    fn default() -> Pods {
+        Pods {
+            wanted: 0,
+            goal: Some(0),
+            new: 0,
+            coming: 0,
+            stuck: 0,
+            old: 0,
+            up: 0,
+            unread: 0,
+        }
+    }
 }
 
 impl Pods {
@@ -101,13 +162,20 @@ impl Pods {
         let late = new.there.saturating_sub(new.available);
         let stuck: u32 = workload.stuck.iter().map(|stuck| stuck.count).sum();
         let stuck = stuck.min(late);
+        let exposure = exposure.unwrap_or(Exposure::FULL);
+        let goal = match workload.way {
+            Way::Beside { .. } => Some(workload.wanted),
+            Way::Stepped if exposure != Exposure::FULL => None,
+            _ => Some(workload.share(exposure.percent())),
+        };
         Pods {
             wanted: workload.wanted,
-            goal: workload.share(exposure.map_or(100, Exposure::percent)),
+            goal,
             new: new.available,
             coming: late - stuck,
             stuck,
             old: old.there,
+            up: old.available,
             unread: 0,
         }
     }
@@ -117,11 +185,12 @@ impl Pods {
     pub fn and(self, other: Pods) -> Pods {
         Pods {
             wanted: self.wanted + other.wanted,
-            goal: self.goal + other.goal,
+            goal: self.goal.zip(other.goal).map(|(a, b)| a + b),
             new: self.new + other.new,
             coming: self.coming + other.coming,
             stuck: self.stuck + other.stuck,
             old: self.old + other.old,
+            up: self.up + other.up,
             unread: self.unread + other.unread,
         }
     }
@@ -134,18 +203,21 @@ impl Pods {
             String::new()
         } else if back {
             match self.new + self.coming + self.stuck {
+                0 if self.up < wanted => format!("{} of {} back", self.up, pods(wanted)),
                 0 => format!("all {} back", pods(self.old.max(wanted))),
                 left => format!("{} of {version} left, {} old", pods(left), self.old),
             }
         } else if whole && self.new >= wanted {
             format!("all {} run it", pods(wanted))
-        } else {
+        } else if let Some(goal) = goal {
             format!("{} of {goal} new available", self.new)
+        } else {
+            format!("{} new available", self.new)
         };
         if self.stuck > 0 && !back {
             words.push_str(&format!(", {} stuck", self.stuck));
         }
-        if goal < wanted && !back {
+        if goal.is_none_or(|goal| goal < wanted) && wanted > 0 && !back {
             words.push_str(&format!(", {wanted} in all"));
         }
         match (words.is_empty(), self.unread) {
@@ -177,6 +249,9 @@ impl Workload {
     /// itself decides about it.
     fn most(&self, from: u8, to: Exposure) -> Option<u32> {
         let until = self.share(to.percent());
+        if to == Exposure::FULL {
+            return None;
+        }
         match &*self.kind {
             "Deployment" => {
                 let over = surge(self.wanted, self.share(from), until);
@@ -267,6 +342,41 @@ mod tests {
             step(0, to, "web-eu", Some(&none), true),
             "0 % → 50 % of web-eu"
         );
+    }
+
+    #[test]
+    fn where_holdpoint_does_not_count_it_promises_no_pods() {
+        let to: Exposure = serde_json::from_str("\"50%\"").unwrap();
+        let stage = crate::domain::workload::Stage {
+            name: "20 %".into(),
+            at: crate::domain::workload::StageAt::Here,
+        };
+        let mut stepped = Workload {
+            way: Way::Stepped,
+            stages: vec![stage],
+            ..workload()
+        };
+        stepped.new.available = 4;
+        let words = |workload: &Workload, to| step(25, to, "shop/web", Some(workload), false);
+        assert_eq!(
+            words(&stepped, to),
+            "25 % → 50 % of shop/web, along its own steps"
+        );
+        let seen = Pods::of(&stepped, false, Some(to)).words(false, false, "2");
+        assert_eq!(seen, "4 new available, 20 in all");
+        stepped.way = Way::Beside {
+            shown: "services/front selector=that of green".into(),
+        };
+        assert_eq!(
+            words(&stepped, to),
+            "20 pods beside those of shop/web, without traffic"
+        );
+        assert_eq!(
+            words(&stepped, Exposure::FULL),
+            "all traffic of shop/web goes to the new pods"
+        );
+        let seen = Pods::of(&stepped, false, Some(to)).words(false, false, "2");
+        assert_eq!(seen, "4 of 20 new available");
     }
 
     #[test]

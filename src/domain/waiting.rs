@@ -93,12 +93,7 @@ pub fn of(state: &State, release: &Release, now: Timestamp) -> Waiting {
         } else {
             format!(": {}", paused.why)
         };
-        let running = release.in_flight().count();
-        let calls = match running {
-            0 => String::new(),
-            1 => ", 1 call still runs".to_owned(),
-            n => format!(", {n} calls still run"),
-        };
+        let calls = in_flight(state, release);
         let back = if release.phase == Phase::RollingBack {
             "the way back is "
         } else {
@@ -111,6 +106,24 @@ pub fn of(state: &State, release: &Release, now: Timestamp) -> Waiting {
         waiting.due = None;
     }
     waiting
+}
+
+/// What becomes of the calls on their way while it is paused: what is moved by shares stands still in the
+/// middle of it, anything else goes on to its end.
+fn in_flight(state: &State, release: &Release) -> String {
+    let all = release.in_flight();
+    let (waits, runs): (Vec<_>, Vec<_>) =
+        all.partition(|(target, _)| share::divided(state, target));
+    let runs = match runs.len() {
+        0 => String::new(),
+        1 => ", 1 call still runs".to_owned(),
+        n => format!(", {n} calls still run"),
+    };
+    match waits.len() {
+        0 => runs,
+        1 => format!("{runs}, 1 call waits with it"),
+        n => format!("{runs}, {n} calls wait with it"),
+    }
 }
 
 fn plain(word: &'static str, what: &str, on: Whom, since: Timestamp) -> Waiting {
@@ -533,14 +546,19 @@ pub fn ahead(state: &State, release: &Release, now: Timestamp) -> Vec<(String, O
     {
         for m in moves {
             for s in m.steps.iter().filter(|s| s.status != StepStatus::Done) {
-                let again = match s.status {
-                    StepStatus::Failed { again, .. } => again,
-                    _ => None,
+                let (again, stands) = match s.status {
+                    StepStatus::Failed { again, .. } => (again, again.is_none()),
+                    StepStatus::Unknown { .. } => (None, true),
+                    _ => (None, false),
                 };
                 let version = &m.artifact_of(s).version;
                 let words = match s.exposure {
                     Some(share) => format!("{share} of {} → {version}", m.target),
                     None => format!("{} → {version}", s.instance),
+                };
+                let words = match stands {
+                    true => format!("{words}, once retried"),
+                    false => words,
                 };
                 lines.push((words, again));
             }

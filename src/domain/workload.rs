@@ -38,6 +38,26 @@ pub struct Workload {
     pub stuck: Vec<Stuck>,
     /// Who else changes it.
     pub owners: Vec<Owner>,
+    /// How a share of it comes about.
+    pub way: Way,
+    /// The object into which the version is written, where it is another one: `deployments/web-green`.
+    pub carrier: Option<Arc<str>>,
+}
+
+/// How a share of a workload comes about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// So many parts are replaced.
+    #[default]
+    Counted,
+    /// The platform goes along its own steps, as far as the share allows: how many parts that takes is
+    /// its own affair.
+    Stepped,
+    /// All new parts come up beside the old ones with the first share; the last one sends the traffic.
+    Beside {
+        /// What is written where to send it: `services/web selector=that of web-green`.
+        shown: Arc<str>,
+    },
 }
 
 /// Parts of a workload by how they are.
@@ -76,8 +96,8 @@ pub enum StageAt {
 pub struct Stuck {
     /// How many.
     pub count: u32,
-    /// Why, as a stable word: `crash-loop`, `image`, `unschedulable`, `quota`, `probe`, `webhook`,
-    /// `node`, `deadline`, `blocked`.
+    /// Why, as a stable word: `crash-loop`, `image`, `config`, `unschedulable`, `quota`, `admission`,
+    /// `webhook`, `probe`, `volume`, `sandbox`, `node`, `deadline`, `blocked`.
     pub reason: &'static str,
     /// Why, in a sentence, printable.
     pub words: Arc<str>,

@@ -91,7 +91,7 @@ pub fn unreadable(seq: u64, error: &serde_json::Error) -> Notice {
 pub fn target_blind(target: &str, why: &str) -> Notice {
     Notice::warning("target-blind", format!("{target} cannot be read: {why}"))
         .detail("nothing goes forward on it until it can; other targets are not concerned")
-        .next("check its status command, its hosts and the network")
+        .next("check its status command or its cluster, and the network to it")
         .at(target)
 }
 

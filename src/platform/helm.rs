@@ -12,6 +12,9 @@ use crate::domain::{ReleaseId, State};
 pub enum Steer {
     /// Go on.
     GoOn,
+    /// Go on, past the steps, pauses and analyses that the platform has of its own: somebody has
+    /// promoted all of the release.
+    Straight,
     /// Stand still where it is: somebody has paused the release.
     Hold,
     /// End: the release goes back, and the way back waits for it.
@@ -53,6 +56,8 @@ impl Helm {
             Steer::GiveUp
         } else if release.paused.is_some() || (self.forward && barred) {
             Steer::Hold
+        } else if self.forward && release.promoted.is_some() {
+            Steer::Straight
         } else {
             Steer::GoOn
         }

@@ -303,6 +303,8 @@ actions! {
         Control Ask [Releases Rollout] ["unpause"];
     Promote "promote" "promote" "Clears the manual hold, so that the next batch begins."
         Control Ask [Releases Rollout] [];
+    PromoteAll "promote-all" "promote all" "Takes the rest in one go: skips manual holds, bakes and analyses."
+        Control TypeName [Releases Rollout] ["promote-full"];
     Retry "retry" "retry" "Tries the failed call again."
         Control Ask [Releases Rollout] [];
     RollBack "roll-back" "roll back" "Brings back what ran before, everywhere."

@@ -159,7 +159,9 @@ pub fn moved_on(world: World<'_>, action: Action, seen: &Release) -> Option<Stri
     }
     let stand = |r: &Release| (r.phase, r.hold().map(|h| h.id.clone()), r.paused.clone());
     let moved = match action {
-        Action::Start | Action::Promote | Action::Resume => stand(now) != stand(seen),
+        Action::Start | Action::Promote | Action::PromoteAll | Action::Resume => {
+            stand(now) != stand(seen)
+        }
         Action::Retry => !failed(now).eq(failed(seen)),
         _ => false,
     };
@@ -172,7 +174,7 @@ pub fn moved_on(world: World<'_>, action: Action, seen: &Release) -> Option<Stri
 /// What the words that go with an action are called, where it takes any.
 pub const fn text_label(action: Action) -> Option<&'static str> {
     match action {
-        Action::RollBack | Action::Cancel => Some("reason"),
+        Action::RollBack | Action::Cancel | Action::PromoteAll => Some("reason"),
         Action::Approve
         | Action::Reject
         | Action::Object

@@ -7,12 +7,14 @@ use crate::domain::approval;
 use crate::domain::charter::Confirm as Policy;
 use crate::domain::hold::HoldKind;
 use crate::domain::ladder::{back_to, next_batch};
+use crate::domain::plan::Exposure;
 use crate::domain::release::{Phase, Release, StepStatus};
 use crate::domain::{
     Actor, Ask, Choice, Command, Control, Door, Event, Notice, Refusal, ReleaseId, decide,
 };
 
 use super::action::{Action, Confirm};
+use super::say;
 use super::world::World;
 
 /// Who asks.
@@ -36,9 +38,10 @@ pub struct Offer {
 }
 
 /// The actions on a release, in the order in which hints show them.
-pub const CONTROLS: [Action; 8] = [
+pub const CONTROLS: [Action; 9] = [
     Action::Start,
     Action::Promote,
+    Action::PromoteAll,
     Action::Resume,
     Action::Retry,
     Action::HandOver,
@@ -92,6 +95,7 @@ pub fn ask(action: Action, release: &Release, text: &str) -> Option<Ask> {
         Action::Promote => Control::Promote {
             seen: release.hold().map(|h| h.id.clone()),
         },
+        Action::PromoteAll => Control::PromoteAll { why: text },
         Action::Retry => Control::Retry { instance: None },
         Action::RollBack => Control::RollBack { why: text },
         Action::Cancel => Control::Cancel { why: text },
@@ -102,6 +106,15 @@ pub fn ask(action: Action, release: &Release, text: &str) -> Option<Ask> {
         release: id,
         control,
     })
+}
+
+/// The same before any words are written: those that are still to come are not what it is refused for.
+pub fn ask_now(action: Action, release: &Release) -> Option<Ask> {
+    ask(
+        action,
+        release,
+        if text_wanted(action) { "words" } else { "" },
+    )
 }
 
 /// What a command would lead to now.
@@ -127,15 +140,16 @@ pub fn refusal(world: World<'_>, asker: &Asker, id: ReleaseId, action: Action) -
         };
         return Some(refusal.notice());
     };
-    // words that are still to be written are not what it is refused for
-    let text = if text_wanted(action) { "words" } else { "" };
-    let ask = ask(action, release, text)?;
+    let ask = ask_now(action, release)?;
     dry_run(world, asker, ask).err().map(|r| r.notice())
 }
 
 /// Whether an action is nothing without words.
 pub const fn text_wanted(action: Action) -> bool {
-    matches!(action, Action::HandOver | Action::RequestChanges)
+    matches!(
+        action,
+        Action::HandOver | Action::RequestChanges | Action::PromoteAll
+    )
 }
 
 /// What keys can do to a release now: what fits where it stands first, each with its effect.
@@ -159,6 +173,8 @@ fn fits(action: Action, release: &Release) -> bool {
     match action {
         Action::Start => manual.is_some_and(|h| h.id.as_str() == "start"),
         Action::Promote => manual.is_some_and(|h| h.id.as_str() != "start"),
+        // skipping what was planned is looked for, never suggested
+        Action::PromoteAll => false,
         Action::Resume => release.paused.is_some(),
         Action::Hold => release.paused.is_none(),
         Action::Retry => failed(release).next().is_some(),
@@ -215,6 +231,15 @@ pub fn label(action: Action, release: &Release) -> String {
             }
             None => "promote: on to the observation".to_owned(),
         },
+        Action::PromoteAll => format!(
+            "promote all {} → {}, skips {}",
+            release.exposed().unwrap_or(0),
+            release
+                .batches
+                .last()
+                .map_or(Exposure::FULL, |b| b.exposure),
+            say::count(release.skippable().count(), "hold")
+        ),
         Action::Resume if back => "go on with the way back".to_owned(),
         Action::Resume => "go on".to_owned(),
         Action::Hold if back => "hold the rollback".to_owned(),
@@ -243,11 +268,14 @@ pub fn level(world: World<'_>, release: &Release, action: Action) -> Confirm {
         .get(&release.plan.environment)
         .map_or(Policy::Typed, |e| e.confirm);
     let own = action.info().confirm;
-    match policy {
-        // a note has to be written somewhere
-        _ if text_wanted(action) => Confirm::Ask,
+    let asked = match policy {
         Policy::None => own.min(Confirm::AtOnce),
         Policy::Dialog => own.min(Confirm::Ask),
         Policy::Typed => own,
+    };
+    match text_wanted(action) {
+        // a note has to be written somewhere
+        true => asked.max(Confirm::Ask),
+        false => asked,
     }
 }

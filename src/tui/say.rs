@@ -193,6 +193,15 @@ pub fn hold_name(hold: &Hold) -> &'static str {
     }
 }
 
+/// The same with the time that it takes: `bake 10m`.
+pub fn hold_told(hold: &Hold) -> String {
+    match hold.kind {
+        HoldKind::Bake { span } => format!("bake {span}"),
+        HoldKind::Observe { span, .. } => format!("observed for {span}"),
+        _ => hold_name(hold).to_owned(),
+    }
+}
+
 /// What a hold asks for, in a few words, however far it is.
 pub fn asks(hold: &Hold, now: Timestamp, zone: Tz) -> String {
     match &hold.kind {

@@ -148,8 +148,10 @@ impl Sheet {
         rich::paint(self.lines.iter().skip(top), buffer, text, theme);
         let shown = usize::from(area.height);
         let more = self.lines.len().saturating_sub(top + shown);
+        // behind the text, where nothing else stands
+        let last = buffer.area.right().saturating_sub(1);
         let edge = |y: u16| Rect {
-            x: area.right().saturating_sub(2),
+            x: text.right().min(last),
             y,
             width: 1,
             height: 1,

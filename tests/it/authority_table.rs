@@ -95,6 +95,10 @@ fn asks(release: ReleaseId, changed: &Arc<Plan>, fresh: &Arc<Plan>) -> Vec<(&'st
         ("release pause", control(Control::Pause { why: "".into() })),
         ("release resume", control(Control::Resume)),
         ("release promote", control(Control::Promote { seen: None })),
+        (
+            "release promote --all",
+            control(Control::PromoteAll { why: "fix".into() }),
+        ),
         ("release retry", control(Control::Retry { instance: None })),
         (
             "release rollback",

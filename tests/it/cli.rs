@@ -145,6 +145,8 @@ fn mistakes_of_usage_exit_2_and_name_the_nearest() {
     assert!(said.err.contains("'promote'"), "{said:?}");
     let said = run("release promte R-1 --json");
     assert_eq!((said.code, said.error().as_str()), (2, "usage"), "{said:?}");
+    let said = run("release promote R-1 --all --json");
+    assert_eq!((said.code, said.error().as_str()), (2, "usage"), "{said:?}");
     let said = run("--help");
     assert_eq!((said.code, said.err.as_str()), (0, ""));
     assert!(said.out.contains("Examples:"), "{said:?}");
@@ -366,6 +368,40 @@ fn a_release_goes_from_plan_to_closed_by_commands_alone() {
     assert_eq!((said.code, said.error().as_str()), (3, "no-engine"));
     let said = place.run("release wait R-1 --until closed");
     assert_eq!(said.code, 0, "{said:?}");
+}
+
+#[test]
+fn all_that_is_left_goes_in_one_go() {
+    let place = Place::new();
+    let _engine = place.serve();
+    place.ok(&format!("{} --as ada", place.submit()));
+    place.ok("vote R-1 approve --as kim");
+    place.ok("vote R-1 approve --as bo");
+    place.refused(
+        "release promote R-1 --all --why now --as ada",
+        "nothing-to-promote",
+    );
+    place.ok("release start R-1 --as ada");
+    place.ok("release wait R-1 --until started --timeout 30");
+    place.ok("release promote R-1 --all --why 'the fix must be out' --as bo");
+    place.refused(
+        "release promote R-1 --all --why now --as ada",
+        "already-promoted",
+    );
+    place.ok("release wait R-1 --until observing --timeout 60");
+    let shown = place.ok("release show R-1 --json").json();
+    assert_eq!(shown["promoted"]["by"], "bo");
+    assert_eq!(shown["promoted"]["why"], "the fix must be out");
+    let shown = place.ok("release show R-1").out;
+    assert!(
+        shown.contains("bo promoted all of it: the fix must be out"),
+        "{shown}"
+    );
+    let told = place.ok("ledger show --release R-1").out;
+    assert!(
+        told.contains("promotes all of it: the fix must be out"),
+        "{told}"
+    );
 }
 
 #[test]

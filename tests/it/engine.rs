@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use holdpoint::domain::charter::Charter;
 use holdpoint::domain::plan::OnFailure;
+use holdpoint::domain::release::StepStatus;
+use holdpoint::domain::wanted::wanted;
 use holdpoint::domain::{
     Actor, Ask, Choice, Control, Door, InstanceName, Notice, Plan, ReleaseId, SourceName, Span,
     State, waiting,
@@ -25,13 +27,13 @@ use tempfile::TempDir;
 use crate::room::{charter, plan};
 use crate::until::until_async;
 
-/// What operates the instances: `deploy` waits while `gate` exists, fails while `broken` exists.
+/// What operates the instances: `deploy` waits while `gate` or the instance's own gate exists, fails while `broken` exists.
 const SCRIPT: &str = r#"#!/bin/sh
 cd "$(dirname "$0")"
 case "$1" in
   deploy)
     echo "$HOLDPOINT_EFFECT" >> calls
-    while [ -e gate ]; do sleep 0.02; done
+    while [ -e gate ] || [ -e "gate-$HOLDPOINT_INSTANCE" ]; do sleep 0.02; done
     if [ -e broken ]; then echo "no space left on device"; exit 7; fi
     echo "$HOLDPOINT_VERSION $HOLDPOINT_DIGEST" > "on-$HOLDPOINT_INSTANCE.new"
     mv "on-$HOLDPOINT_INSTANCE.new" "on-$HOLDPOINT_INSTANCE" ;;
@@ -422,14 +424,23 @@ async fn an_instance_that_goes_down_stops_its_batch() {
     stage.control(id, Control::Start).await.unwrap();
     stage.until(id, "manual").await;
     fs::write(stage.file("down-i-1"), "").unwrap();
+    fs::write(stage.file("gate-i-2"), "").unwrap();
     stage
         .control(id, Control::Promote { seen: None })
         .await
         .unwrap();
     stage.until(id, "health: i-1 is down").await;
-    assert!(stage.calls().len() <= 2, "{:?}", stage.calls());
+    // the other of two at a time may end; the third does not begin
+    fs::remove_file(stage.file("gate-i-2")).unwrap();
+    let step = |n: usize| stage.state().live[&id].batches[0].moves[0].steps[n].clone();
+    let see = async || step(1).status;
+    until_async("the end of i-2", see, |status| *status == StepStatus::Done).await;
+    assert!(!step(2).touched(), "{:?}", stage.calls());
+    assert_eq!(wanted(&stage.state(), id), []);
+    assert_eq!(stage.calls().len(), 2, "{:?}", stage.calls());
     fs::remove_file(stage.file("down-i-1")).unwrap();
     stage.until(id, "closed: succeeded").await;
+    assert_eq!(stage.calls().len(), 6, "{:?}", stage.calls());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -37,6 +37,7 @@ mod platform_runner;
 mod platform_scrape;
 mod policy;
 mod prometheus;
+mod promoted;
 mod proof;
 mod quorum;
 mod readme;

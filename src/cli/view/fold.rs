@@ -5,8 +5,8 @@ use super::judged::{JudgementView, MetricView};
 use super::policy::RulingView;
 use super::release::{
     BackView, BatchView, ChangedView, HoldView, InstanceView, LiveView, LogView, MoveView,
-    NeedView, NoteView, PausedView, ReleaseLine, ReleaseView, ServiceView, TriggerView,
-    VerdictView, VoteView, WaitingView,
+    NeedView, NoteView, PausedView, PromotedView, ReleaseLine, ReleaseView, ServiceView,
+    TriggerView, VerdictView, VoteView, WaitingView,
 };
 use super::time;
 use super::workload::WorkloadView;
@@ -164,6 +164,11 @@ impl LiveView {
                 by: paused.by.to_string(),
                 since: time(paused.since),
                 why: paused.why.to_string(),
+            }),
+            promoted: release.promoted.as_ref().map(|promoted| PromotedView {
+                by: promoted.by.to_string(),
+                at: time(promoted.at),
+                why: promoted.why.to_string(),
             }),
             con: release.con.as_ref().map(ToString::to_string),
             exposure: release.exposed(),

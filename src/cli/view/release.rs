@@ -52,6 +52,8 @@ pub struct LiveView {
     pub submitter: String,
     /// Whether it stands still because somebody or a trigger said so.
     pub paused: Option<PausedView>,
+    /// Whether somebody has promoted all that is left of it.
+    pub promoted: Option<PromotedView>,
     /// Who controls it.
     pub con: Option<String>,
     /// How much runs the new version, in percent; nothing before it was touched.
@@ -153,6 +155,17 @@ pub struct PausedView {
     /// Since when.
     pub since: String,
     /// Why; may be empty.
+    pub why: String,
+}
+
+/// That all that is left goes in one go.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct PromotedView {
+    /// Who said so.
+    pub by: String,
+    /// When.
+    pub at: String,
+    /// Why.
     pub why: String,
 }
 

@@ -177,6 +177,7 @@ impl Draft {
             .state
             .live
             .get(&release)
+            .filter(|r| r.promoted.is_none())
             .and_then(|r| r.holds().find(|h| h.id == *hold))
             .is_some_and(|h| matches!(h.kind, HoldKind::Manual { .. }));
         if manual {
@@ -220,6 +221,9 @@ impl Draft {
         let now = self.now();
         let waived = release.waived.get(&hold.id).map(Waived::words);
         let calm = || self.state.troubled(release).next().is_none();
+        if let Some(promoted) = release.promoted.as_ref().filter(|_| hold.kind.only_waits()) {
+            return calm().then(|| promoted.words());
+        }
         match &hold.kind {
             HoldKind::Approval(terms) => {
                 let tally = tally(release, terms, now);

@@ -162,8 +162,8 @@ impl Draft {
         };
         let over = matches!(hold.kind, HoldKind::Bake { .. })
             && hold.due().is_some_and(|due| due <= self.now());
-        let waived = release.waived.contains_key(&hold.id);
-        if over && !waived && release.paused.is_none() && release.lacks_proof(hold) {
+        let passed = release.waived.contains_key(&hold.id) || release.promoted.is_some();
+        if over && !passed && release.paused.is_none() && release.lacks_proof(hold) {
             self.push_own(What::StepUnproven {
                 release: id,
                 hold: hold.id.clone(),

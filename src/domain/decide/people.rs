@@ -73,6 +73,7 @@ impl Draft {
             Control::Pause { why } => self.pause(&release, why),
             Control::Resume => self.resume(&release),
             Control::Promote { seen } => self.promote(&release, &person, seen.as_ref()),
+            Control::PromoteAll { why } => self.promote_all(&release, why),
             Control::Retry { instance } => self.retry(&release, instance.as_ref()),
             Control::RollBack { why } => self.roll_back(&release, why),
             Control::Cancel { why } => self.cancel(&release, &person, why),
@@ -184,6 +185,34 @@ impl Draft {
             }
             _ => Err(Refusal::NothingToPromote(waits())),
         }
+    }
+
+    fn promote_all(&mut self, release: &Release, why: &Arc<str>) -> Result<(), Refusal> {
+        if let Some(promoted) = &release.promoted {
+            return Err(Refusal::PromotedAlready(promoted.by.clone()));
+        }
+        let ahead = release.batch().is_some_and(|(n, batch)| {
+            let calls = batch.moves.iter().flat_map(|m| &m.steps);
+            n + 1 < release.batches.len()
+                || batch
+                    .after
+                    .iter()
+                    .any(|h| h.kind.only_waits() && !h.cleared())
+                || calls.into_iter().any(|s| s.status != StepStatus::Done)
+        });
+        if release.phase != Phase::Rolling || !ahead {
+            let waits = waiting::of(&self.state, release, self.now()).what;
+            return Err(Refusal::NothingToPromote(waits));
+        }
+        if why.trim().is_empty() {
+            return Err(Refusal::PromotedForNothing);
+        }
+        self.push(What::PromotedAll {
+            release: release.id,
+            why: why.clone(),
+        });
+        self.advance(release.id);
+        Ok(())
     }
 
     fn retry(&mut self, release: &Release, only: Option<&InstanceName>) -> Result<(), Refusal> {

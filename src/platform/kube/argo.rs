@@ -83,7 +83,8 @@ pub async fn observe(
         all,
         &runs,
     );
-    view.stuck = stuck_of(sets.iter().map(|set| &**set), &pods);
+    let hear = |uid: &str| cluster.hearsay().of(ns, uid);
+    view.stuck = stuck_of(sets.iter().map(|set| &**set), &pods, &hear);
     view.owners = owners_of(cluster, ns, &rollout.work, Kind::Rollout).to_vec();
     if let Some(deployment) = &referred {
         let more = owners_of(cluster, ns, deployment, Kind::Deployment);

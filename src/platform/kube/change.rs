@@ -127,6 +127,8 @@ pub enum Next {
     Patience(Arc<str>),
     /// It is as wished.
     Done,
+    /// Nobody but a person can say how it goes on from here.
+    Undecided(Arc<str>),
     /// It has failed, if the next readings say so too.
     Bad(Arc<str>),
     /// It has failed.

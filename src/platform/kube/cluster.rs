@@ -6,19 +6,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
-use kube::{Client, Config};
 use serde_json::Value;
-use tokio::sync::Mutex;
 
 use super::config::{ClusterConfig, Kind};
+use super::hearsay::Hearsay;
+use super::link::{Clients, Link};
+use super::pods;
 use super::watch::Watches;
 use crate::domain::text::printable;
 
 /// How long one call may take. The library has no limit of its own.
-const LIMIT: Duration = Duration::from_secs(20);
+pub(super) const LIMIT: Duration = Duration::from_secs(20);
 
 /// What changes are made in the name of: the field manager that others see.
 pub const MANAGER: &str = "holdpoint";
@@ -44,6 +45,9 @@ pub enum CallError {
     /// The server or one of its webhooks says no; nothing happened.
     #[error("refused: {0}")]
     Refused(Arc<str>),
+    /// A webhook that has to agree does not answer; nothing happened.
+    #[error("not possible now: {0}")]
+    Hindered(Arc<str>),
     /// What was asked for in pieces has changed meanwhile: it has to be asked for anew.
     #[error("expired: {0}")]
     Expired(Arc<str>),
@@ -60,148 +64,40 @@ pub enum CallError {
 pub struct Cluster {
     link: Arc<Link>,
     watches: Arc<Watches>,
-}
-
-/// The connection to a cluster.
-pub struct Link {
-    config: ClusterConfig,
-    clients: Mutex<Option<Clients>>,
-}
-
-/// The two clients of a cluster.
-#[derive(Clone)]
-pub struct Clients {
-    /// Tells the clients of one reading of the kubeconfig from those of another.
-    made: Arc<()>,
-    /// For reading and watching.
-    pub reading: Client,
-    /// For changes: sends everything once.
-    pub writing: Client,
+    hearsay: Arc<Hearsay>,
 }
 
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = &self.link.config.name;
+        let name = &self.link.config().name;
         f.debug_tuple("Cluster").field(name).finish()
-    }
-}
-
-impl Link {
-    /// Its clients, made at the first call.
-    ///
-    /// # Errors
-    /// When the kubeconfig cannot be read or makes no client.
-    pub async fn clients(&self) -> Result<Clients, CallError> {
-        let mut slot = self.clients.lock().await;
-        if let Some(clients) = &*slot {
-            return Ok(clients.clone());
-        }
-        let config = self.settings().await?;
-        let made = |config: Config| Client::try_from(config).map_err(|e| not_reached(&e));
-        let mut once = config.clone();
-        once.default_retry = false;
-        let clients = Clients {
-            made: Arc::default(),
-            reading: made(config)?,
-            writing: made(once)?,
-        };
-        *slot = Some(clients.clone());
-        Ok(clients)
-    }
-
-    /// Drops these clients, so that the next call reads the kubeconfig again: the cluster does not
-    /// know them any more. Where others have been made meanwhile, nothing happens.
-    pub async fn forget(&self, known: &Clients) {
-        let mut slot = self.clients.lock().await;
-        if slot
-            .as_ref()
-            .is_some_and(|c| Arc::ptr_eq(&c.made, &known.made))
-        {
-            *slot = None;
-        }
-    }
-
-    /// Asks the cluster for the least that there is: its version. That it may not be read is an
-    /// answer too.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub async fn beat(&self, limit: Duration) -> Result<(), CallError> {
-        let clients = self.clients().await?;
-        // not through the library's retries: they would hide what is asked for
-        let asked = tokio::time::timeout(limit, clients.writing.apiserver_version()).await;
-        let answer = match asked {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(sorted(&error)),
-            Err(_) => Err(silence(limit)),
-        };
-        match answer {
-            Err(CallError::Forbidden(_)) => Ok(()),
-            Err(error) => Err(self.known(&clients, error).await),
-            Ok(()) => Ok(()),
-        }
-    }
-
-    /// An error, after the clients are dropped if it is that the cluster does not know them.
-    async fn known(&self, clients: &Clients, error: CallError) -> CallError {
-        if matches!(error, CallError::Stranger(_)) {
-            self.forget(clients).await;
-        }
-        error
-    }
-
-    async fn call<T, F: Future<Output = Result<T, kube::Error>>>(
-        &self,
-        call: impl FnOnce(&Clients) -> F,
-    ) -> Result<T, CallError> {
-        let clients = self.clients().await?;
-        match within(call(&clients)).await {
-            Err(error) => Err(self.known(&clients, error).await),
-            done => done,
-        }
-    }
-
-    async fn settings(&self) -> Result<Config, CallError> {
-        let options = KubeConfigOptions {
-            context: self.config.context.clone(),
-            ..KubeConfigOptions::default()
-        };
-        match &self.config.kubeconfig {
-            Some(path) => {
-                let file = Kubeconfig::read_from(path).map_err(|e| not_reached(&e))?;
-                let config = Config::from_custom_kubeconfig(file, &options).await;
-                config.map_err(|e| not_reached(&e))
-            }
-            None if self.config.context.is_some() => {
-                let config = Config::from_kubeconfig(&options).await;
-                config.map_err(|e| not_reached(&e))
-            }
-            None => Config::infer().await.map_err(|e| not_reached(&e)),
-        }
     }
 }
 
 impl Cluster {
     /// A cluster that nobody has called yet.
     pub fn new(config: ClusterConfig) -> Cluster {
-        let link = Arc::new(Link {
-            config,
-            clients: Mutex::default(),
-        });
+        let link = Arc::new(Link::new(config));
         Cluster {
             watches: Arc::new(Watches::new(link.clone())),
+            hearsay: Arc::new(Hearsay::new(link.clone())),
             link,
         }
     }
 
     /// How it is reached.
     pub fn config(&self) -> &ClusterConfig {
-        &self.link.config
+        self.link.config()
     }
 
     /// What is watched of it.
     pub fn watches(&self) -> &Watches {
         &self.watches
+    }
+
+    /// What was said in it of objects that are stuck.
+    pub fn hearsay(&self) -> &Hearsay {
+        &self.hearsay
     }
 
     /// Its clients, made at the first call.
@@ -235,11 +131,20 @@ impl Cluster {
         labels: &str,
     ) -> Result<Vec<DynamicObject>, CallError> {
         let asked = ListParams::default().labels(labels);
-        let call = |c: &Clients| {
-            let api = api(&c.reading, kind, ns);
-            async move { api.list(&asked).await }
-        };
-        Ok(self.link.call(call).await?.items)
+        self.link.list(kind, ns, &asked).await
+    }
+
+    /// Reads the objects that are asked for.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn select(
+        &self,
+        kind: &ApiResource,
+        ns: &str,
+        asked: &ListParams,
+    ) -> Result<Vec<DynamicObject>, CallError> {
+        self.link.list(kind, ns, asked).await
     }
 
     /// Changes one object by a merge patch, or its `part` (`status`, `scale`). A
@@ -328,11 +233,11 @@ pub fn resource_of(group: &str, version: &str, kind: &str, plural: &str) -> ApiR
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
 }
 
-fn api(client: &Client, kind: &ApiResource, ns: &str) -> Api<DynamicObject> {
+pub(super) fn api(client: &Client, kind: &ApiResource, ns: &str) -> Api<DynamicObject> {
     Api::namespaced_with(client.clone(), ns, kind)
 }
 
-fn not_reached(error: &dyn std::error::Error) -> CallError {
+pub(super) fn not_reached(error: &dyn std::error::Error) -> CallError {
     CallError::NotReached(words(error))
 }
 
@@ -364,7 +269,7 @@ pub(super) async fn within<T>(
     }
 }
 
-fn silence(limit: Duration) -> CallError {
+pub(super) fn silence(limit: Duration) -> CallError {
     CallError::Unknown(format!("no answer in {} s", limit.as_secs()).into())
 }
 
@@ -380,6 +285,8 @@ pub(super) fn sorted(error: &kube::Error) -> CallError {
     let said: Arc<str> = printable(&status.message, 300).into();
     match status.code {
         401 => CallError::Stranger(said),
+        // a policy's answer, not a missing right
+        403 if pods::denied(&said) => CallError::Refused(said),
         403 => CallError::Forbidden(said),
         404 => CallError::NotFound(said),
         409 => CallError::Conflict(said),
@@ -390,6 +297,8 @@ pub(super) fn sorted(error: &kube::Error) -> CallError {
                 .as_ref()
                 .map_or(1, |d| d.retry_after_seconds.max(1)),
         ),
+        // webhooks are asked before anything is done
+        500..=599 if pods::unasked(&said) => CallError::Hindered(said),
         // a server that is not ready has refused before anything was done; every other failure of its
         // own leaves it open
         500..=599 => CallError::Unknown(format!("{} {said}", status.code).into()),
@@ -402,7 +311,10 @@ fn unsent(error: &kube::Error) -> CallError {
     let text = words(error);
     let never = ["Connection refused", "dns error", "client error (Connect)"];
     if never.iter().any(|word| text.contains(word)) {
-        CallError::NotReached(text)
+        // the names of the library's layers say nothing to people
+        let said = text.trim_start_matches("ServiceError: ");
+        let said = said.trim_start_matches("client error (Connect): ");
+        CallError::NotReached(said.into())
     } else {
         CallError::Unknown(text)
     }

@@ -4,12 +4,13 @@
 //! many nodes as the share has, a few at a time, each only if it is still the one that was read. A
 //! node that does not answer is named and not waited for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::json;
 
 use super::change::Next;
-use super::decode::Pod;
+use super::decode::{Pod, Work};
 use super::deployment::{bars_of_any, before_of, mine};
 use super::record::Before;
 use super::revised::{self, Seen};
@@ -24,28 +25,35 @@ struct Nodes<'a> {
     new: u32,
     /// How many of these answer.
     up: u32,
-    /// How many nodes that should have a pod do not answer.
-    lost: u32,
-    /// How many nodes have no pod at all now, or one on its way out.
+    /// How many nodes that answer should have a pod.
+    reachable: u32,
+    /// How many of them have no pod at all now, or one on its way out.
     empty: u32,
 }
 
 fn nodes(seen: &Seen) -> Nodes<'_> {
     let lost = |p: &&Pod| seen.lost.contains(&p.node);
-    let staying = || seen.pods.iter().filter(|p| !p.leaving);
-    let mut old: Vec<&Pod> = staying().filter(|p| !seen.is_new(p) && !lost(p)).collect();
+    let staying = || seen.pods.iter().filter(|p| !p.leaving && !lost(p));
+    let mut old: Vec<&Pod> = staying().filter(|p| !seen.is_new(p)).collect();
     old.sort_by(|a, b| a.node.cmp(&b.node));
-    let new = || staying().filter(|p| seen.is_new(p) && !lost(p));
+    let new = || staying().filter(|p| seen.is_new(p));
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let gone = count(staying().filter(lost).count());
-    let there = count(staying().count());
+    // on their way out as well: nobody there ends them
+    let gone: BTreeSet<&str> = seen.pods.iter().filter(lost).map(|p| &*p.node).collect();
+    let reachable = seen.work.wanted - lost_of(&seen.work, count(gone.len()));
     Nodes {
         old,
         new: count(new().count()),
         up: count(new().filter(|p| p.ready).count()),
-        lost: gone,
-        empty: seen.work.wanted.saturating_sub(there),
+        reachable,
+        empty: reachable.saturating_sub(count(staying().count())),
     }
+}
+
+/// How many of the pods that a DaemonSet wants are on nodes that do not answer: the most such nodes are
+/// not wanted any more, if it does not tolerate what they are marked with.
+pub fn lost_of(work: &Work, gone: u32) -> u32 {
+    gone.saturating_sub(work.misplaced).min(work.wanted)
 }
 
 /// What is to be done next to bring the new version to its share of the nodes.
@@ -59,15 +67,19 @@ pub fn forward(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     let all = seen.work.wanted;
     let until = wish.parts(all);
     let nodes = nodes(seen);
-    let reachable = all - nodes.lost.min(all);
-    let aim = until.min(reachable);
+    let aim = until.min(nodes.reachable);
     if steer == Steer::Hold {
         return Next::Wait(format!("held: {} of {until} new pods are up", nodes.up).into());
     }
     let missing = nodes.new - nodes.up + nodes.empty;
     // pods that do not run anyway go first, and need no place
     let slots = pace(seen).saturating_sub(missing);
-    let left = aim.saturating_sub(nodes.new + nodes.empty);
+    let left = if until == all {
+        // those too on nodes that should have none any more
+        u32::try_from(nodes.old.len()).unwrap_or(u32::MAX)
+    } else {
+        aim.saturating_sub(nodes.new + nodes.empty)
+    };
     let next: Vec<&Pod> = next_nodes(&nodes.old, left.min(slots));
     if !next.is_empty() {
         let names: Vec<&str> = next.iter().map(|p| &*p.node).collect();
@@ -174,7 +186,7 @@ pub fn back(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
             return Next::Delete(words, revised::doomed(next.into_iter()));
         }
     }
-    let all = seen.work.wanted.saturating_sub(nodes.lost);
+    let all = nodes.reachable;
     if nodes.old.is_empty() && nodes.up >= all {
         return revised::end(wish, seen);
     }

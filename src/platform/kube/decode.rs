@@ -311,6 +311,8 @@ pub struct Work {
     pub ready: u32,
     /// How many of them have answered long enough.
     pub available: u32,
+    /// On how many nodes a DaemonSet has a pod that it should not have: nodes that are lost, mostly.
+    pub misplaced: u32,
     /// The revision that a StatefulSet comes from.
     pub current_revision: Arc<str>,
     /// The revision that it goes to.
@@ -367,6 +369,7 @@ pub struct WorkStatus {
     updated_number_scheduled: Option<u32>,
     number_ready: Option<u32>,
     number_available: Option<u32>,
+    number_misscheduled: Option<u32>,
     #[serde(deserialize_with = "or_default")]
     conditions: Vec<Condition>,
 }
@@ -408,6 +411,7 @@ impl Kept for Work {
             updated: count(status.updated_replicas, status.updated_number_scheduled),
             ready: count(status.ready_replicas, status.number_ready),
             available: count(status.available_replicas, status.number_available),
+            misplaced: status.number_misscheduled.unwrap_or(0),
             current_revision: status.current_revision.unwrap_or_default().into(),
             update_revision: status.update_revision.unwrap_or_default().into(),
             conditions: status.conditions,
@@ -519,9 +523,9 @@ impl Kept for Set {
 
 /// Why pods cannot be made, as a controller's conditions say.
 pub fn failure(conditions: &[Condition]) -> Option<Arc<str>> {
-    let found = conditions
-        .iter()
-        .find(|c| c.kind == "ReplicaFailure" && c.status == "True")?;
+    let found = conditions.iter().find(|c| {
+        c.kind == "ReplicaFailure" && c.status == "True" || c.reason == "ReplicaSetCreateError"
+    })?;
     Some(printable(&found.message, 300).into())
 }
 
@@ -577,7 +581,7 @@ impl Kept for Pod {
             images: images_of(spec.containers),
             ready: status.ready(),
             leaving: meta.extra.leaving,
-            trouble: status.trouble().map(Box::new),
+            trouble: status.trouble(&meta.extra.created).map(Box::new),
         }
     }
 

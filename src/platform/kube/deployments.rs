@@ -7,10 +7,12 @@ use kube::core::ApiResource;
 use super::change::{Change, Next};
 use super::cluster::{CallError, Cluster, resource, resource_of};
 use super::config::Kind;
-use super::decode::{Pod, Set, Work};
+use super::decode::{self, Pod, Set, Work};
 use super::deployment::{self, Seen};
 use super::drive::Craft;
+use super::hearsay::Hearing;
 use super::items::Items;
+use super::stuck::gather;
 use super::wish::Wish;
 use super::{owners, pods};
 use crate::domain::workload::{Owner, Stuck};
@@ -48,12 +50,13 @@ impl Deployments {
     /// What is stuck among the pods of the present template.
     pub fn stuck(&self, seen: &Seen) -> Vec<Stuck> {
         let Some(new) = seen.new_set() else {
-            return Vec::new();
+            return no_set(&seen.work).into_iter().collect();
         };
         // watched, not read: with a watch that is broken only the deadline speaks
         let feed = self.cluster.watches().pods(self.ns());
         let pods = feed.read(|items| items.of(&new.uid).cloned().collect::<Vec<_>>());
-        stuck_of(std::iter::once(new), &pods.unwrap_or_default())
+        let hear = |uid: &str| self.cluster.hearsay().of(self.ns(), uid);
+        stuck_of(std::iter::once(new), &pods.unwrap_or_default(), &hear)
     }
 }
 
@@ -95,14 +98,29 @@ pub async fn lost_nodes(cluster: &Cluster) -> Vec<Arc<str>> {
     lost.unwrap_or_default()
 }
 
+/// That a Deployment cannot even make the ReplicaSet of its template, and why.
+pub fn no_set(work: &Work) -> Option<Stuck> {
+    let refused = pods::refusal(&decode::failure(&work.conditions)?);
+    Some(Stuck {
+        count: 1,
+        reason: refused.reason,
+        words: refused.words,
+        way_out: None,
+    })
+}
+
 /// What is stuck among some ReplicaSets.
-pub fn stuck_of<'a>(sets: impl Iterator<Item = &'a Set>, pods: &[Arc<Pod>]) -> Vec<Stuck> {
+pub fn stuck_of<'a>(
+    sets: impl Iterator<Item = &'a Set>,
+    pods: &[Arc<Pod>],
+    heard: &Hearing<'_>,
+) -> Vec<Stuck> {
     let refused = sets.filter_map(|set| {
         let missing = set.wanted.saturating_sub(set.there);
         let failure = set.failure.as_deref().filter(|_| missing > 0)?;
         Some((missing, pods::refusal(failure)))
     });
-    pods::gather(pods.iter().map(|p| &**p), refused, |_| None)
+    gather(pods.iter().map(|p| &**p), refused, heard, |_| None)
 }
 
 /// The pods of some ReplicaSets, and those that a workload controls itself.
@@ -119,7 +137,9 @@ pub async fn stuck(cluster: &Cluster, namespace: &str, uid: &str) -> Vec<Stuck> 
     let sets = sets.read(|items| items.of(uid).cloned().collect::<Vec<_>>());
     let sets = sets.unwrap_or_default();
     let found = pods.read(|items| pods_of(items, uid, &sets));
-    stuck_of(sets.iter().map(|set| &**set), &found.unwrap_or_default())
+    let hear = |uid: &str| cluster.hearsay().of(namespace, uid);
+    let found = found.unwrap_or_default();
+    stuck_of(sets.iter().map(|set| &**set), &found, &hear)
 }
 
 impl Craft for Deployments {

@@ -33,6 +33,9 @@ const GRACE: Duration = Duration::from_secs(8);
 /// For how long the cluster may be silent before a call that has not begun gives up.
 const REACH: Duration = Duration::from_secs(30);
 
+/// The longest pause between two attempts to send what was not made.
+const FUTILE: Duration = Duration::from_secs(5);
+
 /// For how long permission may be missing after it was there: a server that starts anew refuses
 /// everything for a moment.
 const UNRULY: Duration = Duration::from_secs(60);
@@ -101,6 +104,8 @@ struct Log {
     /// Since when nothing may be written.
     barred: Option<Instant>,
     conflicts: u32,
+    /// Since when nothing that is sent is made, and how often.
+    futile: Option<(Instant, u32)>,
     failed: Option<Arc<str>>,
 }
 
@@ -114,6 +119,7 @@ impl Log {
             blind: None,
             barred: None,
             conflicts: 0,
+            futile: None,
             failed: None,
         }
     }
@@ -233,6 +239,11 @@ impl Trip {
                 }
                 Turn::Wait(TICK)
             }
+            Next::Undecided(why) => {
+                self.journal.say(&why);
+                let why = printable(&why, 400).into();
+                Turn::End(Outcome::Unknown { why })
+            }
             Next::Failed(why) => {
                 log.failed = Some(why);
                 Turn::Wait(Duration::ZERO)
@@ -258,6 +269,7 @@ impl Trip {
                 self.asked = true;
                 log.barred = None;
                 log.conflicts = 0;
+                log.futile = None;
                 log.renew();
                 Turn::Wait(Duration::ZERO)
             }
@@ -275,11 +287,10 @@ impl Trip {
             Err(CallError::NotReached(_) | CallError::Stranger(_)) => Turn::Wait(TICK),
             Err(error @ CallError::Unknown(_)) => {
                 self.asked = true;
-                self.journal.say(&format!(
-                    "{error}: whether it was made is read from the cluster"
-                ));
-                Turn::Wait(BREATH)
+                let words = format!("{error}: whether it was made is read from the cluster");
+                self.again(&words, log)
             }
+            Err(error @ CallError::Hindered(_)) => self.again(&format!("{words}: {error}"), log),
             Err(error) => {
                 // a refusal of what a server that starts anew does not know yet is no refusal
                 let since = *log.barred.get_or_insert_with(Instant::now);
@@ -290,6 +301,23 @@ impl Trip {
                 self.refused(&format!("{words}: {error}"))
             }
         }
+    }
+
+    /// Something was not made, or nobody knows: reading tells whether it is to be sent again, less and
+    /// less often, until there has been no progress for too long.
+    fn again(&mut self, words: &str, log: &mut Log) -> Turn {
+        self.journal.say(words);
+        let (since, times) = log.futile.unwrap_or((Instant::now(), 0));
+        log.futile = Some((since, times.saturating_add(1)));
+        let patience = if self.asked {
+            self.deadline.std()
+        } else {
+            REACH
+        };
+        if since.elapsed() >= patience {
+            return self.refused(words);
+        }
+        Turn::Wait((BREATH * 2_u32.pow(times.min(10))).min(FUTILE))
     }
 
     /// What it means that nothing can be read.

@@ -14,7 +14,7 @@ mod view;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kube::api::DynamicObject;
+use kube::api::{DynamicObject, ListParams};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -79,7 +79,8 @@ pub async fn observe(
     let part = |work: &Work| Part::of(work, template::of(&work.images));
     let mut view = View::new(canary, part(&target), primary.as_deref().map(part));
     view.rivals = rivals;
-    view.stuck = stuck_of(sets.iter().map(|set| &**set), &pods);
+    let hear = |uid: &str| cluster.hearsay().of(ns, uid);
+    view.stuck = stuck_of(sets.iter().map(|set| &**set), &pods, &hear);
     view.owners = owners_of(cluster, ns, &target, kind).to_vec();
     if view.is(&["Failed"]) {
         let told = warned.of(&view.failed_at, cluster, config).await;
@@ -230,18 +231,17 @@ async fn look(cluster: &Cluster, config: &KubeConfig) -> Result<View, CallError>
 /// What Flagger warned of lately, the newest first; nothing where events may not be read.
 async fn warnings(cluster: &Cluster, config: &KubeConfig) -> Result<Vec<Arc<str>>, CallError> {
     let kind = resource_of("", "v1", "Event", "events");
-    let events = match cluster.list(&kind, &config.namespace, "").await {
+    let about = format!(
+        "involvedObject.kind=Canary,involvedObject.name={},type=Warning",
+        config.name
+    );
+    let asked = ListParams::default().fields(&about).limit(200);
+    let events = match cluster.select(&kind, &config.namespace, &asked).await {
         Ok(events) => events,
         Err(CallError::Forbidden(_)) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let about = |event: &&DynamicObject| {
-        let of = &event.data["involvedObject"];
-        of["kind"] == "Canary"
-            && of["name"] == config.name.as_str()
-            && event.data["type"] == "Warning"
-    };
-    let mut found: Vec<_> = events.iter().filter(about).collect();
+    let mut found: Vec<_> = events.iter().collect();
     let at = |event: &&DynamicObject| match &event.data["lastTimestamp"] {
         Value::String(at) => at.clone(),
         _ => String::new(),

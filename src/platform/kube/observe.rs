@@ -10,6 +10,7 @@ use super::items::Items;
 use super::view::{Gathered, side_by_side};
 use super::watch::{Feed, Watches};
 use super::{KubeTarget, argo, deployments, flagger, record, switch};
+use crate::domain::workload::Way;
 use crate::domain::{Health, Sight, Span};
 use crate::platform::{ObserveError, Picture};
 
@@ -138,11 +139,20 @@ impl KubeTarget {
             return Err(ObserveError::NotStarted(words.into()));
         };
         let moved = work.marks.contains_key(record::BEFORE);
-        Ok(if moved {
+        let shown = format!("services/{} selector=that of {}", switch.service, work.name);
+        let mut seen = if moved {
             side_by_side(live, idle)
         } else {
             live
-        })
+        };
+        if let Some(workload) = &mut seen.workload {
+            let workload = Arc::make_mut(workload);
+            workload.way = Way::Beside {
+                shown: shown.into(),
+            };
+            workload.carrier = Some(format!("deployments/{}", work.name).into());
+        }
+        Ok(seen)
     }
 
     /// A workload of the target and how it is; none where there is no such workload.
@@ -166,8 +176,10 @@ impl KubeTarget {
         } else {
             Vec::new()
         };
+        let hear = |uid: &str| cluster.hearsay().of(ns, uid);
         let gathered = Gathered {
             config,
+            heard: &hear,
             lost: &lost,
             owners: deployments::owners_of(cluster, ns, &work, kind),
             work: &work,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::Deserializer;
 
 use super::change::Next;
-use super::decode::{Condition, Pod};
+use super::decode::Condition;
 use crate::domain::text::printable;
 use crate::domain::workload::Stuck;
 
@@ -20,26 +20,26 @@ pub struct Trouble {
     pub reason: &'static str,
     /// The sentence, printable.
     pub words: Arc<str>,
-    /// Since when it runs without being ready, in Unix seconds, of one that may simply need its time.
+    /// Since when it is on its way, in Unix seconds, of a pod that may simply need its time.
     pub since: Option<i64>,
+    /// Whether nothing of it is worth a word unless somebody has said what is wrong.
+    pub quiet: bool,
 }
 
-/// For how long a container may run without being ready until that is worth a word, in seconds.
+/// For how long a pod may be on its way until that is worth a word, in seconds.
 const PATIENCE: i64 = 30;
 
 impl Trouble {
-    /// Whether it is worth a word at this time, in Unix seconds.
-    fn counts(&self, now: i64) -> bool {
+    /// Whether it lasts too long at this time, in Unix seconds.
+    pub fn counts(&self, now: i64) -> bool {
         self.since.is_none_or(|since| now - since >= PATIENCE)
     }
 }
 
-/// Whether waiting will not help: a crash loop, an image that is not there, a refusal.
+/// Whether waiting will not help: a crash loop, an image that is not there, a refusal. A quota is
+/// raised or given back, and a webhook that does not answer comes back: these have until the deadline.
 pub fn in_vain(reason: &str) -> bool {
-    matches!(
-        reason,
-        "crash-loop" | "image" | "config" | "quota" | "webhook"
-    )
+    matches!(reason, "crash-loop" | "image" | "config" | "admission")
 }
 
 /// How a pod's status comes.
@@ -49,6 +49,7 @@ pub struct Status {
     phase: Option<String>,
     reason: Option<String>,
     message: Option<String>,
+    start_time: Option<String>,
     #[serde(deserialize_with = "or_empty")]
     conditions: Vec<Condition>,
     #[serde(deserialize_with = "or_empty")]
@@ -130,9 +131,9 @@ impl Status {
         conditions.any(|c| c.kind == kind && c.status == status)
     }
 
-    /// What keeps it from coming up; `None` while it may simply need more time.
-    pub fn trouble(&self) -> Option<Trouble> {
-        if self.ready() {
+    /// What keeps it from coming up, of a pod that was made at this time; `None` of one that is up.
+    pub fn trouble(&self, created: &str) -> Option<Trouble> {
+        if self.ready() || self.phase.as_deref() == Some("Succeeded") {
             return None;
         }
         let containers = self
@@ -146,11 +147,20 @@ impl Status {
             .or_else(|| self.lost());
         let unready = || containers.clone().find_map(ContainerStatus::unready);
         let found = found.map(|(reason, words)| (reason, words, None));
-        let (reason, words, since) = found.or_else(unready)?;
+        let Some((reason, words, since)) = found.or_else(unready) else {
+            let begun = self.start_time.as_deref().unwrap_or(created);
+            return Some(Trouble {
+                reason: "blocked",
+                words: "".into(),
+                since: seconds(begun),
+                quiet: true,
+            });
+        };
         Some(Trouble {
             reason,
             words: printable(&words, LONGEST).into(),
             since,
+            quiet: false,
         })
     }
 
@@ -224,19 +234,44 @@ impl ContainerStatus {
     /// One that runs and does not pass its probe.
     fn unready(&self) -> Option<(&'static str, String, Option<i64>)> {
         let running = self.state.running.as_ref().filter(|_| !self.ready)?;
-        let since = running.started_at.as_deref();
-        let since = since.and_then(|at| chrono::DateTime::parse_from_rfc3339(at).ok());
+        let since = running.started_at.as_deref().and_then(seconds);
         let words = format!("{} runs and is not ready", self.name);
-        Some(("probe", words, since.map(|at| at.timestamp())))
+        Some(("probe", words, since))
     }
 }
 
-/// What a refusal to make pods is about: a quota, a webhook, or something else.
+/// A time as Kubernetes writes it, in Unix seconds.
+fn seconds(at: &str) -> Option<i64> {
+    let at = chrono::DateTime::parse_from_rfc3339(at).ok()?;
+    Some(at.timestamp())
+}
+
+/// What the server says where one of its admission plugins, or a webhook of somebody, says no.
+const DENIALS: [&str; 4] = [
+    "denied the request",
+    "denied request",
+    "violates PodSecurity",
+    "ValidatingAdmissionPolicy",
+];
+
+/// Whether an answer is that of a webhook that could not be asked. Kubernetes, `apiserver/pkg/admission`.
+pub fn unasked(message: &str) -> bool {
+    message.contains("failed calling webhook")
+}
+
+/// Whether an answer is a denial by an admission plugin or a webhook, rather than a missing right.
+pub fn denied(message: &str) -> bool {
+    DENIALS.iter().any(|words| message.contains(words))
+}
+
+/// What a refusal to make pods is about: a quota, a denial, a webhook, or something else.
 pub fn refusal(message: &str) -> Trouble {
     let reason = if message.contains("exceeded quota") {
         "quota"
-    } else if message.contains("admission webhook") || message.contains("failed calling webhook") {
+    } else if unasked(message) {
         "webhook"
+    } else if denied(message) {
+        "admission"
     } else {
         "blocked"
     };
@@ -244,46 +279,8 @@ pub fn refusal(message: &str) -> Trouble {
         reason,
         words: printable(&format!("pods cannot be made: {message}"), LONGEST).into(),
         since: None,
+        quiet: false,
     }
-}
-
-/// What is stuck among some pods, the most frequent first; `way_out` says what helps against a
-/// reason.
-pub fn gather<'a>(
-    pods: impl Iterator<Item = &'a Pod>,
-    refused: impl Iterator<Item = (u32, Trouble)>,
-    way_out: impl Fn(&str) -> Option<Arc<str>>,
-) -> Vec<Stuck> {
-    let now = chrono::Utc::now().timestamp();
-    let single = pods
-        .filter(|pod| !pod.leaving)
-        .filter_map(|pod| pod.trouble.as_deref())
-        .filter(|trouble| trouble.counts(now))
-        .map(|trouble| (1, trouble.clone()));
-    let mut found: Vec<Stuck> = Vec::new();
-    for (count, trouble) in single.chain(refused) {
-        // restarts and back-off times differ from pod to pod: the first one speaks for all
-        let known = found
-            .iter_mut()
-            .find(|s| s.reason == trouble.reason && alike(&s.words, &trouble.words));
-        match known {
-            Some(known) => known.count += count,
-            None => found.push(Stuck {
-                count,
-                reason: trouble.reason,
-                way_out: way_out(trouble.reason),
-                words: trouble.words,
-            }),
-        }
-    }
-    found.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.words.cmp(&b.words)));
-    found
-}
-
-/// Whether two sentences say the same of two pods: they differ at most in numbers.
-fn alike(one: &str, other: &str) -> bool {
-    let letters = |text: &str| -> String { text.chars().filter(|c| !c.is_ascii_digit()).collect() };
-    one == other || letters(one) == letters(other)
 }
 
 /// The first of them in a sentence: `3 pods: web crashes again and again: exit 1`.
@@ -323,7 +320,8 @@ mod tests {
 
     fn trouble(status: Value) -> Option<(&'static str, String)> {
         let status: Status = serde_json::from_value(status).expect("status");
-        status.trouble().map(|t| (t.reason, t.words.to_string()))
+        let found = status.trouble("").filter(|t| !t.quiet);
+        found.map(|t| (t.reason, t.words.to_string()))
     }
 
     #[test]
@@ -395,7 +393,7 @@ mod tests {
         let young = json!({"containerStatuses": [{"name": "web", "ready": false,
             "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}]});
         let young: Status = serde_json::from_value(young).expect("status");
-        let young = young.trouble().expect("trouble");
+        let young = young.trouble("").expect("trouble");
         let begun = young.since.expect("a time");
         assert!(!young.counts(begun + 10), "it may need its time");
         assert!(young.counts(begun + 60));
@@ -415,29 +413,61 @@ mod tests {
     }
 
     #[test]
-    fn the_most_frequent_reason_comes_first_and_leaving_pods_do_not_count() {
-        let pod = |reason, words: &str, leaving| Pod {
-            leaving,
-            trouble: Some(Box::new(Trouble {
-                reason,
-                words: words.into(),
-                since: None,
-            })),
-            ..Pod::default()
-        };
-        let pods = [
-            pod("image", "web: no image", false),
-            pod("crash-loop", "exit 1, 3 restarts", false),
-            pod("crash-loop", "exit 1, 12 restarts", false),
-            pod("image", "web: no image", true),
+    fn what_is_on_its_way_has_its_time_before_anybody_is_asked() {
+        let made = "2026-01-01T00:00:00Z";
+        let pending = json!({"phase": "Pending", "startTime": "2026-01-01T00:01:00Z", "containerStatuses":
+            [{"name": "web", "state": {"waiting": {"reason": "ContainerCreating"}}}]});
+        let pending: Status = serde_json::from_value(pending).expect("status");
+        let pending = pending.trouble(made).expect("trouble");
+        let begun = seconds(made).expect("a time") + 60;
+        assert!(pending.quiet && !pending.counts(begun + 10) && pending.counts(begun + 40));
+        let nothing = Status::default().trouble(made).expect("trouble");
+        assert_eq!(nothing.since, Some(begun - 60), "nobody has taken it yet");
+        let over: Status = serde_json::from_value(json!({"phase": "Succeeded"})).expect("status");
+        assert_eq!(over.trouble(made), None);
+    }
+
+    #[test]
+    fn refusals_are_told_apart() {
+        let cases = [
+            (
+                "pods \"web-1\" is forbidden: exceeded quota: small, requested: pods=1",
+                "quota",
+                false,
+            ),
+            (
+                "admission webhook \"a.b\" denied the request: no",
+                "admission",
+                true,
+            ),
+            (
+                "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+                "admission",
+                true,
+            ),
+            (
+                "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\"",
+                "admission",
+                true,
+            ),
+            (
+                "Internal error occurred: failed calling webhook \"a.b\": connection refused",
+                "webhook",
+                false,
+            ),
+            (
+                "pods \"x\" is forbidden: error looking up service account",
+                "blocked",
+                false,
+            ),
         ];
-        let refused = refusal("pods \"web-1\" is forbidden: exceeded quota: small");
-        let found = gather(pods.iter(), [(5, refused)].into_iter(), |_| None);
-        let brief: Vec<_> = found.iter().map(|s| (s.count, s.reason)).collect();
-        assert_eq!(brief, [(5, "quota"), (2, "crash-loop"), (1, "image")]);
-        assert_eq!(
-            sentence(&found[1..2]),
-            Some("2 pods: exit 1, 3 restarts".to_owned())
-        );
+        for (message, reason, lost) in cases {
+            let found = refusal(message);
+            assert_eq!(
+                (found.reason, in_vain(found.reason)),
+                (reason, lost),
+                "{message}"
+            );
+        }
     }
 }

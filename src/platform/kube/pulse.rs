@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::cluster::{CallError, Link};
+use super::cluster::CallError;
+use super::link::Link;
 
 /// How often the cluster is asked.
 const EVERY: Duration = Duration::from_secs(2);

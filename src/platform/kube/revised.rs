@@ -12,9 +12,12 @@ use super::decode::{self, Pod, Work, bare, fingerprint};
 use super::deployment::{before_of, container_of, json_patch, mine, tidy};
 use super::deployments::{labels, lost_nodes, odd, owners_of};
 use super::drive::Craft;
+use super::hearsay::{self, Hearing};
+use super::pods::{self, Trouble};
 use super::record::{self, Before, Kept};
+use super::stuck::gather;
 use super::wish::Wish;
-use super::{daemonset, image, pods, statefulset};
+use super::{daemonset, image, statefulset};
 use crate::domain::workload::{Owner, Stuck};
 use crate::platform::helm::Steer;
 
@@ -313,6 +316,19 @@ pub fn doomed<'a>(pods: impl Iterator<Item = &'a Pod>) -> Vec<Doomed> {
     .collect()
 }
 
+/// Pods of a StatefulSet or DaemonSet that cannot be made, and why: their controllers say that in
+/// events only.
+pub fn refused(work: &Work, heard: &Hearing<'_>) -> Option<(u32, Trouble)> {
+    let missing = work.wanted.saturating_sub(work.there);
+    if missing == 0 {
+        return None;
+    }
+    let said = heard(&work.uid)?;
+    let now = chrono::Utc::now().timestamp();
+    let failure = hearsay::not_made(&said, now)?;
+    Some((missing, pods::refusal(&failure.words)))
+}
+
 /// A StatefulSet or DaemonSet on its way to what an effect wishes.
 pub struct Revised {
     /// Where it is.
@@ -332,11 +348,14 @@ impl Revised {
 
     /// What is stuck among the new pods.
     fn stuck(&self, seen: &Seen) -> Vec<Stuck> {
-        let refused = decode::failure(&seen.work.conditions);
-        let refused = refused.map(|words| (1, pods::refusal(&words)));
+        let hear = |uid: &str| {
+            let config = &self.wish.config;
+            self.cluster.hearsay().of(&config.namespace, uid)
+        };
+        let refused = refused(&seen.work, &hear);
         // pods on nodes that do not answer are named elsewhere
         let new = seen.new_pods().filter(|p| !seen.lost.contains(&p.node));
-        pods::gather(new, refused.into_iter(), |_| None)
+        gather(new, refused.into_iter(), &hear, |_| None)
     }
 }
 

@@ -76,6 +76,10 @@ impl Right {
 pub fn of(config: &KubeConfig, moves: Option<(Kind, &str)>) -> Vec<Right> {
     let (group, _) = config.kind.group();
     let kind = config.kind.plural();
+    let heard = match config.kind {
+        Kind::Canary => "see what Flagger says of it, and why its pods do not come up",
+        _ => "see why its pods do not come up: failing probes, volumes, refusals",
+    };
     let mut all = vec![
         Right::read(group, kind, "see how it is", Needs::Both),
         Right::read(
@@ -84,6 +88,10 @@ pub fn of(config: &KubeConfig, moves: Option<(Kind, &str)>) -> Vec<Right> {
             "see its pods and why they are stuck",
             Needs::Both,
         ),
+        Right {
+            verbs: &["get", "list"],
+            ..Right::read("", "events", heard, Needs::Words)
+        },
         Right::read(
             "autoscaling",
             "horizontalpodautoscalers",
@@ -131,8 +139,6 @@ pub fn of(config: &KubeConfig, moves: Option<(Kind, &str)>) -> Vec<Right> {
                 part: Some("status"),
                 ..Right::patch(group, kind, &config.name, "retry it")
             });
-            let why = "see what Flagger says of it";
-            all.push(Right::read("", "events", why, Needs::Words));
             let (over, name) = moves.unwrap_or((Kind::Deployment, &config.name));
             let why = "see the workload under it";
             all.push(Right::read("apps", over.plural(), why, Needs::Both));
@@ -325,6 +331,9 @@ metadata:
   namespace: "shop"
 rules:
   - apiGroups: [""]
+    resources: ["events"]
+    verbs: ["get", "list"]
+  - apiGroups: [""]
     resources: ["pods"]
     verbs: ["get", "list", "watch"]
   - apiGroups: ["apps"]
@@ -359,7 +368,7 @@ subjects:
     fn kinds_need_what_is_theirs() {
         let kinds = |config: &KubeConfig, moves| -> Vec<String> {
             let rights = of(config, moves).into_iter();
-            let changes = rights.filter(|right| right.verbs != READ);
+            let changes = rights.filter(|right| right.verbs[0] != "get");
             let told = |right: Right| {
                 let name = right.name.as_deref().unwrap_or("*").to_owned();
                 format!("{} {} {name}", right.verbs.join(","), right.kind())

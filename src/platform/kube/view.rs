@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use super::config::{Kind, KubeConfig};
+use super::daemonset::lost_of;
 use super::decode::{Pod, Set, Work};
 use super::deployment::{container_of, image_of, new_set};
-use super::deployments::stuck_of;
+use super::deployments::{no_set, stuck_of};
+use super::hearsay::Hearing;
+use super::revised::refused;
+use super::stuck::gather;
 use super::{image, pods, record};
 use crate::domain::text::printable;
-use crate::domain::workload::{Owner, Parts, Stuck, Workload};
+use crate::domain::workload::{Owner, Parts, Stuck, Way, Workload};
 use crate::domain::{Artifact, Health, InstanceName, Sight, Span};
 use crate::platform::Picture;
 
@@ -26,6 +30,8 @@ pub struct Gathered<'a> {
     pub owners: Arc<[Owner]>,
     /// Nodes that do not answer, of a DaemonSet: nobody waits for their pods.
     pub lost: &'a [Arc<str>],
+    /// What was said of it and of its pods.
+    pub heard: &'a Hearing<'a>,
 }
 
 /// The two sides of a workload that is divided, and what they run.
@@ -81,6 +87,8 @@ impl Gathered<'_> {
             stages: Vec::new(),
             stuck,
             owners: self.owners.to_vec(),
+            way: Way::Counted,
+            carrier: None,
         };
         picture(self.config, health, sides.artifact, detail, workload)
     }
@@ -167,8 +175,12 @@ impl Gathered<'_> {
         let all = fresh.available >= self.work.wanted && was.is_none();
         let settled = there && (self.work.paused || all);
         let living = others().map(|s| &**s).chain(new);
+        let mut stuck = stuck_of(living, self.pods, self.heard);
+        if new.is_none() {
+            stuck.extend(no_set(self.work));
+        }
         Sides {
-            stuck: stuck_of(living, self.pods),
+            stuck,
             new_hash: new.filter(|_| divided).map(|s| s.hash.clone()),
             old_hash: was
                 .or_else(|| self.sets.iter().find(|s| Some(&s.name) == name))
@@ -223,19 +235,17 @@ impl Gathered<'_> {
         } else {
             work.available
         };
-        let settled = up >= work.wanted.saturating_sub(gone) && (was.is_none() || stays);
+        let settled = up >= work.wanted - lost_of(work, gone) && (was.is_none() || stays);
         let way_out = |reason: &str| {
-            let blocks = pods::in_vain(reason) && !daemons;
+            let blocks = matches!(reason, "crash-loop" | "image" | "config") && !daemons;
             let words = "the StatefulSet waits for this pod and replaces none: rolling back deletes it, \
                          if it runs the new revision";
             blocks.then(|| words.into())
         };
-        let refused = super::decode::failure(&work.conditions);
-        let missing = work.wanted.saturating_sub(work.there);
-        let refused = refused.map(|words| (missing.max(1), pods::refusal(&words)));
+        let refused = refused(work, self.heard);
         let living = self.pods.iter().filter(reachable).map(|p| &**p);
         Sides {
-            stuck: pods::gather(living, refused.into_iter(), way_out),
+            stuck: gather(living, refused.into_iter(), self.heard, way_out),
             new_hash: divided
                 .then(|| update.clone())
                 .filter(|hash| !hash.is_empty()),
@@ -282,9 +292,9 @@ pub fn side_by_side(live: Picture, idle: Picture) -> Picture {
     };
     let mut sights = live.sights;
     if let (Some(sight), Some(other)) = (sights.first_mut(), idle.sights.into_iter().next()) {
-        sight.arriving = other
-            .artifact
-            .filter(|a| Some(a) != sight.artifact.as_ref());
+        // what it ran before is on its way out there, and nobody sees it
+        let comes = other.arriving.or(other.artifact);
+        sight.arriving = comes.filter(|a| Some(a) != sight.artifact.as_ref());
         // in the order in which they are worse: running, changing, down, unknown
         if other.health > sight.health {
             sight.health = other.health;
@@ -294,12 +304,16 @@ pub fn side_by_side(live: Picture, idle: Picture) -> Picture {
     let mut stuck = shown.stuck.clone();
     stuck.extend(hidden.stuck.iter().cloned());
     stuck.sort_by_key(|s| std::cmp::Reverse(s.count));
+    let (new, new_hash, gone) = match hidden.is_divided() {
+        true => (hidden.new, &hidden.new_hash, hidden.old.there),
+        false => (hidden.old, &hidden.old_hash, 0),
+    };
     let workload = Workload {
         old: shown.old,
-        new: hidden.old,
+        new,
         old_hash: shown.old_hash.clone(),
-        new_hash: hidden.old_hash.clone(),
-        leaving: shown.leaving + hidden.leaving,
+        new_hash: new_hash.clone(),
+        leaving: shown.leaving + hidden.leaving + gone,
         arriving: sights.first().and_then(|s| s.arriving.clone()),
         bound: Some(hidden.wanted),
         stuck,

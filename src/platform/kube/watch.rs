@@ -5,26 +5,30 @@
 //! fails with the reason once a watch has been broken for longer than [`PATIENCE`], or the cluster
 //! itself has not answered: what is old is never handed out as new.
 //!
-//! Over a quiet watch nothing comes, and nothing comes over a dead one. So every watch is ended and
-//! taken up again where it was: seldom ([`QUIET`]) where nobody looks closely, often ([`CLOSE`]) where
-//! a release is on its way. What is read is as old as the last word of its watch ([`Feed::heard`]).
+//! Over a quiet watch nothing comes, and nothing comes over a dead one. So the server ends every watch
+//! after a while, and it is taken up again where it was: seldom ([`QUIET`]) where nobody looks closely,
+//! often ([`CLOSE`]) where a release is on its way. What is read is as old as the last answer that began
+//! to come for its watch, or the last event ([`Feed::heard`]).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use kube::api::{Api, ListParams, WatchEvent, WatchParams};
+use kube::Client;
+use kube::api::Api;
 use kube::core::{ApiResource, Resource};
+use kube::runtime::watcher::{self, Event, watcher};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::cluster::{CallError, Clients, Link, resource, resource_of, sorted, within};
+use super::cluster::{CallError, resource, resource_of, sorted};
 use super::config::Kind;
 use super::decode::{Kept, Node, Pod, Scaler, Set, Work};
 use super::items::Items;
 use super::lean::Lean;
+use super::link::{Clients, Link};
 use super::pulse::Pulse;
 
 /// For how long a broken watch may be overlooked: a server that starts anew is back by then.
@@ -42,11 +46,8 @@ pub const CLOSE: u32 = 5;
 /// For how long a close look goes on.
 const LOOKING: Duration = Duration::from_secs(20);
 
-/// How much longer than agreed a watch may be silent, and how soon it has to begin.
+/// How much longer than agreed a watch may be silent.
 const SLACK: Duration = Duration::from_secs(3);
-
-/// How many objects a list brings at once.
-const PAGE: u32 = 500;
 
 /// The pauses between attempts: the first, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(5));
@@ -150,6 +151,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// One watch and what it has brought.
 pub struct Feed<T> {
     store: Arc<RwLock<Store<T>>>,
+    heard: Heard,
     changes: watch::Receiver<u64>,
     /// Until when somebody looks closely.
     close: watch::Sender<Option<Instant>>,
@@ -160,8 +162,6 @@ struct Store<T> {
     items: Items<T>,
     /// Whether there was a whole list ever.
     whole: bool,
-    /// When the watch said something last, if only that there is nothing new.
-    heard: Option<Instant>,
     /// Since when it is broken, and why.
     broken: Option<(Instant, Arc<str>)>,
 }
@@ -177,13 +177,14 @@ impl<T: Kept> Feed<T> {
         let store = Arc::new(RwLock::new(Store {
             items: Items::default(),
             whole: false,
-            heard: None,
             broken: None,
         }));
+        let heard = Heard::default();
         let (tell, changes) = watch::channel(0);
         let (close, looked) = watch::channel(None);
         let keeper = Keeper {
             store: store.clone(),
+            heard: heard.clone(),
             tell,
             close: looked,
             link,
@@ -192,6 +193,7 @@ impl<T: Kept> Feed<T> {
         };
         Feed {
             store,
+            heard,
             changes,
             close,
             task: tokio::spawn(keeper.keep()),
@@ -229,9 +231,10 @@ impl<T: Kept> Feed<T> {
         self.close.send_replace(Some(Instant::now() + LOOKING));
     }
 
-    /// When the watch said something last: what is kept is as old as that.
+    /// When the watch said something last, if only that there is nothing new: what is kept is as old
+    /// as that.
     pub fn heard(&self) -> Option<Instant> {
-        self.store().heard
+        self.heard.all()
     }
 
     /// Looks at what is kept.
@@ -255,9 +258,69 @@ impl<T: Kept> Feed<T> {
     }
 }
 
+/// When something was heard of a watch last.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Times>>);
+
+#[derive(Clone, Copy, Default)]
+struct Times {
+    /// Anything at all, a list that begins to come too.
+    any: Option<Instant>,
+    /// What makes all that is kept as new as this.
+    all: Option<Instant>,
+}
+
+impl Heard {
+    fn now(&self) {
+        let now = Some(Instant::now());
+        *lock(&self.0) = Times { any: now, all: now };
+    }
+
+    /// A list has come whole that was begun at this time.
+    fn listed(&self, begun: Instant) {
+        *lock(&self.0) = Times {
+            any: Some(Instant::now()),
+            all: Some(begun),
+        };
+    }
+
+    fn any(&self) -> Option<Instant> {
+        lock(&self.0).any
+    }
+
+    fn all(&self) -> Option<Instant> {
+        lock(&self.0).all
+    }
+
+    /// A client that notes when an answer begins to come. The library takes a watch up again without
+    /// a word of it; this is the word.
+    fn through(&self, client: &Client) -> Client {
+        let (heard, client, ns) = (self.clone(), client.clone(), client.default_namespace());
+        let ns = ns.to_owned();
+        let service = tower::service_fn(move |request: axum::http::Request<_>| {
+            let (heard, client) = (heard.clone(), client.clone());
+            let watches = request
+                .uri()
+                .query()
+                .is_some_and(|q| q.contains("watch=true"));
+            async move {
+                let answer = client.send(request).await?;
+                match (answer.status().is_success(), watches) {
+                    (true, true) => heard.now(),
+                    (true, false) => lock(&heard.0).any = Some(Instant::now()),
+                    (false, _) => {}
+                }
+                Ok::<_, kube::Error>(answer)
+            }
+        });
+        Client::new(service, ns)
+    }
+}
+
 /// The task behind a watch.
 struct Keeper<T> {
     store: Arc<RwLock<Store<T>>>,
+    heard: Heard,
     tell: watch::Sender<u64>,
     close: watch::Receiver<Option<Instant>>,
     link: Arc<Link>,
@@ -266,11 +329,14 @@ struct Keeper<T> {
 }
 
 impl<T: Kept> Keeper<T> {
-    async fn keep(mut self) {
+    async fn keep(self) {
         let mut pause = PAUSE.0;
         loop {
             let begun = Instant::now();
-            let error = self.watch().await;
+            let Err(error) = self.watch().await else {
+                // somebody looks closely, or no longer
+                continue;
+            };
             let why: Arc<str> = format!("watching {}: {error}", self.kind.plural).into();
             tracing::debug!(%why, "a watch begins anew");
             self.change(|store| {
@@ -285,109 +351,94 @@ impl<T: Kept> Keeper<T> {
         }
     }
 
-    /// Watches until something breaks.
-    async fn watch(&mut self) -> CallError {
-        let clients = match self.link.clients().await {
-            Ok(clients) => clients,
-            Err(error) => return error,
-        };
+    /// Watches until something breaks, or until it has to be watched more closely or may be watched
+    /// less so.
+    async fn watch(&self) -> Result<(), CallError> {
+        let clients = self.link.clients().await?;
+        let client = self.heard.through(&clients.reading);
         let api: Api<T::Raw> = match &self.ns {
-            Some(ns) => Api::namespaced_with(clients.reading.clone(), ns, &self.kind),
-            None => Api::all_with(clients.reading.clone(), &self.kind),
+            Some(ns) => Api::namespaced_with(client, ns, &self.kind),
+            None => Api::all_with(client, &self.kind),
         };
-        let error = match self.list(&api).await {
-            Ok(mut version) => loop {
-                let begun = Instant::now();
-                if let Err(error) = self.follow(&api, &mut version).await {
-                    break error;
-                }
-                // a server that ends every watch at once is not asked without a pause
-                tokio::time::sleep_until(begun + PAUSE.0).await;
-            },
-            Err(error) => error,
-        };
-        self.failed(&clients, error).await
-    }
-
-    /// Lists everything; up to which version that is.
-    async fn list(&self, api: &Api<T::Raw>) -> Result<String, CallError> {
+        let mut looks = self.close.clone();
+        let until = *looks.borrow_and_update();
+        let close = until.is_some_and(|until| until > Instant::now());
+        let open = if close { CLOSE } else { QUIET };
+        let silent = Duration::from_secs(open.into()) + SLACK;
         let begun = Instant::now();
-        let mut items = Items::default();
-        let mut params = ListParams::default().limit(PAGE);
+        let config = watcher::Config::default().timeout(open);
+        let mut events = std::pin::pin!(watcher(api, config));
+        let mut coming = (begun, Items::default());
         loop {
-            let page = within(api.list(&params)).await?;
-            page.items
-                .into_iter()
-                .for_each(|raw| items.put(T::keep(raw)));
-            params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
-            if params.continue_token.is_none() {
-                self.change(|store| {
-                    store.items = items;
-                    store.whole = true;
-                    store.heard = Some(begun);
-                    store.broken = None;
-                });
-                return Ok(page.metadata.resource_version.unwrap_or_default());
+            let heard = self.heard.any().map_or(begun, |at| at.max(begun));
+            let event = tokio::select! {
+                event = events.next() => event,
+                () = tokio::time::sleep_until(heard + silent) => {
+                    if self.heard.any().is_some_and(|at| at > heard) {
+                        continue;
+                    }
+                    return Err(CallError::Unknown("nothing comes over it".into()));
+                }
+                Ok(()) = looks.changed(), if !close => return Ok(()),
+                () = self.looked_away(), if close => return Ok(()),
+            };
+            match event {
+                Some(Ok(event)) => self.take(event, &mut coming),
+                Some(Err(error)) => return Err(self.failed(&clients, error).await),
+                None => return Err(CallError::Unknown("the watch has ended".into())),
             }
         }
     }
 
-    /// Takes the watch up at a version, until the server ends it as agreed.
-    async fn follow(&mut self, api: &Api<T::Raw>, version: &mut String) -> Result<(), CallError> {
-        let close = self
-            .close
-            .borrow_and_update()
-            .is_some_and(|until| until > Instant::now());
-        let open = if close { CLOSE } else { QUIET };
-        let params = WatchParams::default().timeout(open);
-        let asked = Instant::now();
-        let silent = |_| CallError::Unknown("nothing comes over it".into());
-        let begun = tokio::time::timeout(SLACK, api.watch(&params, version)).await;
-        let events = begun.map_err(silent)?.map_err(|error| sorted(&error))?;
-        self.heard(asked);
-        let mut events = std::pin::pin!(events);
-        let end = asked + Duration::from_secs(open.into()) + SLACK;
+    /// Ends when nobody looks closely any more.
+    async fn looked_away(&self) {
         loop {
-            let event = tokio::select! {
-                event = tokio::time::timeout_at(end, events.next()) => event.map_err(silent)?,
-                // it is taken up again for a shorter time
-                Ok(()) = self.close.changed(), if !close => return Ok(()),
-            };
-            let Some(event) = event else {
-                return Ok(());
-            };
-            let newest = match event.map_err(|error| sorted(&error))? {
-                WatchEvent::Added(raw) | WatchEvent::Modified(raw) => {
-                    let newest = raw.meta().resource_version.clone();
-                    self.change(|store| store.items.put(T::keep(raw)));
-                    newest
-                }
-                WatchEvent::Deleted(raw) => {
-                    let name = raw.meta().name.as_deref().unwrap_or_default();
-                    self.change(|store| store.items.take(name));
-                    raw.meta().resource_version.clone()
-                }
-                WatchEvent::Bookmark(mark) => Some(mark.metadata.resource_version),
-                WatchEvent::Error(status) => return Err(sorted(&kube::Error::Api(status))),
-            };
-            self.heard(Instant::now());
-            *version = newest
-                .filter(|version| !version.is_empty())
-                .ok_or_else(|| CallError::Unknown("an object has no version".into()))?;
+            let until = *self.close.borrow();
+            match until.filter(|until| *until > Instant::now()) {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => return,
+            }
         }
     }
 
-    fn heard(&self, at: Instant) {
-        let store = self.store.write();
-        store.unwrap_or_else(PoisonError::into_inner).heard = Some(at);
+    /// Takes in an event; what is listed comes from its beginning on.
+    fn take(&self, event: Event<T::Raw>, coming: &mut (Instant, Items<T>)) {
+        match event {
+            // the library's own word: the server has said nothing yet
+            Event::Init => *coming = (Instant::now(), Items::default()),
+            Event::InitApply(raw) => coming.1.put(T::keep(raw)),
+            Event::InitDone => {
+                let items = std::mem::take(&mut coming.1);
+                self.change(|store| {
+                    store.items = items;
+                    store.whole = true;
+                    store.broken = None;
+                });
+                self.heard.listed(coming.0);
+            }
+            Event::Apply(raw) => {
+                self.change(|store| store.items.put(T::keep(raw)));
+                self.heard.now();
+            }
+            Event::Delete(raw) => {
+                let name = raw.meta().name.as_deref().unwrap_or_default();
+                self.change(|store| store.items.take(name));
+                self.heard.now();
+            }
+        }
     }
 
-    /// An error, after the clients are dropped if it is that the cluster does not know them.
-    async fn failed(&self, clients: &Clients, error: CallError) -> CallError {
-        if matches!(error, CallError::Stranger(_)) {
-            self.link.forget(clients).await;
-        }
-        error
+    async fn failed(&self, clients: &Clients, error: watcher::Error) -> CallError {
+        let error = match &error {
+            watcher::Error::InitialListFailed(error)
+            | watcher::Error::WatchStartFailed(error)
+            | watcher::Error::WatchFailed(error) => sorted(error),
+            watcher::Error::WatchError(status) => sorted(&kube::Error::Api(status.clone())),
+            watcher::Error::NoResourceVersion => {
+                CallError::Unknown("an object has no version".into())
+            }
+        };
+        self.link.known(clients, error).await
     }
 
     fn change(&self, change: impl FnOnce(&mut Store<T>)) {

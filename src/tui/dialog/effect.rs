@@ -46,6 +46,7 @@ pub fn lines(
     }
     match action {
         Action::RollBack => out.back(world, release),
+        Action::PromoteAll => out.all(world, asker, release, zone),
         Action::Retry => out.retry(world, release),
         Action::Cancel => out.fact("effect", "it is closed as cancelled; nothing was moved"),
         Action::HandOver => out.fact("effect", "who watches next reads this note"),
@@ -90,20 +91,9 @@ impl Facts {
         release: &Release,
         zone: chrono_tz::Tz,
     ) {
-        let Some(ask) = offer::ask(action, release, "") else {
+        let Some(draft) = self.dry_run(world, asker, action, release) else {
             return;
         };
-        let mut draft = Draft::new(world.state.clone());
-        let command = Command {
-            at: world.now,
-            who: asker.who.clone(),
-            door: asker.door.clone(),
-            ask,
-        };
-        if let Err(refusal) = draft.run(&command) {
-            self.shown("refused", Role::StatusBad, &refusal.notice().headline);
-            return;
-        }
         let Some(after) = draft.state.live.get(&release.id) else {
             return;
         };
@@ -122,7 +112,7 @@ impl Facts {
                 self.scope(world, release, &batch.moves);
                 self.clears(world, action, release);
                 self.then(after, world.now, zone);
-                self.calls(world, &batch.moves);
+                self.calls(world, release, &batch.moves);
             }
             (None, Some((_, moves))) => {
                 let (left, text) = left(world, moves);
@@ -131,7 +121,7 @@ impl Facts {
                 self.clears(world, action, release);
                 self.then(after, world.now, zone);
                 if left > 0 {
-                    self.calls(world, moves);
+                    self.calls(world, release, moves);
                 }
             }
             (None, None) => {
@@ -141,10 +131,66 @@ impl Facts {
                 self.clears(world, action, release);
                 self.then(after, world.now, zone);
                 if let Some((_, batch)) = next_batch(after) {
-                    self.calls(world, &batch.moves);
+                    self.calls(world, release, &batch.moves);
                 }
             }
         }
+    }
+
+    /// What an action leads to; `None` where it is refused, which is told then.
+    fn dry_run(
+        &mut self,
+        world: World<'_>,
+        asker: &Asker,
+        action: Action,
+        release: &Release,
+    ) -> Option<Draft> {
+        let mut draft = Draft::new(world.state.clone());
+        let command = Command {
+            at: world.now,
+            who: asker.who.clone(),
+            door: asker.door.clone(),
+            ask: offer::ask_now(action, release)?,
+        };
+        if let Err(refusal) = draft.run(&command) {
+            self.shown("refused", Role::StatusBad, &refusal.notice().headline);
+            return None;
+        }
+        Some(draft)
+    }
+
+    /// What promoting all that is left of a release skips, moves and calls.
+    fn all(&mut self, world: World<'_>, asker: &Asker, release: &Release, zone: chrono_tz::Tz) {
+        let Some(draft) = self.dry_run(world, asker, Action::PromoteAll, release) else {
+            return;
+        };
+        let Some(after) = draft.state.live.get(&release.id) else {
+            return;
+        };
+        let from = release.exposed().unwrap_or(0);
+        if let Some(last) = release.batches.last() {
+            let text = format!("all that is left: {from} → {}", last.exposure);
+            self.shown("next", Role::Strong, &text);
+        }
+        let skipped: Vec<String> = release.skippable().map(say::hold_told).collect();
+        let text = match skipped.as_slice() {
+            [] => "no hold; what the platform waits for by itself".to_owned(),
+            some => format!("{}: {}", say::count(some.len(), "hold"), some.join(", ")),
+        };
+        self.fact("skips", &text);
+        self.fact(
+            "stays",
+            "calendar, health checks, triggers, and the judge that takes it back",
+        );
+        if release.paused.is_some() {
+            self.fact("", "the pause: it moves once somebody resumes it");
+        }
+        let ahead = after.batches.iter().filter(|b| b.done.is_none());
+        let mut moves: Vec<Move> = ahead.flat_map(|b| b.moves.iter().cloned()).collect();
+        moves.retain(|m| m.steps.iter().any(|s| s.status != StepStatus::Done));
+        self.scope(world, after, &moves);
+        self.then(after, world.now, zone);
+        self.calls(world, after, &moves);
     }
 
     /// `6 of 20 instances of payments-eu go to 4.12.0`, for each target.
@@ -196,12 +242,10 @@ impl Facts {
             .take(4)
             .map(|r| match r.station {
                 Station::Hold(hold) => match &hold.kind {
-                    HoldKind::Bake { span } => format!("bake {span}"),
-                    HoldKind::Observe { span, .. } => format!("observed for {span}"),
                     HoldKind::Window { opens, closes } => {
                         format!("window {}", say::window(*opens, *closes, now, zone))
                     }
-                    _ => say::hold_name(hold).to_owned(),
+                    _ => say::hold_told(hold),
                 },
                 Station::Batch(n, batch) => format!("batch {}: {}", n + 1, batch.exposure),
             })
@@ -215,7 +259,7 @@ impl Facts {
     }
 
     /// The literal commands, each target's once.
-    fn calls(&mut self, world: World<'_>, moves: &[Move]) {
+    fn calls(&mut self, world: World<'_>, release: &Release, moves: &[Move]) {
         let mut calls: Vec<(String, String)> = Vec::new();
         for m in moves {
             let Some(target) = world.state.charter.targets.get(&m.target) else {
@@ -225,30 +269,34 @@ impl Facts {
             let names: Vec<&str> = steps.map(|s| s.instance.as_str()).collect();
             let on = match names.as_slice() {
                 [] => continue,
-                _ if target.by_share => shares::place(world, &m.target),
-                [one] => (*one).to_owned(),
-                [first, .., last] => format!("{first} … {last}"),
+                _ if target.by_share => shares::cluster(world, &m.target),
+                [one] => format!("on {one}"),
+                [first, .., last] => format!("on {first} … {last}"),
             };
             for verb in &m.sequence {
-                if let Some(argv) = target.calls.get(verb) {
-                    let argv = match target.by_share {
-                        true => shares::call(argv, &m.artifact),
-                        false => argv.clone(),
-                    };
-                    calls.push((say::argv(&argv), on.clone()));
-                }
+                let Some(argv) = target.calls.get(verb) else {
+                    continue;
+                };
+                let very = match target.by_share {
+                    true => shares::calls(world, release, m, argv),
+                    false => vec![say::argv(argv)],
+                };
+                calls.extend(very.into_iter().map(|call| (call, on.clone())));
             }
         }
-        self.call_lines(calls);
+        self.call_lines(&calls);
     }
 
-    fn call_lines(&mut self, calls: Vec<(String, String)>) {
+    fn call_lines(&mut self, calls: &[(String, String)]) {
         let more = calls.len().saturating_sub(CALLS);
-        for (n, (argv, on)) in calls.into_iter().take(CALLS).enumerate() {
-            self.fact(
-                if n == 0 { "call" } else { "" },
-                &format!("{argv}   on {on}"),
-            );
+        // one cluster stands above already, in what is done to its workload
+        let told = |on: &str| on.starts_with("in ") && calls.iter().all(|(_, other)| other == on);
+        for (n, (argv, on)) in calls.iter().take(CALLS).enumerate() {
+            let text = match told(on) {
+                true => argv.clone(),
+                false => format!("{argv}   {on}"),
+            };
+            self.fact(if n == 0 { "call" } else { "" }, &text);
         }
         if more > 0 {
             self.shown(
@@ -293,12 +341,16 @@ impl Facts {
                 && let Some(argv) = config.calls.get(&Verb::Rollback)
             {
                 let on = match instances.as_slice() {
-                    _ if config.by_share => shares::place(world, target),
-                    [one] => (*one).to_owned(),
-                    [first, .., last] => format!("{first} … {last}"),
+                    _ if config.by_share => shares::cluster(world, target),
+                    [one] => format!("on {one}"),
+                    [first, .., last] => format!("on {first} … {last}"),
                     [] => continue,
                 };
-                calls.push((say::argv(argv), on));
+                let very = match config.by_share {
+                    true => shares::calls_back(world, target, argv),
+                    false => vec![say::argv(argv)],
+                };
+                calls.extend(very.into_iter().map(|call| (call, on.clone())));
             }
         }
         shares::owners(self, world, release.targets().into_iter());
@@ -309,7 +361,7 @@ impl Facts {
             self.fact("waits", &text);
         }
         self.fact("then", "it closes as rolled back");
-        self.call_lines(calls);
+        self.call_lines(&calls);
     }
 
     fn retry(&mut self, world: World<'_>, release: &Release) {
@@ -338,12 +390,21 @@ impl Facts {
                     &text,
                 );
                 let config = world.state.charter.targets.get(&m.target);
-                if let Some(argv) = verb.and_then(|v| config?.calls.get(&v)) {
-                    calls.push((say::argv(argv), s.instance.to_string()));
+                let Some((config, argv)) =
+                    verb.and_then(|v| Some((config?, config?.calls.get(&v)?)))
+                else {
+                    continue;
+                };
+                if config.by_share {
+                    let on = shares::cluster(world, &m.target);
+                    let very = shares::calls(world, release, m, argv);
+                    calls.extend(very.into_iter().map(|call| (call, on.clone())));
+                } else {
+                    calls.push((say::argv(argv), format!("on {}", s.instance)));
                 }
             }
         }
-        self.call_lines(calls);
+        self.call_lines(&calls);
     }
 
     fn vote(&mut self, world: World<'_>, action: Action, release: &Release, zone: chrono_tz::Tz) {

@@ -66,6 +66,7 @@ pub fn suggestions(desk: &Desk, world: World<'_>, written: &str) -> Vec<Suggesti
     }
     if !written.is_empty() {
         found.extend(releases(world, written));
+        found.extend(closed(world, written));
     }
     if written.is_empty() {
         // what may be done now before what may not, then as the table of actions has it
@@ -145,6 +146,22 @@ fn releases<'a>(world: World<'a>, written: &'a str) -> impl Iterator<Item = Sugg
             refused: None,
             score: score + 500,
         })
+    })
+}
+
+/// A closed release by its number: nothing else would tell it from others of its service.
+fn closed(world: World<'_>, written: &str) -> Option<Suggestion> {
+    let written = written.to_ascii_uppercase();
+    let number = written.strip_prefix("R-").unwrap_or(&written);
+    let id = ReleaseId(number.parse().ok()?);
+    let summary = world.closed(id).filter(|_| world.release(id).is_none())?;
+    Some(Suggestion {
+        run: Run::Release(id),
+        name: id.to_string(),
+        doc: format!("Shows {}, {}.", summary.subject(), summary.ending.words()),
+        keys: String::new(),
+        refused: None,
+        score: 0,
     })
 }
 

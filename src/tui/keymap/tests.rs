@@ -49,7 +49,7 @@ fn every_action_has_a_key_or_is_meant_for_the_palette() {
         .filter(|a| Context::STACKS.iter().all(|s| map.keys(s, **a).is_empty()))
         .map(|a| a.name())
         .collect();
-    assert_eq!(keyless, ["abstain", "cancel", "theme"]);
+    assert_eq!(keyless, ["abstain", "promote-all", "cancel", "theme"]);
 }
 
 #[test]

@@ -256,6 +256,7 @@ fn confirm_box(
                 draft,
                 empty: match confirm.action {
                     Action::HandOver => "what the next shift must know",
+                    Action::PromoteAll => "why it is right to skip them",
                     Action::RequestChanges => "what shall be changed",
                     _ => "optional",
                 },

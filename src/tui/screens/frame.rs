@@ -342,9 +342,18 @@ pub(super) fn notice(desk: &Desk, world: World<'_>, parts: layout::Frame, buffer
         return;
     };
     let cols = usize::from(parts.notice.width.saturating_sub(4));
-    let mut lines = wrap(&text, cols.max(1));
-    let most = usize::from((parts.body.height / 2).clamp(1, 4));
-    lines.truncate(most);
+    // what stands until it is mended must not hide what it is about
+    let standing = desk.news(world.now).is_none();
+    let most = if standing { 2 } else { 4 };
+    let most = usize::from((parts.body.height / 2).clamp(1, most));
+    let mut lines: Vec<String> = wrap(&text, cols.max(1))
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    if lines.len() > most {
+        lines.truncate(most);
+        cut(lines.last_mut(), cols);
+    }
     let rows = u16::try_from(lines.len()).unwrap_or(1);
     let area = Rect {
         y: parts.notice.bottom().saturating_sub(rows),
@@ -368,8 +377,20 @@ pub(super) fn notice(desk: &Desk, world: World<'_>, parts: layout::Frame, buffer
         } else {
             pen.skip(2);
         }
-        pen.text(role, line);
+        pen.text(role, &line);
     }
+}
+
+/// A line behind which more was to come: it ends where its last word ends that leaves room to say so.
+fn cut(line: Option<&mut String>, cols: usize) {
+    let Some(line) = line else { return };
+    while width(line) + 2 > cols {
+        match line.rfind(' ') {
+            Some(at) => line.truncate(at),
+            None => break,
+        }
+    }
+    line.push_str(" …");
 }
 
 /// How long an answer may take before the wait is told.
@@ -392,8 +413,23 @@ fn newest(desk: &Desk, world: World<'_>) -> Option<(Role, Glyph, String)> {
     if let Some(told) = desk.news(world.now) {
         return Some(worded(&told.notice));
     }
-    let alert = world.live.alerts.iter().rev().max_by_key(|a| a.level)?;
-    Some(worded(alert))
+    let alerts = &world.live.alerts;
+    let alert = alerts.iter().rev().max_by_key(|a| a.level)?;
+    let (role, glyph, text) = worded(alert);
+    let alike = alerts
+        .iter()
+        .filter(|other| other.code == alert.code)
+        .count()
+        - 1;
+    // one cluster that is away silences many targets: they are told once
+    let told = match alert.place.as_deref().filter(|_| alike > 0) {
+        Some(place) if text.starts_with(place) => {
+            let rest = text.get(place.len()..).unwrap_or_default();
+            format!("{place} and {alike} more{rest}")
+        }
+        _ => text,
+    };
+    Some((role, glyph, told))
 }
 
 /// A notice on a line: its role, its sign, its words.
@@ -405,7 +441,9 @@ pub(super) fn worded(notice: &Notice) -> (Role, Glyph, String) {
         Level::Info => (Role::NoticeInfo, Glyph::Done),
     };
     let mut text = String::new();
-    if let Some(place) = &notice.place {
+    if let Some(place) = &notice.place
+        && !notice.headline.starts_with(place.as_str())
+    {
         text = format!("{place}: ");
     }
     text.push_str(&notice.headline);

@@ -11,7 +11,7 @@ use crate::domain::ladder::{Mark, Station, rungs};
 use crate::domain::release::{Batch, Move, Phase, Release, Step, StepStatus};
 use crate::domain::share::divided;
 use crate::domain::waiting::{Waiting, health_words};
-use crate::domain::{Artifact, Call, Health, MetricName, TargetName};
+use crate::domain::{Artifact, Call, Health, MetricName, TargetName, Timestamp};
 
 use super::super::desk::Desk;
 use super::super::glyph::Glyph;
@@ -271,6 +271,9 @@ impl Draw<'_> {
     fn batch(self, n: usize, batch: &Batch, mark: Mark, waiting: &Waiting) -> Vec<Line> {
         let (role, glyph) = match sign(mark) {
             (_, glyph) if mark == Mark::Here && waiting.trouble => (Role::StatusBad, glyph),
+            (_, glyph) if mark == Mark::Here && self.release.paused.is_some() => {
+                (Role::StatusPerson, glyph)
+            }
             other => other,
         };
         let faint = matches!(mark, Mark::ToCome | Mark::NotReached);
@@ -323,8 +326,11 @@ impl Draw<'_> {
         let now = self.world.now;
         if let Some(began) = batch.began {
             let at = say::when(began, now, self.desk.zone);
-            let took = batch.done.unwrap_or(now).since(began);
-            line = line.end(Role::Dim, format!("{at}  {}", say::short(took)));
+            let moved = moved(batch).filter(|_| self.release.back.is_none());
+            let took = moved.unwrap_or(now).since(began);
+            let both = format!("{at}  {}", say::short(took));
+            let fits = line.width() + 1 + width(&both) <= usize::from(self.cols);
+            line = line.end(Role::Dim, if fits { both } else { at });
         }
         let mut lines = vec![line];
         let calm = mark == Mark::Done && count.bad == 0;
@@ -539,6 +545,17 @@ impl Draw<'_> {
             StepStatus::ToDo | StepStatus::Done => None,
             StepStatus::Running => {
                 let arrow = self.desk.theme().glyph(Glyph::Arrow);
+                // what is moved by shares stands still in the middle of it
+                let held = self
+                    .release
+                    .paused
+                    .as_ref()
+                    .filter(|_| divided(self.world.state, &m.target));
+                if let Some(paused) = held {
+                    let since = say::when(paused.since, now, self.desk.zone);
+                    let words = format!("{verb} {arrow} {to}, held since {since}");
+                    return Some((Role::StatusPerson, words));
+                }
                 let words = format!(
                     "{verb} {arrow} {to}, runs {}",
                     say::short(now.since(step.since))
@@ -574,6 +591,14 @@ impl Draw<'_> {
             .unwrap_or_default();
         Some((Role::StatusUnknown, format!("{old}{why}")))
     }
+}
+
+/// When the last call of a batch was done, where all are: how long people took after it does not count.
+fn moved(batch: &Batch) -> Option<Timestamp> {
+    let steps = || batch.moves.iter().flat_map(|m| &m.steps);
+    let all = steps().all(|step| step.status == StepStatus::Done);
+    let last = steps().map(|step| step.since).max();
+    last.filter(|_| all).or(batch.done)
 }
 
 enum Bit {

@@ -138,13 +138,11 @@ fn list(desk: &Desk, world: World<'_>, rows: &[Row], area: Rect, buffer: &mut Bu
     };
     let theme = desk.theme();
     let view = desk.rows.view(rows.len(), usize::from(area.height));
-    let measured = desk
-        .order
-        .places()
-        .iter()
-        .take(MEASURED)
-        .filter_map(|(id, _)| world.release(*id));
-    let columns = Columns::of(measured, area.width);
+    let measured = || {
+        let places = desk.order.places().iter().take(MEASURED);
+        places.filter_map(|(id, _)| world.release(*id))
+    };
+    let columns = Columns::of(world, measured, area.width);
     let mut group = Group::Waiting;
     for row in &rows[..view.start] {
         if let Row::Head(head, _) = row {
@@ -281,7 +279,7 @@ fn detail(desk: &Desk, world: World<'_>, id: ReleaseId, area: Rect) -> Vec<Line>
     let Some(release) = world.release(id) else {
         return world
             .closed(id)
-            .map(|summary| closed::lines(desk, summary, area.width))
+            .map(|summary| closed::lines(desk, world, summary, area.width))
             .unwrap_or_default();
     };
     let waiting = world.waiting(release);
@@ -296,12 +294,15 @@ fn detail(desk: &Desk, world: World<'_>, id: ReleaseId, area: Rect) -> Vec<Line>
             6..15 => height - 4,
             _ => 6,
         };
-        lines.extend(folded(desk, release, area.width, rows));
+        let role = status(release, &waiting);
+        lines.extend(folded(desk, release, role, area.width, rows));
     }
     if height >= 9 {
         lines.push(Line::new());
     }
-    lines.extend(sentence(desk, world, release, &waiting, area.width));
+    let told = sentence(desk, world, release, &waiting, area.width);
+    let room = height.saturating_sub(lines.len());
+    lines.extend(shortened(told, room));
     let left = height.saturating_sub(lines.len() + 1);
     if left >= 4 {
         lines.push(Line::new());
@@ -309,6 +310,21 @@ fn detail(desk: &Desk, world: World<'_>, id: ReleaseId, area: Rect) -> Vec<Line>
     }
     lines.truncate(height);
     lines
+}
+
+/// A sentence in so many lines; its end, who has to act and until when, is always there.
+fn shortened(mut told: Vec<Line>, room: usize) -> Vec<Line> {
+    if told.len() <= room || room < 2 {
+        told.truncate(room);
+        return told;
+    }
+    let end = told.pop();
+    told.truncate(room - 1);
+    if let Some(cut) = told.pop() {
+        told.push(cut.text(Role::Strong, " …"));
+    }
+    told.extend(end);
+    told
 }
 
 /// `R-214 payments 4.12.0 → prod-eu`, and what goes with it.
@@ -377,11 +393,12 @@ pub(super) const fn sign(mark: Mark) -> (Role, Glyph) {
 }
 
 /// The ladder folded into a few lines. Where there is no room for all, what is done goes first.
-pub(super) fn folded(desk: &Desk, release: &Release, cols: u16, rows: usize) -> Vec<Line> {
+/// `role` is how it is painted where it stands.
+fn folded(desk: &Desk, release: &Release, role: Role, cols: u16, rows: usize) -> Vec<Line> {
     let all = rungs(release);
     let mut skip = 0;
     loop {
-        let lines = chips(desk, &all, skip, cols);
+        let lines = chips(desk, &all, role, skip, cols);
         if lines.len() <= rows || skip >= all.len() {
             return lines.into_iter().take(rows).collect();
         }
@@ -394,7 +411,7 @@ pub(super) fn folded(desk: &Desk, release: &Release, cols: u16, rows: usize) -> 
     }
 }
 
-fn chips(desk: &Desk, all: &[Rung<'_>], skip: usize, cols: u16) -> Vec<Line> {
+fn chips(desk: &Desk, all: &[Rung<'_>], here: Role, skip: usize, cols: u16) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut line = Line::new().gap(2);
     let mut used = 2;
@@ -405,7 +422,10 @@ fn chips(desk: &Desk, all: &[Rung<'_>], skip: usize, cols: u16) -> Vec<Line> {
         line = line.text(Role::StatusGood, text);
     }
     for rung in &all[skip.min(all.len())..] {
-        let (role, glyph) = sign(rung.mark);
+        let (role, glyph) = match sign(rung.mark) {
+            (_, glyph) if rung.mark == Mark::Here => (here, glyph),
+            other => other,
+        };
         let name = match rung.station {
             Station::Hold(hold) => match &hold.kind {
                 crate::domain::HoldKind::Bake { span } => format!("bake {span}"),
@@ -446,13 +466,18 @@ pub(super) fn sentence(
         Role::StatusPerson => Glyph::Waits,
         _ => Glyph::Here,
     };
-    let first = Line::new()
+    let lead = Line::new()
         .gap(2)
         .sign(role, glyph)
         .gap(1)
         .text(role, waiting.word)
-        .text(role, ": ")
-        .text(Role::Strong, waiting.what.clone());
+        .text(role, ": ");
+    let indent = u16::try_from(lead.width()).unwrap_or(4);
+    let room = cols.saturating_sub(indent);
+    let mut wrapped = Line::wrapped(Role::Strong, &waiting.what, 0, room).into_iter();
+    let first = wrapped.next().map(|line| line.words()).unwrap_or_default();
+    let mut lines = vec![lead.text(Role::Strong, first)];
+    lines.extend(wrapped.map(|line| Line::new().gap(indent).text(Role::Strong, line.words())));
     let now = world.now;
     let since = say::when(waiting.since, now, desk.zone);
     let mut words = if cols >= TIGHT {
@@ -473,5 +498,6 @@ pub(super) fn sentence(
     } else if waiting.trouble && release.hold().is_some_and(|h| h.open().is_some()) {
         words.push_str("; its deadline is over, it holds on");
     }
-    vec![first, Line::new().gap(4).text(Role::Dim, words)]
+    lines.push(Line::new().gap(4).text(Role::Dim, words));
+    lines
 }

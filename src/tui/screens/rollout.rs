@@ -69,8 +69,8 @@ pub(super) fn sheet(desk: &Desk, world: World<'_>, body: Rect) -> Option<Sheet> 
     let area = parts(body, tab).sheet;
     let Some(release) = world.release(id) else {
         let summary = world.closed(id)?;
-        let lines = closed::lines(desk, summary, body.width);
-        return Some(Sheet::from_top(lines, area.height));
+        let lines = closed::lines(desk, world, summary, body.width);
+        return Some(Sheet::from_top(lines, body.height));
     };
     // what stands at the end of a line must not be far from its beginning
     let cols = area.width.min(WIDEST);
@@ -125,7 +125,9 @@ pub(super) fn paint(desk: &Desk, world: World<'_>, body: Rect, buffer: &mut Buff
     };
     let parts = parts(body, desk.place.tab);
     if let Some(sheet) = sheet(desk, world, body) {
-        sheet.paint(desk, parts.sheet, buffer);
+        // of one that is closed there is nothing but a page
+        let whole = world.release(id).is_none();
+        sheet.paint(desk, if whole { body } else { parts.sheet }, buffer);
     }
     let Some(release) = world.release(id) else {
         return;
@@ -134,7 +136,7 @@ pub(super) fn paint(desk: &Desk, world: World<'_>, body: Rect, buffer: &mut Buff
     rule(buffer, parts.rule, theme);
     let rows = usize::from(parts.trail.height);
     let trail = if rows > 0 && parts.trail.width < WIDE {
-        stacked(desk, world, release, rows)
+        stacked(desk, world, release, parts.trail.width, rows)
     } else {
         trail(desk, world, release, parts.trail.width, rows)
     };
@@ -205,15 +207,16 @@ fn done(desk: &Desk, release: &Release, rows: usize) -> Vec<Line> {
     lines
 }
 
-/// What the engine will do by itself, and when.
-fn next(desk: &Desk, world: World<'_>, release: &Release) -> Vec<Line> {
+/// What the engine will do by itself, and when, in lines of so many cells.
+fn next(desk: &Desk, world: World<'_>, release: &Release, cols: u16) -> Vec<Line> {
     let mut lines = vec![heading("Next")];
     let now = world.now;
     if release.paused.is_some() {
         let words = "nothing goes on by itself until somebody resumes it";
-        lines.push(Line::new().gap(1).text(Role::StatusPerson, words));
+        lines.extend(Line::wrapped(Role::StatusPerson, words, 1, cols));
     }
     for (words, at) in waiting::ahead(world.state, release, now) {
+        let told = 3 + width(&words);
         let mut line = Line::new()
             .gap(1)
             .sign(Role::Dim, Glyph::ToCome)
@@ -226,7 +229,10 @@ fn next(desk: &Desk, world: World<'_>, release: &Release) -> Vec<Line> {
                 "now".to_owned()
             };
             let when = say::when(at, now, desk.zone);
-            line = line.end(Role::Dim, format!("{when}  {in_words}"));
+            let both = format!("{when}  {in_words}");
+            // what happens is worth more than the hour at which it does
+            let fits = told + 1 + width(&both) <= usize::from(cols);
+            line = line.end(Role::Dim, if fits { both } else { in_words });
         }
         lines.push(line);
     }
@@ -241,11 +247,12 @@ pub(super) fn trail(
     cols: u16,
     rows: usize,
 ) -> Vec<Line> {
-    let next = next(desk, world, release);
+    let (left, right) = columns(cols);
+    let room = if cols < WIDE { cols } else { cols - right };
+    let next = next(desk, world, release, room);
     if cols < WIDE {
         return next.into_iter().take(rows).collect();
     }
-    let (left, right) = columns(cols);
     let mut done = done(desk, release, rows).into_iter();
     let mut next = next.into_iter();
     (0..rows)
@@ -260,8 +267,8 @@ pub(super) fn trail(
 }
 
 /// Next above Done, where there is no room side by side: what comes matters more than what was.
-fn stacked(desk: &Desk, world: World<'_>, release: &Release, rows: usize) -> Vec<Line> {
-    let mut lines: Vec<Line> = next(desk, world, release)
+fn stacked(desk: &Desk, world: World<'_>, release: &Release, cols: u16, rows: usize) -> Vec<Line> {
+    let mut lines: Vec<Line> = next(desk, world, release, cols)
         .into_iter()
         .take(rows.div_ceil(2))
         .collect();

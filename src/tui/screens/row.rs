@@ -28,19 +28,28 @@ pub(super) struct Columns {
     version: usize,
     environment: usize,
     ladder: usize,
+    /// Whether any has something to show at the end: looks and a verdict, or that it is an emergency.
+    ends: bool,
 }
 
 impl Columns {
     /// The columns that fit these releases.
-    pub fn of<'a>(releases: impl Iterator<Item = &'a Release>, cols: u16) -> Columns {
+    pub fn of<'a, I>(world: World<'a>, releases: impl Fn() -> I, cols: u16) -> Columns
+    where
+        I: Iterator<Item = &'a Release>,
+    {
+        let ends = |release: &Release| {
+            release.plan.kind == Kind::Emergency || pulse(world, release).is_some()
+        };
         let mut columns = Columns {
+            ends: releases().any(ends),
             id: 4,
             service: 8,
             version: 5,
             environment: 7,
             ladder: 4,
         };
-        for release in releases {
+        for release in releases() {
             let (service, version) = subject(release);
             columns.id = columns.id.max(2 + digits(release.id));
             columns.service = columns.service.max(width(service));
@@ -282,7 +291,11 @@ impl Shown<'_> {
         let looks = if cols >= 110 { 7 } else { 0 };
         let mut end = End {
             pieces: Vec::new(),
-            width: looks + VERDICT,
+            width: if self.columns.ends {
+                looks + VERDICT
+            } else {
+                0
+            },
         };
         if let Some((bars, call)) = pulse(self.world, release) {
             if looks > 0 {

@@ -165,6 +165,7 @@ fn said(action: Action) -> &'static str {
     match action {
         Action::Hold => "pause",
         Action::RollBack => "roll back",
+        Action::PromoteAll => "promote all of",
         Action::HandOver => "hand over",
         other if other.info().group == Group::Vote => match other {
             Action::Approve => "approve",

@@ -70,10 +70,7 @@ impl Chart<'_> {
         let top = self.scale();
         // in a low chart the moments stand on the axis itself
         let foot = if area.height >= LOW { 2 } else { 1 };
-        let rows = f64::from(area.height.saturating_sub(foot).max(1));
-        // the middle of an odd height is not half of the scale
-        let middle = top * (rows - (rows / 2.0).floor()) / rows;
-        let gutter = [top, middle, 0.0]
+        let gutter = [top, top / 2.0, 0.0]
             .map(|v| width(&(self.value)(v)))
             .into_iter()
             .max();
@@ -240,8 +237,8 @@ impl Chart<'_> {
             } else if y == plot.y {
                 (tick, Some(top))
             } else if Some(y) == middle {
-                let share = f64::from(plot.bottom() - y) / f64::from(plot.height);
-                (tick, Some(top * share))
+                // half of the scale lies within this line, at its lower edge or in its middle
+                (tick, Some(top / 2.0))
             } else {
                 (line, None)
             };

@@ -149,8 +149,9 @@ fn a_killed_demo_is_taken_up_again_with_the_same_processes() {
         .filter(|e| e["outcome"].get("unknown").is_some());
     assert_eq!(unknown.count(), 0, "{entries:#?}");
     assert_eq!(demo.keeper.signal(Signal::TERM).code(), Some(0));
-    let left = processes(&room);
-    assert!(left.is_empty(), "{left:#?}");
+    // a call that had just begun is not cut off: its runner ends with it
+    let left = || processes(&room);
+    until("every process ends", left, |left| left.is_empty());
 }
 
 /// One instance, a person's word, the other two one after the other.

@@ -489,3 +489,27 @@ fn a_deadline_that_comes_near_rings_for_whom_it_waits_on() {
     );
     assert!(seat.asked.iter().any(|a| matches!(a, Ask::Bell)), "{words}");
 }
+
+#[test]
+fn promoting_all_is_in_the_palette_alone_and_says_what_it_skips() {
+    let mut seat = seat(shop::baking, "ada");
+    seat.keys("2 :").types("promote-all").keys("enter");
+    shows(&seat, "Promote all 50 → 100 %, skips 2 holds");
+    shows(&seat, "all that is left: 50 → 100 %");
+    shows(&seat, "2 holds: bake 10 m, analysis");
+    shows(&seat, "calendar, health checks, triggers");
+    seat.keys("enter");
+    assert!(seat.commands.is_empty(), "nothing was typed");
+    let name = only_release(&seat).call_name().to_owned();
+    seat.types(&name)
+        .keys("tab")
+        .types("the fix must be out")
+        .keys("enter");
+    let [domain::Ask::Control { control, .. }] = &seat.commands[..] else {
+        panic!("{:?}", seat.commands);
+    };
+    let why = "the fix must be out".into();
+    assert_eq!(*control, Control::PromoteAll { why });
+    assert_eq!(seat.answers, [Ok(())]);
+    assert!(only_release(&seat).promoted.is_some());
+}

@@ -27,14 +27,14 @@ fn shop(name: &str) -> Namespace {
     ns
 }
 
-fn room(ns: &Namespace, more: &str) -> Room {
+pub fn room(ns: &Namespace, more: &str) -> Room {
     let mut room = Room::new(&ns.cluster.file);
     room.target("web", &ns.name, "rollout/web", more);
     room
 }
 
 #[track_caller]
-fn healthy(ns: &Namespace, image: &str) -> Value {
+pub fn healthy(ns: &Namespace, image: &str) -> Value {
     let see = |ns: &Namespace| ns.get("rollout", "web");
     let what = format!("{image} everywhere");
     ns.until(&what, LONG, see, |web| {

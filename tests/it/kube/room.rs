@@ -187,14 +187,26 @@ impl Room {
     /// Waits until a call of a release has failed, and says why.
     #[track_caller]
     pub fn fails(&self, ns: &Namespace, release: &str) -> String {
+        self.why(ns, release, "failed")
+    }
+
+    /// Waits until a call of a release is a question to a person, and says which.
+    #[track_caller]
+    pub fn asks(&self, ns: &Namespace, release: &str) -> String {
+        self.why(ns, release, "unknown")
+    }
+
+    #[track_caller]
+    fn why(&self, ns: &Namespace, release: &str, status: &str) -> String {
         let call = |seen: &Value| -> Option<String> {
             let batches = seen["batches"].as_array()?.iter();
             let moves = batches.flat_map(|batch| batch["moves"].as_array().into_iter().flatten());
             let mut calls = moves.flat_map(|m| m["instances"].as_array().into_iter().flatten());
-            let failed = calls.find(|call| call["status"] == "failed")?;
+            let failed = calls.find(|call| call["status"] == status)?;
             Some(failed["why"].as_str()?.to_owned())
         };
-        let failed = |seen: &Value| call(seen).is_some();
-        call(&ns.until("its failure", ROUNDS, |_| self.show(release), failed)).unwrap()
+        let there = |seen: &Value| call(seen).is_some();
+        let what = format!("a call of {release} that is {status}");
+        call(&ns.until(&what, ROUNDS, |_| self.show(release), there)).unwrap()
     }
 }

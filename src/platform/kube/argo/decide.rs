@@ -82,17 +82,28 @@ impl Wish<'_> {
         if let Some(at) = &view.aborted {
             return self.aborted(view, at);
         }
-        if view.inconclusive() {
-            return Next::Patience(view.words());
+        let straight = steer == Steer::Straight;
+        let all = straight && self.share() == 100 && !view.promoted();
+        if view.inconclusive() && !all {
+            return self.inconclusive(view, straight);
         }
         if &*view.phase == "Degraded" {
             return Next::Bad(view.words());
+        }
+        if all && !view.promote_full {
+            return status(view, json!({"promoteFull": true}));
+        }
+        if all {
+            return match hopeless(&view.stuck) {
+                Some(why) => Next::Bad(why),
+                None => Next::Wait(view.words()),
+            };
         }
         let goal = match view.strategy.goal(self.share()) {
             Ok(goal) => goal,
             Err(why) => return Next::Failed(why.into()),
         };
-        match (self.towards(view, goal), hopeless(&view.stuck)) {
+        match (self.towards(view, goal, straight), hopeless(&view.stuck)) {
             (Next::Wait(_), Some(why)) => Next::Bad(why),
             (next, _) => next,
         }
@@ -183,7 +194,29 @@ impl Wish<'_> {
         }
     }
 
-    fn towards(&self, view: &View, goal: Goal) -> Next {
+    /// An analysis or an experiment of Argo's could say neither yes nor no: a person decides. Who asks
+    /// again goes past that one, and only that one: which it was is noted before the call ends.
+    fn inconclusive(&self, view: &View, straight: bool) -> Next {
+        if straight {
+            return past(view);
+        }
+        let at = format!("inconclusive {}", view.doubted());
+        match view.marks[RETRY]
+            .as_str()
+            .and_then(|noted| noted.split_once(' '))
+        {
+            Some((who, noted)) if noted == at && who == self.effect.id.as_str() => {
+                Next::Undecided(format!("{}; a retry goes past it", view.words()).into())
+            }
+            Some((_, noted)) if noted == at && asks_again(self.effect) => past(view),
+            _ => {
+                let mark = format!("{} {at}", self.effect.id);
+                rollout(view, json!({RETRY: mark}), json!({}))
+            }
+        }
+    }
+
+    fn towards(&self, view: &View, goal: Goal, straight: bool) -> Next {
         if view.promoted() {
             let begun = Before::of(view.carrier_marks(), self.effect).is_some();
             return match goal {
@@ -204,6 +237,7 @@ impl Wish<'_> {
                 Next::Failed(self.beyond(view.strategy.shown(view.step)))
             }
             Goal::Step(at) if view.step == at && view.waits_for("CanaryPauseStep") => there(view),
+            Goal::Step(_) if straight && view.lingers() => past(view),
             Goal::Step(_) | Goal::End => promote(view),
         }
     }
@@ -333,6 +367,18 @@ fn promote(view: &View) -> Next {
         return Next::Patience(view.words());
     }
     Next::Wait(view.words())
+}
+
+/// One step on, whatever Argo waits for there: a time that was set, an analysis, or the word of a
+/// person on one that could not tell. Without a step of its own (an analysis in the background, blue
+/// and green) only the pause is taken away.
+fn past(view: &View) -> Next {
+    let mut patch = json!({"pauseConditions": null});
+    if view.lingers() {
+        patch["controllerPause"] = false.into();
+        patch["currentStepIndex"] = (view.step + 1).into();
+    }
+    status(view, patch)
 }
 
 /// Takes back holdpoint's own pause, or on the way back whoever's.

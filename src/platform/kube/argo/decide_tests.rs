@@ -375,7 +375,7 @@ fn a_retry_takes_back_the_abort_that_it_saw_and_no_other() {
 }
 
 #[test]
-fn an_inconclusive_analysis_stays_and_says_so() {
+fn an_inconclusive_analysis_asks_a_person_and_a_retry_goes_past_it() {
     let mut it = rollout();
     it["status"]["pauseConditions"] = json!([{"reason": "InconclusiveAnalysisRun"}]);
     it["status"]["message"] = "InconclusiveAnalysisRun".into();
@@ -383,11 +383,73 @@ fn an_inconclusive_analysis_stays_and_says_so() {
         json!({"currentStepAnalysisRunStatus": {"name": "run", "status": "Inconclusive"}});
     let run = json!({"metadata": {"name": "run"}, "status": {"phase": "Inconclusive", "message": "", "metricResults":
         [{"name": "err-ratio", "phase": "Inconclusive", "measurements": [{"phase": "Inconclusive", "value": "[0.021]"}]}]}});
-    let view = view_of(&it, &[], &[run], None);
-    let Next::Patience(why) = forward("full", &view) else {
+    it["spec"]["strategy"]["canary"]["steps"][1] =
+        json!({"analysis": {"templates": [{"templateName": "errors"}]}});
+    let this = effect(Verb::Deploy, 1, "full");
+    let view = |it: &Value| view_of(it, &[], std::slice::from_ref(&run), None);
+    // which one it was is noted first, so that whoever asks again asks for this one
+    let made = change(ask(&this, &view(&it), Steer::GoOn));
+    let noted = made.body["metadata"]["annotations"][RETRY].clone();
+    assert_eq!(noted, format!("{} inconclusive run", this.id.as_str()));
+    it["metadata"]["annotations"][RETRY] = noted;
+    let Next::Undecided(why) = ask(&this, &view(&it), Steer::GoOn) else {
         panic!()
     };
-    assert!(why.contains("err-ratio Inconclusive [0.021]"), "{why}");
+    assert!(
+        why.contains("err-ratio Inconclusive [0.021]; a retry goes past it"),
+        "{why}"
+    );
+    let again = effect(Verb::Deploy, 2, "full");
+    let made = change(ask(&again, &view(&it), Steer::GoOn));
+    let past = json!({"pauseConditions": null, "controllerPause": false, "currentStepIndex": 2});
+    assert_eq!((made.part, &made.body["status"]), (Some("status"), &past));
+    assert_eq!(made.body["metadata"]["resourceVersion"], "90211");
+    // another one that cannot tell is another question
+    it["metadata"]["annotations"][RETRY] =
+        format!("{} inconclusive other", this.id.as_str()).into();
+    let made = change(ask(&again, &view(&it), Steer::GoOn));
+    assert!(made.body["metadata"]["annotations"][RETRY].is_string());
+}
+
+#[test]
+fn who_promotes_all_passes_what_argo_waits_for() {
+    let mut it = rollout();
+    let all = effect(Verb::Deploy, 1, "full");
+    let full = json!({"promoteFull": true});
+    let made = change(ask(&all, &view(&it), Steer::Straight));
+    assert_eq!((made.part, &made.body["status"]), (Some("status"), &full));
+    // once is enough
+    it["status"]["promoteFull"] = true.into();
+    assert!(matches!(
+        ask(&all, &view(&it), Steer::Straight),
+        Next::Wait(_)
+    ));
+    // an analysis that could not tell bars it no more
+    it["status"]["promoteFull"] = false.into();
+    it["status"]["pauseConditions"] = json!([{"reason": "InconclusiveAnalysisRun"}]);
+    assert_eq!(
+        change(ask(&all, &view(&it), Steer::Straight)).body["status"],
+        full
+    );
+    // one that was aborted is not taken up again by it
+    let mut aborted = it.clone();
+    aborted["status"]["abort"] = true.into();
+    aborted["status"]["abortedAt"] = "10:30".into();
+    refused(ask(&all, &view(&aborted), Steer::Straight), "aborted");
+    // a share on its way passes the time that was set before it, and stands at its own pause
+    let mut timed = rollout();
+    timed["spec"]["strategy"]["canary"]["steps"] =
+        json!([{"setWeight": 10}, {"pause": {"duration": "1h"}}, {"setWeight": 50}, {"pause": {}}]);
+    let half = effect(Verb::Deploy, 1, "50%");
+    let made = change(ask(&half, &view(&timed), Steer::Straight));
+    let past = json!({"pauseConditions": null, "controllerPause": false, "currentStepIndex": 2});
+    assert_eq!((made.part, &made.body["status"]), (Some("status"), &past));
+    assert!(matches!(
+        ask(&half, &view(&timed), Steer::GoOn),
+        Next::Patience(_)
+    ));
+    timed["status"]["currentStepIndex"] = 3.into();
+    assert_eq!(ask(&half, &view(&timed), Steer::Straight), Next::Done);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use super::super::image;
 use super::super::template::image_in;
 use super::super::view;
 use super::steps::Strategy;
-use super::view::{Set, View};
-use crate::domain::workload::{Parts, Stage, StageAt, Stuck, Workload};
+use super::view::{Carrier, Set, View};
+use crate::domain::workload::{Parts, Stage, StageAt, Stuck, Way, Workload};
 use crate::domain::{Artifact, Health};
 
 /// What a look at a Rollout shows.
@@ -89,6 +89,16 @@ fn workload(
         stages: stages(view),
         stuck: stuck(view),
         owners: view.owners.clone(),
+        way: match view.strategy {
+            Strategy::Canary(_) => Way::Stepped,
+            Strategy::BlueGreen { .. } => Way::Beside {
+                shown: format!("rollouts/{}/status pauseConditions=null", config.name).into(),
+            },
+        },
+        carrier: match &view.carrier {
+            Carrier::Deployment { name, .. } => Some(format!("deployments/{name}").into()),
+            Carrier::Rollout { .. } | Carrier::Foreign(_) => None,
+        },
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::decode::{self, Work};
 use super::super::record::marks;
 use super::super::template::{self, image_in};
-use super::steps::Strategy;
+use super::steps::{Step, Strategy};
 use crate::domain::text::printable;
 use crate::domain::workload::{Owner, Stuck};
 
@@ -310,6 +310,28 @@ impl View {
         self.pauses
             .iter()
             .any(|one| one.starts_with("Inconclusive"))
+    }
+
+    /// Which analyses could not, by their names; the step where none is known.
+    pub fn doubted(&self) -> String {
+        let runs = self
+            .analyses
+            .iter()
+            .filter(|run| &*run.phase == "Inconclusive");
+        let names: Vec<&str> = runs.map(|run| &*run.name).collect();
+        match names.as_slice() {
+            [] => format!("step {}", self.step),
+            names => names.join(","),
+        }
+    }
+
+    /// Whether its step is one at which Argo waits by itself: for a time that was set, or for what is
+    /// to be found out.
+    pub fn lingers(&self) -> bool {
+        matches!(
+            self.strategy.steps().get(self.step),
+            Some(Step::Timed(_) | Step::Analysis(_) | Step::Other(_))
+        )
     }
 
     /// Somebody has promoted it, and the controller has not come to it yet.

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::super::super::Picture;
-use super::super::config::KubeConfig;
+use super::super::config::{Kind, KubeConfig};
 use super::super::gates::{Gates, Hook};
 use super::super::image;
 use super::super::template::image_in;
 use super::super::view;
 use super::view::{Part, View, Way};
-use crate::domain::workload::{Owner, Parts, Stage, StageAt, Stuck, Workload};
+use crate::domain::workload::{self, Owner, Parts, Stage, StageAt, Stuck, Workload};
 use crate::domain::{Artifact, Health, TargetName};
 
 /// What a look at a Canary shows. Production is the primary workload; the target has pods only
@@ -92,7 +92,18 @@ fn workload(
             .cloned()
             .chain(view.rivals.iter().map(rival))
             .collect(),
+        way: workload::Way::Stepped,
+        carrier: Some(carrier(view).into()),
     }
+}
+
+/// What Flagger watches: there the image is written.
+fn carrier(view: &View) -> String {
+    let kind = match view.kind {
+        Ok(Kind::DaemonSet) => "daemonsets",
+        _ => "deployments",
+    };
+    format!("{kind}/{}", view.target.name)
 }
 
 fn rival(name: &Arc<str>) -> Owner {

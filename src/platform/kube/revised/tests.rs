@@ -216,3 +216,33 @@ fn nodes_that_do_not_answer_are_named_and_not_waited_for() {
         "{next:?}"
     );
 }
+
+#[test]
+fn a_lost_node_that_is_not_wanted_any_more_is_not_subtracted_twice() {
+    let by_hand = json!({"type": "OnDelete"});
+    let on = wish(Kind::DaemonSet, "full", Verb::Deploy);
+    let mut some = begun(seen(4, 2, by_hand, "2"), json!({"type": "RollingUpdate"}));
+    some.lost = vec!["node-0".into()];
+    // the cluster wants three now, and has four
+    some.work.wanted = 3;
+    some.work.misplaced = 1;
+    assert_eq!(
+        deleted(daemonset::forward(&on, &some, Steer::GoOn)),
+        ["x-1"],
+        "the last old one on a node that answers"
+    );
+    // while it is replaced, no other one goes
+    let mut going = some.clone();
+    going.pods[1].leaving = true;
+    let next = daemonset::forward(&on, &going, Steer::GoOn);
+    assert!(matches!(next, Next::Wait(_)), "{next:?}");
+    // the lost node's pod is on its way out, and nobody is there to end it
+    let mut last = begun(
+        seen(4, 3, json!({"type": "OnDelete"}), "2"),
+        json!({"type": "RollingUpdate"}),
+    );
+    last.lost = vec!["node-0".into()];
+    last.pods[0].leaving = true;
+    let next = daemonset::forward(&on, &last, Steer::GoOn);
+    assert!(!matches!(next, Next::Wait(_)), "{next:?}");
+}

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::domain::TargetName;
+use crate::domain::plan::Exposure;
 use crate::domain::release::{Move, Release, StepStatus};
-use crate::domain::share::{divided, from, pods, step};
-use crate::domain::workload::Workload;
-use crate::domain::{Artifact, TargetName};
+use crate::domain::share::{self, divided, forward, from, pods, sentence};
+use crate::domain::workload::{Way, Workload};
 
 use super::super::super::theme::Role;
 use super::super::super::world::World;
@@ -20,6 +21,15 @@ pub(super) fn place(world: World<'_>, target: &TargetName) -> String {
     match workload(world, target).map(|workload| &*workload.place) {
         None | Some("") => target.to_string(),
         Some(place) => place.to_owned(),
+    }
+}
+
+/// Where a call goes, after its words: `in scratch`, as they name object and namespace themselves.
+pub(super) fn cluster(world: World<'_>, target: &TargetName) -> String {
+    let place = place(world, target);
+    match place.rsplit_once(" in ") {
+        Some((_, cluster)) => format!("in {cluster}"),
+        None => format!("on {place}"),
     }
 }
 
@@ -42,28 +52,46 @@ pub(super) fn scope(
             };
             let from = from(release, &m.target, part);
             let name = place(world, &m.target);
-            let what = step(from, to, &name, workload(world, &m.target), go_on);
-            facts.fact(label, &format!("{what} goes to {}", m.artifact.version));
+            let version = &m.artifact.version;
+            let workload = workload(world, &m.target);
+            facts.fact(label, &sentence(from, to, &name, workload, go_on, version));
             label = "";
         }
     }
     owners(facts, world, shares().map(|m| &m.target));
 }
 
-/// The very call: there is one for the whole workload, so that nothing in it stays open.
-pub(super) fn call(argv: &[Arc<str>], artifact: &Artifact) -> Vec<Arc<str>> {
-    let filled = argv.iter().map(|word| {
-        let word = word.replace("{version}", &artifact.version);
-        Arc::from(word.replace("{digest}", &artifact.digest))
+/// The very calls of a move, as far as it is not done: from the share where the workload stands.
+pub(super) fn calls(
+    world: World<'_>,
+    release: &Release,
+    m: &Move,
+    argv: &[Arc<str>],
+) -> Vec<String> {
+    let workload = workload(world, &m.target);
+    let open = m.steps.iter().filter(|s| s.status != StepStatus::Done);
+    let calls = open.flat_map(|step| {
+        let from = from(release, &m.target, step);
+        let to = step.exposure.unwrap_or(Exposure::FULL);
+        forward(argv, &m.artifact, workload, from, to)
     });
-    filled.collect()
+    calls.collect()
+}
+
+/// The very calls of the way back of a workload.
+pub(super) fn calls_back(world: World<'_>, target: &TargetName, argv: &[Arc<str>]) -> Vec<String> {
+    share::back(argv, workload(world, target))
 }
 
 /// How a workload goes back.
 pub(super) fn back(world: World<'_>, target: &TargetName, versions: &str) -> String {
     let name = place(world, target);
     let new = workload(world, target).filter(|workload| workload.is_divided());
+    let beside = new.is_some_and(|workload| matches!(workload.way, Way::Beside { .. }));
     match new.map(|workload| (workload.new.there, workload.wanted)) {
+        Some(_) if beside => {
+            format!("what stands beside {name} goes back; all traffic stays with {versions}")
+        }
         Some((new, wanted)) => {
             let wanted = pods(wanted);
             format!("all of {name} goes back to {versions}: {new} of {wanted} run the new version")

@@ -2,7 +2,7 @@
 //! platform's own steps; who else changes them.
 
 use crate::domain::release::Phase;
-use crate::domain::release::{Batch, Move, StepStatus};
+use crate::domain::release::{Batch, Move, Step, StepStatus};
 use crate::domain::share::Pods;
 use crate::domain::workload::{Owner, Parts, StageAt, Stuck, Workload};
 use crate::domain::{Health, Sight, share};
@@ -27,6 +27,20 @@ struct Side<'a> {
     workload: &'a Workload,
     /// Whether all of it runs what the step brings: then no side is called new any more.
     whole: bool,
+}
+
+/// What a sentence says before it says what is stuck; none where it does not end so. The counts in it do
+/// not matter: they go on growing in what is seen.
+fn before<'a>(said: &'a str, stuck: &Stuck) -> Option<&'a str> {
+    let bare = |text: &str| -> String { text.chars().filter(|c| !c.is_ascii_digit()).collect() };
+    let seen = bare(&stuck.words);
+    let pods = |head: &'a str| match head.rfind(": ") {
+        Some(at) => &head[..at],
+        None => "",
+    };
+    let mut ends = said.match_indices(": ").map(|(at, _)| at);
+    ends.find(|at| bare(&said[at + 2..]) == seen)
+        .map(|at| pods(&said[..at]))
 }
 
 /// The bar of pods: each side has its own shape, so that it can be read without colours.
@@ -125,7 +139,7 @@ impl<'a> Draw<'a> {
         let Some(side) = self.side(m) else {
             return self.instances(m, several);
         };
-        let mut lines = vec![self.whereabouts(m, &side)];
+        let mut lines = self.whereabouts(m, &side);
         if several && let Some(step) = m.steps.first() {
             let pods = Pods::of(side.workload, side.whole, step.exposure);
             let (total, parts) = bar(pods);
@@ -193,10 +207,14 @@ impl<'a> Draw<'a> {
     }
 
     /// How it is, where it is, and what goes on there.
-    fn whereabouts(self, m: &Move, side: &Side<'_>) -> Line {
+    fn whereabouts(self, m: &Move, side: &Side<'_>) -> Vec<Line> {
         let sight = self.sight(m);
         let health = sight.map_or(Health::Unknown, |sight| sight.health);
         let (role, glyph) = match health {
+            // a platform may go on hoping where something is stuck
+            Health::Running | Health::Changing if !side.workload.stuck.is_empty() => {
+                (Role::StatusBad, Glyph::Failed)
+            }
             Health::Running => (Role::StatusGood, Glyph::Up),
             Health::Changing => (Role::StatusMoving, Glyph::Moving),
             Health::Down => (Role::StatusBad, Glyph::Failed),
@@ -216,19 +234,44 @@ impl<'a> Draw<'a> {
             line = line.gap(2).text(Role::Text, words);
         }
         let step = m.steps.first();
-        if let Some((role, words)) =
-            step.and_then(|step| self.happening(m, step, self.way_back(m, step)))
-        {
-            line = line.gap(2).text(role, words);
+        let happens = step.and_then(|step| self.happens(m, step, side.workload));
+        let unwell = matches!(health, Health::Down | Health::Unknown);
+        let detail = match self.stale(&m.target) {
+            Some(stale) => Some(stale),
+            None if unwell && side.workload.stuck.is_empty() => {
+                let detail = sight.map_or("", |sight| &*sight.detail);
+                Some((role, detail.to_owned())).filter(|(_, words)| !words.is_empty())
+            }
+            None => None,
+        };
+        // behind it as long as there is room, else beneath it and in full
+        let mut beneath = Vec::new();
+        for (role, words) in happens.into_iter().chain(detail) {
+            let fits = line.width() + 2 + width(&words) <= usize::from(self.cols);
+            if fits && beneath.is_empty() {
+                line = line.gap(2).text(role, words);
+            } else {
+                let indent = self.words_at() + 2;
+                beneath.extend(Line::wrapped(role, &words, indent, self.cols));
+            }
         }
-        if let Some((role, words)) = self.stale(&m.target) {
-            line = line.gap(2).text(role, words);
-        } else if matches!(health, Health::Down | Health::Unknown) && side.workload.stuck.is_empty()
-        {
-            let detail = sight.map_or("", |sight| &*sight.detail);
-            line = line.gap(2).text(role, detail.to_owned());
+        let mut lines = vec![line];
+        lines.append(&mut beneath);
+        lines
+    }
+
+    /// What goes on at a workload. Why a call failed is left out where what is stuck says the same.
+    fn happens(self, m: &Move, step: &Step, workload: &Workload) -> Option<(Role, String)> {
+        let mut step = step.clone();
+        if let StepStatus::Failed { why, .. } = &mut step.status {
+            let rest = workload.stuck.iter().find_map(|stuck| before(why, stuck));
+            match rest {
+                Some("") => *why = "see below".into(),
+                Some(rest) => *why = rest.into(),
+                None => {}
+            }
         }
-        line
+        self.happening(m, &step, self.way_back(m, &step))
     }
 
     /// The new pods and the old ones, each side on a line.
@@ -244,9 +287,8 @@ impl<'a> Draw<'a> {
             .and_then(|step| self.release.was(&m.target, &step.instance));
         let old = old.or(was).map_or("?", |old| &*old.version);
         let cells = width(&new.version).max(width(old)).min(VERSION);
-        let line = |role, word, version: &str, parts: &Parts, hash: Option<&str>| {
-            let line = self
-                .indented()
+        let line = |role, word, version: &str, parts: &Parts| {
+            self.indented()
                 .text(role, word)
                 .gap(1)
                 .left(
@@ -255,33 +297,30 @@ impl<'a> Draw<'a> {
                     u16::try_from(cells).unwrap_or(u16::MAX),
                 )
                 .gap(2)
-                .text(Role::Text, parts.words());
-            match hash {
-                Some(hash) => line.end(Role::Dim, hash.to_owned()),
-                None => line,
-            }
+                .text(Role::Text, parts.words())
         };
-        let mut first = line(
-            Role::New,
-            "new",
-            &new.version,
-            &workload.new,
-            workload.new_hash.as_deref(),
-        );
-        if let Some(bound) = workload.bound {
+        // a name that nobody says aloud goes where there is room
+        let hashed = |line: Line, hash: Option<&str>| match hash {
+            Some(hash) if line.width() + 1 + width(hash) <= usize::from(self.cols) => {
+                line.end(Role::Dim, hash.to_owned())
+            }
+            _ => line,
+        };
+        let mut first = line(Role::New, "new", &new.version, &workload.new);
+        // the bound is that of the move that goes on
+        let moves = m.steps.iter().any(|step| step.status != StepStatus::Done)
+            || self.release.phase == Phase::RollingBack;
+        if let Some(bound) = workload.bound.filter(|_| moves) {
             first = first.text(Role::Dim, format!(", at most {bound}"));
         }
-        let mut second = line(
-            Role::Old,
-            "old",
-            old,
-            &workload.old,
-            workload.old_hash.as_deref(),
-        );
+        let mut second = line(Role::Old, "old", old, &workload.old);
         if workload.leaving > 0 {
             second = second.text(Role::Dim, format!(", {} leaving", workload.leaving));
         }
-        vec![first, second]
+        vec![
+            hashed(first, workload.new_hash.as_deref()),
+            hashed(second, workload.old_hash.as_deref()),
+        ]
     }
 
     /// What is stuck, why, and what helps.
