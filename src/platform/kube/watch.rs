@@ -234,7 +234,7 @@ impl<T: Kept> Feed<T> {
     /// When the watch said something last, if only that there is nothing new: what is kept is as old
     /// as that.
     pub fn heard(&self) -> Option<Instant> {
-        self.heard.last()
+        self.heard.all()
     }
 
     /// Looks at what is kept.
@@ -260,15 +260,36 @@ impl<T: Kept> Feed<T> {
 
 /// When something was heard of a watch last.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Option<Instant>>>);
+struct Heard(Arc<Mutex<Times>>);
+
+#[derive(Clone, Copy, Default)]
+struct Times {
+    /// Anything at all, a list that begins to come too.
+    any: Option<Instant>,
+    /// What makes all that is kept as new as this.
+    all: Option<Instant>,
+}
 
 impl Heard {
     fn now(&self) {
-        *lock(&self.0) = Some(Instant::now());
+        let now = Some(Instant::now());
+        *lock(&self.0) = Times { any: now, all: now };
     }
 
-    fn last(&self) -> Option<Instant> {
-        *lock(&self.0)
+    /// A list has come whole that was begun at this time.
+    fn listed(&self, begun: Instant) {
+        *lock(&self.0) = Times {
+            any: Some(Instant::now()),
+            all: Some(begun),
+        };
+    }
+
+    fn any(&self) -> Option<Instant> {
+        lock(&self.0).any
+    }
+
+    fn all(&self) -> Option<Instant> {
+        lock(&self.0).all
     }
 
     /// A client that notes when an answer begins to come. The library takes a watch up again without
@@ -276,12 +297,18 @@ impl Heard {
     fn through(&self, client: &Client) -> Client {
         let (heard, client, ns) = (self.clone(), client.clone(), client.default_namespace());
         let ns = ns.to_owned();
-        let service = tower::service_fn(move |request| {
+        let service = tower::service_fn(move |request: axum::http::Request<_>| {
             let (heard, client) = (heard.clone(), client.clone());
+            let watches = request
+                .uri()
+                .query()
+                .is_some_and(|q| q.contains("watch=true"));
             async move {
                 let answer = client.send(request).await?;
-                if answer.status().is_success() {
-                    heard.now();
+                match (answer.status().is_success(), watches) {
+                    (true, true) => heard.now(),
+                    (true, false) => lock(&heard.0).any = Some(Instant::now()),
+                    (false, _) => {}
                 }
                 Ok::<_, kube::Error>(answer)
             }
@@ -341,13 +368,13 @@ impl<T: Kept> Keeper<T> {
         let begun = Instant::now();
         let config = watcher::Config::default().timeout(open);
         let mut events = std::pin::pin!(watcher(api, config));
-        let mut coming = Items::default();
+        let mut coming = (begun, Items::default());
         loop {
-            let heard = self.heard.last().map_or(begun, |at| at.max(begun));
+            let heard = self.heard.any().map_or(begun, |at| at.max(begun));
             let event = tokio::select! {
                 event = events.next() => event,
                 () = tokio::time::sleep_until(heard + silent) => {
-                    if self.heard.last().is_some_and(|at| at > heard) {
+                    if self.heard.any().is_some_and(|at| at > heard) {
                         continue;
                     }
                     return Err(CallError::Unknown("nothing comes over it".into()));
@@ -374,25 +401,31 @@ impl<T: Kept> Keeper<T> {
         }
     }
 
-    fn take(&self, event: Event<T::Raw>, coming: &mut Items<T>) {
+    /// Takes in an event; what is listed comes from its beginning on.
+    fn take(&self, event: Event<T::Raw>, coming: &mut (Instant, Items<T>)) {
         match event {
-            Event::Init => *coming = Items::default(),
-            Event::InitApply(raw) => coming.put(T::keep(raw)),
+            // the library's own word: the server has said nothing yet
+            Event::Init => *coming = (Instant::now(), Items::default()),
+            Event::InitApply(raw) => coming.1.put(T::keep(raw)),
             Event::InitDone => {
-                let items = std::mem::take(coming);
+                let items = std::mem::take(&mut coming.1);
                 self.change(|store| {
                     store.items = items;
                     store.whole = true;
                     store.broken = None;
                 });
+                self.heard.listed(coming.0);
             }
-            Event::Apply(raw) => self.change(|store| store.items.put(T::keep(raw))),
+            Event::Apply(raw) => {
+                self.change(|store| store.items.put(T::keep(raw)));
+                self.heard.now();
+            }
             Event::Delete(raw) => {
                 let name = raw.meta().name.as_deref().unwrap_or_default();
                 self.change(|store| store.items.take(name));
+                self.heard.now();
             }
         }
-        self.heard.now();
     }
 
     async fn failed(&self, clients: &Clients, error: watcher::Error) -> CallError {

@@ -1,4 +1,4 @@
-//! What is read of a cluster without a release, and how old it is when a watch says nothing any more.
+//! What is read of a cluster without a release, and what is shown when watches say nothing any more.
 
 use std::time::{Duration, Instant};
 
@@ -22,10 +22,7 @@ fn an_idle_room_reads_nothing_of_what_it_watches() {
     ns.blue_green("web", "shop/web:1", 1);
     ns.ready("rollout", "web", 1);
     ns.deployment("cart", "shop/cart:1", 1);
-    ns.canary(
-        "cart",
-        &serde_json::json!({"iterations": 1, "threshold": 1}),
-    );
+    ns.canary("cart", &json!({"iterations": 1, "threshold": 1}));
     let ready = |canary: &Value| canary["status"]["phase"] == "Initialized";
     ns.until("Flagger", ROUNDS, |ns| ns.get("canary", "cart"), ready);
     let proxy = Proxy::before(&ns.cluster);
@@ -64,8 +61,40 @@ fn an_idle_room_reads_nothing_of_what_it_watches() {
 
 #[test]
 #[ignore = "needs a Kubernetes: tests/run kube"]
-fn what_a_silent_watch_brought_shows_its_age_and_is_unknown_in_the_end() {
+fn what_a_silent_watch_keeps_back_is_listed_and_no_picture_is_older_than_it_says() {
     let ns = shop("stalled", 2);
+    let proxy = Proxy::before(&ns.cluster);
+    let mut room = Room::new(&proxy.kubeconfig(&ns.cluster.file));
+    room.target("web", &ns.name, "deployment/web", "");
+    let _engine = room.serve();
+    let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
+    room.stands(&ns, &id, 50);
+    proxy.freeze_watches();
+    ns.patch("deployment", "web", &json!({"spec": {"replicas": 4}}));
+    let changed = chrono::Utc::now();
+    let mut shown = Vec::new();
+    let see = |_: &_| {
+        let web = room.show(&id)["workloads"][0].clone();
+        shown.push(web.clone());
+        web
+    };
+    ns.until("the new number", LONG, see, |web| web["wanted"] == 4);
+    // nothing that was shown meanwhile claims to have been read after the number had changed
+    for web in shown.iter().filter(|web| web["wanted"] == 2) {
+        let read = web["read"].as_str().unwrap();
+        let read = chrono::DateTime::parse_from_rfc3339(read).unwrap();
+        let late = read.to_utc() - changed;
+        assert!(late < chrono::TimeDelta::seconds(1), "{read} {changed}");
+    }
+    proxy.heal();
+    room.promote(&id);
+    room.ends(&ns, &id, "succeeded");
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn what_neither_watches_nor_lists_bring_shows_its_age_and_is_unknown_in_the_end() {
+    let ns = shop("blinded", 2);
     let proxy = Proxy::before(&ns.cluster);
     let mut room = Room::new(&proxy.kubeconfig(&ns.cluster.file));
     room.target("web", &ns.name, "deployment/web", "");
@@ -99,38 +128,6 @@ fn what_a_silent_watch_brought_shows_its_age_and_is_unknown_in_the_end() {
     let fresh = |web: &Value| web["failing"].is_null();
     ns.until("sight", LONG, see, fresh);
     room.stands(&ns, &id, 50);
-    room.promote(&id);
-    room.ends(&ns, &id, "succeeded");
-}
-
-#[test]
-#[ignore = "needs a Kubernetes: tests/run kube"]
-fn what_a_silent_watch_keeps_back_is_listed_and_no_picture_is_older_than_it_says() {
-    let ns = shop("held-back", 2);
-    let proxy = Proxy::before(&ns.cluster);
-    let mut room = Room::new(&proxy.kubeconfig(&ns.cluster.file));
-    room.target("web", &ns.name, "deployment/web", "");
-    let _engine = room.serve();
-    let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
-    room.stands(&ns, &id, 50);
-    proxy.freeze_watches();
-    ns.patch("deployment", "web", &json!({"spec": {"replicas": 4}}));
-    let changed = chrono::Utc::now();
-    let mut shown = Vec::new();
-    let see = |_: &_| {
-        let web = room.show(&id)["workloads"][0].clone();
-        shown.push(web.clone());
-        web
-    };
-    ns.until("the new number", LONG, see, |web| web["wanted"] == 4);
-    // nothing that was shown meanwhile claims to have been read after the number had changed
-    for web in shown.iter().filter(|web| web["wanted"] == 2) {
-        let read = web["read"].as_str().unwrap();
-        let read = chrono::DateTime::parse_from_rfc3339(read).unwrap();
-        let late = read.to_utc() - changed;
-        assert!(late < chrono::TimeDelta::seconds(1), "{read} {changed}");
-    }
-    proxy.heal();
     room.promote(&id);
     room.ends(&ns, &id, "succeeded");
 }
