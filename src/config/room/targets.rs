@@ -314,6 +314,17 @@ impl RoomFile {
                     "say which: without it, every look at these metrics is without data",
                 );
             }
+            let canary = entry.workload.as_deref();
+            let canary = canary.is_some_and(|it| it.starts_with("canary/"));
+            if canary && self.gates.is_none() {
+                check.warn(
+                    &format!("target[{n}].workload"),
+                    "no-gates",
+                    "Flagger waits for holdpoint at gates, and this room keeps none",
+                    "add [gates] with listen = \"127.0.0.1:7345\" and token = \"file:keys/gates\": \
+                     without them no release of a Canary begins",
+                );
+            }
             let deaf = entry.instances.iter().position(|i| i.url.is_none());
             if let Some(i) = deaf.filter(|_| measured) {
                 check.warn(

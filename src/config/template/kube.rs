@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::config::room::is_plain;
 use crate::domain::text::printable;
+use crate::platform::kube::config::Kind;
 use crate::platform::kube::discover::{Discovery, Found, digest, repository, tag};
 
 /// How the cluster was reached, so that the room reaches it the same way.
@@ -222,8 +223,21 @@ pub fn room(all: &[Named<'_>], reached: &Reached<'_>, only: Option<&str>) -> Str
     for named in all {
         let _ = target(&mut out, named, &cluster);
     }
+    if all.iter().any(|it| it.found.kind == Kind::Canary) {
+        out += GATES;
+    }
     out
 }
+
+/// What a room with Canaries needs besides, for somebody to complete.
+const GATES: &str = "
+# Flagger asks here before it goes on, so that its Canaries wait on holds. EDIT: put a secret of your
+# own into the file. Whoever releases a Canary that does not ask yet is shown the webhooks that it needs.
+# [gates]
+# listen = \"127.0.0.1:7345\"
+# token = \"file:keys/gates\"
+"
+;
 
 fn clustered(out: &mut String, reached: &Reached<'_>) -> std::fmt::Result {
     match reached.kubeconfig {
@@ -382,7 +396,6 @@ mod tests {
     use crate::config::plan::PlanFile;
     use crate::config::room::RoomFiles;
     use crate::config::template::{Owner, write_with};
-    use crate::platform::kube::config::Kind;
 
     fn found(namespace: &str, kind: Kind, name: &str, app: &str, image: &str) -> Found {
         Found {
@@ -417,6 +430,7 @@ mod tests {
                 found("prod-eu", deployment, "blue.x", "söm€thing/odd", "odd"),
                 found("tools", deployment, "web", "web", "r/other/web:1"),
                 found("tools", Kind::DaemonSet, "web", "web", "r/other/web:1"),
+                found("tools", Kind::Canary, "cart", "cart", "r/cart:1"),
             ],
             ..Discovery::default()
         }
@@ -459,6 +473,7 @@ mod tests {
                     "tools-web",
                     "admin-big-cluster"
                 ),
+                ("cart-admin-big-cluster", "cart", "admin-big-cluster"),
             ]
         );
         let targets: BTreeSet<&str> = all.iter().map(|it| it.target.as_str()).collect();
@@ -487,6 +502,9 @@ mod tests {
             panic!("{:#?}", mistakes.notices);
         });
         assert_eq!(files.targets.len(), all.len());
+        let doubts = files.doubts.notices.iter();
+        let doubts: Vec<&str> = doubts.map(|it| &*it.code).collect();
+        assert!(doubts.contains(&"no-gates"), "{doubts:?}");
         let staging = &files.charter.environments[&"staging".into()];
         assert!(!staging.production);
         assert!(files.charter.environments[&"admin-big-cluster".into()].production);
