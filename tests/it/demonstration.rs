@@ -13,7 +13,7 @@ use crate::until::until;
 /// Waits with the command that waits.
 #[track_caller]
 fn wait(room: &Path, id: &str, phase: &str) -> Value {
-    let words = ["release", "wait", id, "--until", phase, "--timeout", "60"];
+    let words = ["release", "wait", id, "--until", phase, "--timeout", "180"];
     let said = done(room, &words);
     assert_eq!(said["reached"], true, "{said}");
     said
