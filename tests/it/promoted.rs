@@ -118,6 +118,25 @@ fn it_wants_a_reason_a_right_and_something_to_promote() {
         matches!(refused, Refusal::NothingToPromote(_)),
         "{refused:?}"
     );
+    // nothing that only waits is left: what is skipped would be nothing
+    let mut room = Room::new();
+    let mut bare = plan();
+    for batch in &mut bare.batches {
+        batch.before.clear();
+        batch.after.clear();
+    }
+    let id = room.submit("pipeline", bare).unwrap();
+    for who in ["kim", "bo"] {
+        room.vote(who, id, Choice::Approve).unwrap();
+    }
+    room.control("ada", id, Control::Start).unwrap();
+    room.see();
+    assert!(room.begin());
+    let refused = room.control("ada", id, all("now")).unwrap_err();
+    assert!(
+        matches!(refused, Refusal::NothingToPromote(_)),
+        "{refused:?}"
+    );
     let (mut room, id) = baking(Room::new());
     assert_eq!(
         room.control("ada", id, all(" ")),

@@ -191,15 +191,13 @@ impl Draft {
         if let Some(promoted) = &release.promoted {
             return Err(Refusal::PromotedAlready(promoted.by.clone()));
         }
-        let ahead = release.batch().is_some_and(|(n, batch)| {
-            let calls = batch.moves.iter().flat_map(|m| &m.steps);
-            n + 1 < release.batches.len()
-                || batch
-                    .after
-                    .iter()
-                    .any(|h| h.kind.only_waits() && !h.cleared())
-                || calls.into_iter().any(|s| s.status != StepStatus::Done)
-        });
+        // what goes by shares may wait for steps of its platform's own
+        let moves = release.batches.iter().flat_map(|b| &b.moves);
+        let mut shares = moves
+            .flat_map(|m| &m.steps)
+            .filter(|s| s.exposure.is_some());
+        let ahead =
+            release.skippable().next().is_some() || shares.any(|s| s.status != StepStatus::Done);
         if release.phase != Phase::Rolling || !ahead {
             let waits = waiting::of(&self.state, release, self.now()).what;
             return Err(Refusal::NothingToPromote(waits));

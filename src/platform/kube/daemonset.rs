@@ -11,8 +11,7 @@ use serde_json::json;
 
 use super::change::Next;
 use super::decode::{Pod, Work};
-use super::deployment::{bars_of_any, before_of, mine};
-use super::record::Before;
+use super::deployment::{before_of, mine};
 use super::revised::{self, Seen};
 use super::wish::Wish;
 use crate::platform::helm::Steer;
@@ -133,42 +132,25 @@ fn silent(seen: &Seen) -> String {
 }
 
 fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
-    let before = seen.before(wish);
     let settled = seen.observed() && nodes(seen).old.is_empty();
-    if wish.is(seen.image()) && before.is_none() && settled {
-        return Next::Done;
-    }
-    if let Some(why) = bars(wish, seen, before.as_ref()) {
-        return Next::Never(why.into());
-    }
-    if steer == Steer::Hold {
-        return Next::Wait("held before it began".into());
-    }
+    let begun = revised::beginning(wish, seen, steer, settled, || {
+        (!settled).then(|| match before_of(&seen.work) {
+            Some(other) => format!("another release is under way on it ({})", other.release),
+            None => "another rollout of it is under way".to_owned(),
+        })
+    });
+    let mut before = match begun {
+        Ok(before) => before,
+        Err(next) => return next,
+    };
     let all = seen.work.wanted;
     let until = wish.parts(all);
-    let mut before = before.unwrap_or_else(|| revised::first(wish, seen));
     let strategy = json!({"type": "OnDelete", "rollingUpdate": null});
     if let Some(kept) = &mut before.kept {
         kept.written = json!({"type": "OnDelete"});
     }
     let words = format!("{until} of {all} nodes to {}", wish.artifact.version);
     revised::wish_change(wish, seen, words, &before, &strategy, until).into()
-}
-
-fn bars(wish: &Wish, seen: &Seen, before: Option<&Before>) -> Option<String> {
-    if let Some(why) = bars_of_any(&seen.work, &seen.owners, &seen.container()) {
-        return Some(why);
-    }
-    if let Some(before) = before {
-        return revised::overtaken(wish, seen, before);
-    }
-    if !seen.observed() || !nodes(seen).old.is_empty() {
-        return Some(match before_of(&seen.work) {
-            Some(other) => format!("another release is under way on it ({})", other.release),
-            None => "another rollout of it is under way".to_owned(),
-        });
-    }
-    revised::nothing_to_go_back_to(seen)
 }
 
 /// What is to be done next to bring back what ran before.

@@ -16,6 +16,7 @@ use super::decode::{self, Kept as _, Set, Work, bare, fingerprint};
 use super::image;
 use super::owners::forbidden;
 use super::record::{self, Before, Kept};
+use super::template::chosen;
 use super::wish::Wish;
 use crate::domain::workload::{self, Owner};
 use crate::platform::helm::Steer;
@@ -138,18 +139,7 @@ pub fn before_of(work: &Work) -> Option<Before> {
 /// The container that is changed: the one that is named, or the only one.
 pub fn container_of(work: &Work, named: Option<&str>) -> Result<Arc<str>, String> {
     let names: Vec<&str> = work.images.iter().map(|(name, _)| &**name).collect();
-    let all = names.join(", ");
-    match (named, work.images.as_ref()) {
-        (Some(named), images) => images
-            .iter()
-            .find(|(name, _)| **name == *named)
-            .map(|(name, _)| name.clone())
-            .ok_or_else(|| format!("it has no container {named}; it has {all}")),
-        (None, [(only, _)]) => Ok(only.clone()),
-        (None, _) => Err(format!(
-            "it has the containers {all}: name the one in room.toml (`container = \"...\"`)"
-        )),
-    }
+    chosen(&names, named).map(|n| work.images[n].0.clone())
 }
 
 /// The image of that container.

@@ -9,7 +9,7 @@ use super::change::{Change, Doomed, Form, Next};
 use super::cluster::{CallError, Cluster, resource, resource_of};
 use super::config::Kind;
 use super::decode::{self, Pod, Work, bare, fingerprint};
-use super::deployment::{before_of, container_of, json_patch, mine, tidy};
+use super::deployment::{bars_of_any, before_of, container_of, json_patch, mine, tidy};
 use super::deployments::{labels, lost_nodes, odd, owners_of};
 use super::drive::Craft;
 use super::hearsay::{self, Hearing};
@@ -112,9 +112,36 @@ impl Seen {
     }
 }
 
+/// How the way to a new revision begins: with what must come back, or with what is to be done
+/// instead. `there` says whether it runs what is wished already, `busy` who else is at work on it.
+pub fn beginning(
+    wish: &Wish,
+    seen: &Seen,
+    steer: Steer,
+    there: bool,
+    busy: impl FnOnce() -> Option<String>,
+) -> Result<Before, Next> {
+    let before = seen.before(wish);
+    if wish.is(seen.image()) && before.is_none() && there {
+        return Err(Next::Done);
+    }
+    let bar = bars_of_any(&seen.work, &seen.owners, &seen.container());
+    let bar = bar.or_else(|| match &before {
+        Some(before) => overtaken(wish, seen, before),
+        None => busy().or_else(|| nothing_to_go_back_to(seen)),
+    });
+    if let Some(why) = bar {
+        return Err(Next::Never(why.into()));
+    }
+    if steer == Steer::Hold {
+        return Err(Next::Wait("held before it began".into()));
+    }
+    Ok(before.unwrap_or_else(|| first(wish, seen)))
+}
+
 /// What must come back, as it stands before the release changes anything. An earlier release that
 /// never came to its end may have left its strategy behind.
-pub fn first(wish: &Wish, seen: &Seen) -> Before {
+fn first(wish: &Wish, seen: &Seen) -> Before {
     let now = &seen.spec["updateStrategy"];
     let stale = before_of(&seen.work).and_then(|b| b.kept);
     let stale = stale.filter(|k| k.written == *now);
@@ -286,14 +313,14 @@ pub fn returning(wish: &Wish, seen: &Seen, steer: Steer) -> Option<Next> {
 }
 
 /// That somebody else has brought something since the release began.
-pub fn overtaken(wish: &Wish, seen: &Seen, before: &Before) -> Option<String> {
+fn overtaken(wish: &Wish, seen: &Seen, before: &Before) -> Option<String> {
     let other = !wish.is(seen.image()) && seen.image() != before.image;
     let now = image::short(seen.image());
     other.then(|| format!("somebody else has brought {now} meanwhile"))
 }
 
 /// That there will be nothing to go back to.
-pub fn nothing_to_go_back_to(seen: &Seen) -> Option<String> {
+fn nothing_to_go_back_to(seen: &Seen) -> Option<String> {
     let none = seen.spec["revisionHistoryLimit"].as_u64() == Some(0);
     none.then(|| "its revisionHistoryLimit is 0: there would be nothing to go back to".to_owned())
 }

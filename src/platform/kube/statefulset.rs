@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use super::change::{Change, Next};
 use super::decode;
-use super::deployment::{bars_of_any, before_of, mine};
-use super::record::Before;
+use super::deployment::{before_of, mine};
 use super::revised::{self, Seen};
 use super::wish::Wish;
 use crate::platform::helm::Steer;
@@ -63,19 +62,13 @@ fn complete(seen: &Seen) -> bool {
 }
 
 fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
-    let before = seen.before(wish);
-    if wish.is(seen.image()) && before.is_none() && complete(seen) {
-        return Next::Done;
-    }
-    if let Some(why) = bars(wish, seen, before.as_ref()) {
-        return Next::Never(why.into());
-    }
-    if steer == Steer::Hold {
-        return Next::Wait("held before it began".into());
-    }
+    let begun = revised::beginning(wish, seen, steer, complete(seen), || busy(seen));
+    let mut before = match begun {
+        Ok(before) => before,
+        Err(next) => return next,
+    };
     let all = seen.work.wanted;
     let until = wish.parts(all);
-    let mut before = before.unwrap_or_else(|| revised::first(wish, seen));
     let strategy = with_partition(seen, all - until);
     if let Some(kept) = &mut before.kept {
         kept.written = strategy.clone();
@@ -116,14 +109,9 @@ pub fn hold(wish: &Wish, seen: &Seen) -> Option<Change> {
     (seen.work.partition < partition).then(|| part(wish, seen, partition, "hold"))
 }
 
-fn bars(wish: &Wish, seen: &Seen, before: Option<&Before>) -> Option<String> {
+/// Who else is at work on it.
+fn busy(seen: &Seen) -> Option<String> {
     let work = &seen.work;
-    if let Some(why) = bars_of_any(work, &seen.owners, &seen.container()) {
-        return Some(why);
-    }
-    if let Some(before) = before {
-        return revised::overtaken(wish, seen, before);
-    }
     if work.partition > 0 {
         return Some(match before_of(work) {
             Some(other) => format!("it is held by another release ({})", other.release),
@@ -133,10 +121,8 @@ fn bars(wish: &Wish, seen: &Seen, before: Option<&Before>) -> Option<String> {
             ),
         });
     }
-    if !seen.observed() || work.current_revision != work.update_revision {
-        return Some("another rollout of it is under way".to_owned());
-    }
-    revised::nothing_to_go_back_to(seen)
+    let moves = !seen.observed() || work.current_revision != work.update_revision;
+    moves.then(|| "another rollout of it is under way".to_owned())
 }
 
 /// What is to be done next to bring back what ran before.

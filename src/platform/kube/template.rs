@@ -19,22 +19,36 @@ pub fn of(images: &Images) -> Value {
 pub fn container<'a>(template: &'a Value, name: Option<&str>) -> Result<&'a Value, String> {
     let all = template["spec"]["containers"].as_array();
     let all = all.map(Vec::as_slice).unwrap_or_default();
-    let names = || {
-        let names = all.iter().filter_map(|one| one["name"].as_str());
-        let names: Vec<_> = names.map(|name| printable(name, 63)).collect();
+    let names = all
+        .iter()
+        .map(|one| one["name"].as_str().unwrap_or_default());
+    let names: Vec<&str> = names.collect();
+    chosen(&names, name).map(|n| &all[n])
+}
+
+/// Which of the containers with these names is changed: the one that is named, or the only one.
+///
+/// # Errors
+/// Which there are instead.
+pub fn chosen(names: &[&str], wanted: Option<&str>) -> Result<usize, String> {
+    let told = || {
+        let names: Vec<_> = names.iter().map(|name| printable(name, 63)).collect();
         names.join(", ")
     };
-    match (name, all) {
-        (None, [only]) => Ok(only),
+    match (wanted, names) {
+        (None, [_]) => Ok(0),
         (None, []) => Err("its pods have no container".to_owned()),
         (None, _) => Err(format!(
             "its pods have several containers ({}); say which one: `container = \"...\"`",
-            names()
+            told()
         )),
-        (Some(name), _) => all.iter().find(|one| one["name"] == name).ok_or_else(|| {
-            let name = printable(name, 63);
-            format!("its pods have no container {name}; they have {}", names())
-        }),
+        (Some(wanted), _) => names
+            .iter()
+            .position(|name| *name == wanted)
+            .ok_or_else(|| {
+                let wanted = printable(wanted, 63);
+                format!("its pods have no container {wanted}; they have {}", told())
+            }),
     }
 }
 

@@ -355,29 +355,15 @@ fn the_cursor_tells_metrics_of_the_same_name_apart() {
 pub fn pictures(dir: &str) {
     for made in MADE {
         for size in [(160, 48), (80, 24)] {
-            for theme in ["dark", "light", "mono", "ascii"] {
-                let caps = Caps {
-                    unicode: theme != "ascii",
-                    depth: if theme == "mono" {
-                        Depth::None
-                    } else {
-                        Depth::True
-                    },
-                    ..Caps::default()
-                };
-                let mut seat = seat(
-                    made,
-                    size,
-                    if theme == "ascii" { "dark" } else { theme },
-                    caps,
-                );
+            for (look, theme, caps) in super::pictures::looks() {
+                let mut seat = seat(made, size, theme, caps);
                 for (name, keys) in [("metrics", "3"), ("ladder", "2"), ("why", "w")] {
                     if name != "metrics" && made.0 != "regression" {
                         continue;
                     }
                     seat.keys(keys);
                     let (cols, rows) = size;
-                    let path = format!("{dir}/judged-{}-{name}-{cols}x{rows}-{theme}.ansi", made.0);
+                    let path = format!("{dir}/judged-{}-{name}-{cols}x{rows}-{look}.ansi", made.0);
                     std::fs::write(path, super::seat::ansi(&seat.buffer().0)).unwrap();
                 }
             }

@@ -6,11 +6,25 @@ use holdpoint::tui::{Caps, Depth};
 use super::seat::{Seat, ansi};
 use super::{ruled, shop, workloads};
 
-#[test]
-fn pictures() {
-    let Ok(dir) = std::env::var("HOLDPOINT_PICTURES") else {
-        return;
+/// How each look is called, its theme, and what the terminal can do.
+pub fn looks() -> [(&'static str, &'static str, Caps); 4] {
+    let caps = |unicode, depth| Caps {
+        unicode,
+        depth,
+        ..Caps::default()
     };
+    [
+        ("dark", "dark", caps(true, Depth::True)),
+        ("light", "light", caps(true, Depth::True)),
+        ("mono", "mono", caps(true, Depth::None)),
+        ("ascii", "dark", caps(false, Depth::True)),
+    ]
+}
+
+#[test]
+#[ignore = "no test: writes pictures to HOLDPOINT_PICTURES"]
+fn pictures() {
+    let dir = std::env::var("HOLDPOINT_PICTURES").expect("HOLDPOINT_PICTURES names a directory");
     super::judged::pictures(&dir);
     let scripts: &[(&str, &str)] = &[
         ("releases", ""),
@@ -46,32 +60,12 @@ fn pictures() {
         }
     }
     for (cols, rows) in [(160, 48), (120, 36), (80, 24), (60, 20)] {
-        for theme in ["dark", "light", "mono", "ascii"] {
-            let caps = Caps {
-                unicode: theme != "ascii",
-                depth: if theme == "mono" {
-                    Depth::None
-                } else {
-                    Depth::True
-                },
-                ..Caps::default()
-            };
-            let named = if theme == "ascii" { "dark" } else { theme };
-            for (name, seat) in workloads::painted((cols, rows), named, caps) {
-                let path = format!("{dir}/{name}-{cols}x{rows}-{theme}.ansi");
+        for (look, theme, caps) in looks() {
+            for (name, seat) in workloads::painted((cols, rows), theme, caps) {
+                let path = format!("{dir}/{name}-{cols}x{rows}-{look}.ansi");
                 std::fs::write(path, ansi(&seat.buffer().0)).unwrap();
             }
             for (name, keys) in scripts {
-                let ascii = theme == "ascii";
-                let caps = Caps {
-                    unicode: !ascii,
-                    depth: if theme == "mono" {
-                        Depth::None
-                    } else {
-                        Depth::True
-                    },
-                    ..Caps::default()
-                };
                 let mut seat = Seat::with(
                     if name.starts_with("calendar") {
                         super::calendar::scene()
@@ -80,13 +74,13 @@ fn pictures() {
                     },
                     "ada",
                     (cols, rows),
-                    if ascii { "dark" } else { theme },
+                    theme,
                     caps,
                 );
                 seat.room.now = seat.room.now.plus(holdpoint::domain::Span::secs(4));
                 seat.settle();
                 seat.keys(keys);
-                let path = format!("{dir}/{name}-{cols}x{rows}-{theme}.ansi");
+                let path = format!("{dir}/{name}-{cols}x{rows}-{look}.ansi");
                 std::fs::write(path, ansi(&seat.buffer().0)).unwrap();
             }
         }

@@ -9,6 +9,7 @@ use super::room::Room;
 use super::waiting::ready_with;
 use super::witness::Witness;
 use super::workloads::{image_of, pinned};
+use crate::shop::Keeper;
 
 /// A share that is held until somebody promotes.
 pub fn held(share: &str) -> String {
@@ -191,6 +192,18 @@ fn a_change_whose_answer_is_lost_is_made_once() {
     assert_eq!(generations.len(), 2, "it rises once: {generations:?}");
 }
 
+/// One of two pods on version 2, held there, in a room that reaches its cluster through a proxy.
+pub fn halfway(name: &str) -> (Namespace, Proxy, Room, Keeper, String) {
+    let ns = shop(name, 2);
+    let proxy = Proxy::before(&ns.cluster);
+    let mut room = Room::new(&proxy.kubeconfig(&ns.cluster.file));
+    room.target("web", &ns.name, "deployment/web", "");
+    let engine = room.serve();
+    let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
+    room.stands(&ns, &id, 50);
+    (ns, proxy, room, engine, id)
+}
+
 #[test]
 #[ignore = "needs a Kubernetes: tests/run kube"]
 fn conflicts_broken_watches_and_expired_versions_only_take_time() {
@@ -216,13 +229,7 @@ fn conflicts_broken_watches_and_expired_versions_only_take_time() {
 #[test]
 #[ignore = "needs a Kubernetes: tests/run kube"]
 fn a_cluster_that_is_silent_is_not_shown_as_it_was() {
-    let ns = shop("silent", 2);
-    let proxy = Proxy::before(&ns.cluster);
-    let mut room = Room::new(&proxy.kubeconfig(&ns.cluster.file));
-    room.target("web", &ns.name, "deployment/web", "");
-    let _engine = room.serve();
-    let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
-    room.stands(&ns, &id, 50);
+    let (ns, proxy, room, _engine, id) = halfway("silent");
     proxy.freeze();
     let blind = |seen: &Value| {
         seen.to_string().contains("does not answer") || seen.to_string().contains("unknown")

@@ -20,6 +20,13 @@ pub fn doctor(room: &Path) -> (i32, Value) {
     (said.code.unwrap(), found)
 }
 
+/// Writes a room for what runs in the cluster of a kubeconfig.
+fn init(dir: &Path, kubeconfig: &Path, more: &[&str]) -> Said {
+    let (room, file) = (dir.to_str().unwrap(), kubeconfig.to_str().unwrap());
+    let words = ["init", room, "--from-kube", "--kubeconfig", file];
+    holdpoint(dir.parent().unwrap(), &[&words, more].concat())
+}
+
 /// Waits until the cluster has taken in what a Role gives, all of it.
 #[track_caller]
 pub fn granted(ns: &Namespace, room: &Room) {
@@ -300,20 +307,7 @@ fn a_room_is_written_for_what_runs() {
     ns.canary("cart", &json!({"iterations": 1, "threshold": 1}));
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("room");
-    let config = ns.cluster.file.to_str().unwrap().to_owned();
-    let init = |dir: &Path, more: &[&str]| -> Said {
-        let words = [
-            &[
-                "init",
-                dir.to_str().unwrap(),
-                "--from-kube",
-                "--kubeconfig",
-                &config,
-            ],
-            more,
-        ];
-        holdpoint(folder.path(), &words.concat())
-    };
+    let init = |dir: &Path, more: &[&str]| init(dir, &ns.cluster.file, more);
     let said = init(&dir, &["--namespace", &ns.name]);
     assert_eq!(said.code, Some(0), "{said:?}");
     let text = std::fs::read_to_string(dir.join("room.toml")).unwrap();
@@ -372,17 +366,10 @@ fn who_may_not_list_everything_gets_a_room_for_their_namespace() {
     std::fs::write(&file, config.to_string()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("room");
-    let words = [
-        "init",
-        dir.to_str().unwrap(),
-        "--from-kube",
-        "--kubeconfig",
-        file.to_str().unwrap(),
-    ];
     let said = ns.until(
         "the right to list",
         LONG,
-        |_| holdpoint(folder.path(), &words),
+        |_| init(&dir, &file, &[]),
         |said| said.code == Some(0) || said.err.contains("room-exists"),
     );
     assert!(
@@ -393,15 +380,7 @@ fn who_may_not_list_everything_gets_a_room_for_their_namespace() {
     // nobody may list anything
     let nobody = beside(&ns.cluster, "nobody.conf");
     let none = folder.path().join("none");
-    let words = [
-        "init",
-        none.to_str().unwrap(),
-        "--from-kube",
-        "--json",
-        "--kubeconfig",
-        nobody.to_str().unwrap(),
-    ];
-    let said = holdpoint(folder.path(), &words);
+    let said = init(&none, &nobody, &["--json"]);
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.err.contains("not-permitted"), "{said:?}");
 }
@@ -411,15 +390,7 @@ fn who_may_not_list_everything_gets_a_room_for_their_namespace() {
 fn without_a_cluster_no_room_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("room");
-    let words = [
-        "init",
-        dir.to_str().unwrap(),
-        "--from-kube",
-        "--kubeconfig",
-        "/nowhere/config",
-        "--json",
-    ];
-    let said = holdpoint(folder.path(), &words);
+    let said = init(&dir, Path::new("/nowhere/config"), &["--json"]);
     assert_eq!(said.code, Some(3), "{said:?}");
     let error: Value = serde_json::from_str(said.err.lines().next().unwrap()).unwrap();
     assert_eq!(error["code"], "no-cluster", "{said:?}");

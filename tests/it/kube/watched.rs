@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::cluster::Cluster;
-use super::deployments::{START, held, shop};
+use super::deployments::halfway;
 use super::proxy::{Asked, Fault, On, Proxy};
 use super::room::Room;
 use super::{LONG, ROUNDS};
@@ -59,19 +60,24 @@ fn an_idle_room_reads_nothing_of_what_it_watches() {
     assert!(watches <= 10, "{watches}: {asked:#?}");
 }
 
+/// No picture of a workload claims to have been read after that time.
+#[track_caller]
+fn none_is_newer(shown: &[Value], at: DateTime<Utc>) {
+    for web in shown {
+        let read = web["read"].as_str().unwrap();
+        let read = DateTime::parse_from_rfc3339(read).unwrap();
+        // the two clocks are one, but it is told and taken a moment apart
+        assert!(read.to_utc() - at < TimeDelta::seconds(1), "{read} {at}");
+    }
+}
+
 #[test]
 #[ignore = "needs a Kubernetes: tests/run kube"]
 fn what_a_silent_watch_keeps_back_is_listed_and_no_picture_is_older_than_it_says() {
-    let ns = shop("stalled", 2);
-    let proxy = Proxy::before(&ns.cluster);
-    let mut room = Room::new(&proxy.kubeconfig(&ns.cluster.file));
-    room.target("web", &ns.name, "deployment/web", "");
-    let _engine = room.serve();
-    let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
-    room.stands(&ns, &id, 50);
+    let (ns, proxy, room, _engine, id) = halfway("stalled");
     proxy.freeze_watches();
     ns.patch("deployment", "web", &json!({"spec": {"replicas": 4}}));
-    let changed = chrono::Utc::now();
+    let changed = Utc::now();
     let mut shown = Vec::new();
     let see = |_: &_| {
         let web = room.show(&id)["workloads"][0].clone();
@@ -80,12 +86,8 @@ fn what_a_silent_watch_keeps_back_is_listed_and_no_picture_is_older_than_it_says
     };
     ns.until("the new number", LONG, see, |web| web["wanted"] == 4);
     // nothing that was shown meanwhile claims to have been read after the number had changed
-    for web in shown.iter().filter(|web| web["wanted"] == 2) {
-        let read = web["read"].as_str().unwrap();
-        let read = chrono::DateTime::parse_from_rfc3339(read).unwrap();
-        let late = read.to_utc() - changed;
-        assert!(late < chrono::TimeDelta::seconds(1), "{read} {changed}");
-    }
+    shown.retain(|web| web["wanted"] == 2);
+    none_is_newer(&shown, changed);
     proxy.heal();
     room.promote(&id);
     room.ends(&ns, &id, "succeeded");
@@ -94,34 +96,23 @@ fn what_a_silent_watch_keeps_back_is_listed_and_no_picture_is_older_than_it_says
 #[test]
 #[ignore = "needs a Kubernetes: tests/run kube"]
 fn what_neither_watches_nor_lists_bring_shows_its_age_and_is_unknown_in_the_end() {
-    let ns = shop("blinded", 2);
-    let proxy = Proxy::before(&ns.cluster);
-    let mut room = Room::new(&proxy.kubeconfig(&ns.cluster.file));
-    room.target("web", &ns.name, "deployment/web", "");
-    let _engine = room.serve();
-    let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
-    room.stands(&ns, &id, 50);
+    let (ns, proxy, room, _engine, id) = halfway("blinded");
     // a watch that breaks is begun anew with a list: that does not come either
     proxy.fault(On::Reads("limit=500"), Fault::Hang, usize::MAX);
     proxy.freeze_watches();
-    let frozen = chrono::Utc::now();
+    let frozen = Utc::now();
     let see = |_: &_| room.show(&id)["workloads"][0].clone();
     let mut shown = Vec::new();
     let note = |_: &_| {
         let web = see(&ns);
-        shown.push(web["read"].clone());
+        shown.push(web.clone());
         web
     };
     let blind = |web: &Value| web["failing"].is_string();
     let web = ns.until("its blindness", LONG, note, blind);
     assert!(web["failing"].to_string().contains("watching"), "{web:#}");
     // nothing that was shown meanwhile claims to have been read after the watch said its last word
-    for read in &shown {
-        let read = read.as_str().unwrap();
-        let read = chrono::DateTime::parse_from_rfc3339(read).unwrap();
-        let late = read.to_utc() - frozen;
-        assert!(late < chrono::TimeDelta::seconds(1), "{read} {frozen}");
-    }
+    none_is_newer(&shown, frozen);
     let unknown = |seen: &Value| seen.to_string().contains("\"unknown\"");
     ns.until("that it is unknown", LONG, |_| room.show(&id), unknown);
     proxy.heal();

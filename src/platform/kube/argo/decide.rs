@@ -10,7 +10,7 @@ use super::super::cluster::resource;
 use super::super::config::Kind;
 use super::super::image;
 use super::super::owners::forbidden;
-use super::super::pods::hopeless;
+use super::super::pods::judged;
 use super::super::record::{BEFORE, Before, EFFECT, HELD, RETRY, left};
 use super::super::template::{image_in, merge_to, with_image};
 use super::super::wish::asks_again;
@@ -94,19 +94,13 @@ impl Wish<'_> {
             return status(view, json!({"promoteFull": true}));
         }
         if all {
-            return match hopeless(&view.stuck) {
-                Some(why) => Next::Bad(why),
-                None => Next::Wait(view.words()),
-            };
+            return judged(Next::Wait(view.words()), &view.stuck);
         }
         let goal = match view.strategy.goal(self.share()) {
             Ok(goal) => goal,
             Err(why) => return Next::Failed(why.into()),
         };
-        match (self.towards(view, goal, straight), hopeless(&view.stuck)) {
-            (Next::Wait(_), Some(why)) => Next::Bad(why),
-            (next, _) => next,
-        }
+        judged(self.towards(view, goal, straight), &view.stuck)
     }
 
     /// The first change of a release: the template gets the image. What was there before is noted in

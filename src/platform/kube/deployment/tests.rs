@@ -256,7 +256,7 @@ fn what_must_not_be_begun_is_refused_with_why() {
         o["spec"]["template"]["spec"]["containers"] =
             json!([{"name": "web", "image": "shop/web:1"}, {"name": "log", "image": "x"}]);
     });
-    assert!(why.contains("containers web, log"), "{why}");
+    assert!(why.contains("several containers (web, log)"), "{why}");
     let why = refused("30%", &at_rest, &|o| {
         o["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = "shop:x".into();
         o["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
