@@ -386,7 +386,7 @@ fn workload(room: &mut Memory) {
         wanted: 20,
         new: parts(2, 1),
         old: parts(18, 18),
-        bound: Some(4),
+        bound: Some(2),
         arriving: Some(artifact),
         stuck: vec![Stuck {
             count: 1,
@@ -423,7 +423,7 @@ async fn a_workload_is_told_in_pods() {
     };
     let plan = "plans/payments-prod-eu.yaml";
     let said = ok(&room, "dev", &format!("release submit {plan} --dry-run")).await;
-    let step = "0 % → 10 % of shop/payments in main (0 → 2 of 20 pods, at most 4)";
+    let step = "0 % → 10 % of shop/payments in main (0 → 2 of 20 pods, at most 2)";
     assert!(said.contains(step), "{said}");
     ok(&room, "dev", &format!("release submit {plan}")).await;
     room.see("4.11.3");
@@ -434,7 +434,7 @@ async fn a_workload_is_told_in_pods() {
     let said = ok(&room, "", "release show R-1").await;
     for words in [
         "1 of 2 new available, 1 stuck, 20 in all",
-        "new 5.1.0: 2 there, 1 ready, 1 available, at most 4",
+        "new 5.1.0: 2 there, 1 ready, 1 available, at most 2",
         "old 4.11.3: 18, all available",
         "1 pod, crash loop: exit 137",
         "what helps: roll back",
@@ -455,7 +455,7 @@ async fn a_workload_is_told_in_pods() {
     let seen = &said["workloads"][0];
     assert_eq!(
         (&seen["new"]["there"], &seen["bound"]),
-        (&2.into(), &4.into()),
+        (&2.into(), &2.into()),
         "{seen}"
     );
     assert_eq!(seen["stuck"][0]["reason"], "crash-loop", "{seen}");

@@ -8,7 +8,7 @@ use super::ids::{Artifact, TargetName};
 use super::plan::Exposure;
 use super::release::{Move, Release, Step};
 use super::state::State;
-use super::workload::{Parts, Stuck, Way, Workload, surge};
+use super::workload::{Parts, Stuck, Way, Workload};
 
 pub use calls::{back, forward};
 
@@ -31,7 +31,7 @@ pub fn from(release: &Release, target: &TargetName, step: &Step) -> u8 {
     before.max().map_or(0, Exposure::percent)
 }
 
-/// What a step does: `20 % → 50 % of shop/web in scratch (4 → 10 of 20 pods, at most 11)`. The pods are
+/// What a step does: `20 % → 50 % of shop/web in scratch (4 → 10 of 20 pods, at most 10)`. The pods are
 /// told where it is known of what the workload is made, and holdpoint itself counts them; `bounded` where
 /// the bound is this step's.
 pub fn step(
@@ -64,7 +64,7 @@ pub fn step(
             pods(workload.wanted)
         ));
         let bound = workload.bound.filter(|_| bounded);
-        if let Some(bound) = bound.or_else(|| workload.most(from, to)) {
+        if let Some(bound) = bound.or_else(|| workload.most(to)) {
             words.push_str(&format!(", at most {bound}"));
         }
         words.push(')');
@@ -245,22 +245,11 @@ impl Workload {
         u32::try_from(parts.div_ceil(100)).unwrap_or(u32::MAX)
     }
 
-    /// How many new parts there will be at most on the way from one share to another, where holdpoint
-    /// itself decides about it.
-    fn most(&self, from: u8, to: Exposure) -> Option<u32> {
-        let until = self.share(to.percent());
-        if to == Exposure::FULL {
-            return None;
-        }
-        match &*self.kind {
-            "Deployment" => {
-                let over = surge(self.wanted, self.share(from), until);
-                Some(self.wanted.min(until + over))
-            }
-            // one pod takes the place of another
-            "StatefulSet" | "DaemonSet" => Some(until),
-            _ => None,
-        }
+    /// How many new parts there will be at most on the way to a share, where holdpoint itself decides
+    /// about it.
+    fn most(&self, to: Exposure) -> Option<u32> {
+        let counted = matches!(&*self.kind, "Deployment" | "StatefulSet" | "DaemonSet");
+        (counted && to != Exposure::FULL).then(|| self.share(to.percent()))
     }
 
     /// Whether parts run different things.
@@ -310,7 +299,7 @@ mod tests {
     fn workload() -> Workload {
         Workload {
             wanted: 20,
-            bound: Some(11),
+            bound: Some(10),
             ..Workload::default()
         }
     }
@@ -321,7 +310,7 @@ mod tests {
         let place = "shop/web in scratch";
         assert_eq!(
             step(20, to, place, Some(&workload()), true),
-            "20 % → 50 % of shop/web in scratch (4 → 10 of 20 pods, at most 11)"
+            "20 % → 50 % of shop/web in scratch (4 → 10 of 20 pods, at most 10)"
         );
         assert_eq!(
             step(20, to, place, Some(&workload()), false),
@@ -335,7 +324,7 @@ mod tests {
             };
             step(20, to, "web", Some(&workload), false)
         };
-        assert!(known("Deployment").ends_with("(4 → 10 of 20 pods, at most 12)"));
+        assert!(known("Deployment").ends_with("(4 → 10 of 20 pods, at most 10)"));
         assert!(known("StatefulSet").ends_with("(4 → 10 of 20 pods, at most 10)"));
         let none = Workload::default();
         assert_eq!(

@@ -28,7 +28,7 @@ pub struct Workload {
     pub arriving: Option<Artifact>,
     /// The share of traffic that the new parts get, in percent, where the platform directs traffic.
     pub weight: Option<u8>,
-    /// How many new parts there may be at most during the move that goes on, the overshoot included.
+    /// How many new parts there may be at most during the move that goes on.
     pub bound: Option<u32>,
     /// What the platform says of it, in its own words: `Paused: CanaryPauseStep`.
     pub says: Arc<str>,
@@ -117,8 +117,8 @@ pub struct Owner {
 }
 
 /// How many parts at once a workload should take on when it goes from `from` new parts to `until`,
-/// of `all`: a tenth of all at most, and as even as can be. During the move there are never more new
-/// parts than `until` and this.
+/// of `all`: a tenth of all at most, and as even as can be. During the move there are never more parts
+/// than `all` and this.
 pub fn surge(all: u32, from: u32, until: u32) -> u32 {
     let way = until.saturating_sub(from).max(1);
     let most = (all / 10).max(1);

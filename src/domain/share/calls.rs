@@ -99,8 +99,9 @@ pub fn forward(
         (Way::Counted, "Deployment") if full => vec![with_image("paused=false, its own strategy")],
         (Way::Counted, "Deployment") => {
             let surge = surge(workload.wanted, before, until);
-            let what = format!("paused=false maxSurge={surge} maxUnavailable=0");
-            let end = format!("paused=true at {until} new pods");
+            let what =
+                format!("paused=false maxSurge={surge} maxUnavailable=0 minReadySeconds=max");
+            let end = format!("maxUnavailable up to {until} as new pods answer, then paused=true");
             vec![with_image(&what), written.with(&end)]
         }
         (Way::Counted, "StatefulSet") => {
@@ -172,8 +173,8 @@ mod tests {
         assert_eq!(
             calls(&web, "deployments/web", 0, "25%"),
             [
-                "PATCH deployments/web -n shop image=web:2@sha256:ab paused=false maxSurge=2 maxUnavailable=0",
-                "PATCH deployments/web -n shop paused=true at 5 new pods",
+                "PATCH deployments/web -n shop image=web:2@sha256:ab paused=false maxSurge=2 maxUnavailable=0 minReadySeconds=max",
+                "PATCH deployments/web -n shop maxUnavailable up to 5 as new pods answer, then paused=true",
             ]
         );
         assert_eq!(

@@ -268,6 +268,9 @@ pub struct Condition {
     /// A sentence, not printable yet.
     #[serde(deserialize_with = "or_default")]
     pub message: String,
+    /// Since when it is so, as the cluster writes times.
+    #[serde(deserialize_with = "or_default")]
+    pub last_transition_time: String,
 }
 
 /// A Deployment, StatefulSet or DaemonSet.
@@ -301,6 +304,8 @@ pub struct Work {
     pub pod_labels: BTreeMap<String, String>,
     /// The name of its strategy.
     pub strategy: Arc<str>,
+    /// For how many seconds a pod has to answer until it counts as available, of a Deployment.
+    pub min_ready: u32,
     /// From which ordinal on a StatefulSet is updated.
     pub partition: u32,
     /// How many pods there are.
@@ -330,6 +335,7 @@ pub struct WorkSpec {
     replicas: Option<u32>,
     #[serde(deserialize_with = "or_default")]
     paused: bool,
+    min_ready_seconds: Option<u32>,
     #[serde(deserialize_with = "or_default")]
     template: Value,
     #[serde(deserialize_with = "or_default")]
@@ -406,6 +412,7 @@ impl Kept for Work {
             images: images_in(&spec.template),
             pod_labels: pod_labels(&spec.template),
             strategy: strategy.kind.into(),
+            min_ready: spec.min_ready_seconds.unwrap_or(0),
             partition: strategy.rolling_update.partition.unwrap_or(0),
             there: count(status.replicas, status.current_number_scheduled),
             updated: count(status.updated_replicas, status.updated_number_scheduled),
@@ -550,6 +557,8 @@ pub struct Pod {
     pub node: Arc<str>,
     /// Whether it answers.
     pub ready: bool,
+    /// Since when it does, or does not, in Unix seconds of its cluster.
+    pub since: Option<i64>,
     /// Whether it is on its way out.
     pub leaving: bool,
     /// What keeps it from coming up.
@@ -583,6 +592,7 @@ impl Kept for Pod {
             node: spec.node_name.as_str().into(),
             images: images_of(spec.containers),
             ready: status.ready(),
+            since: status.since(),
             leaving: meta.extra.leaving,
             trouble: status.trouble(&meta.extra.created).map(Box::new),
         }

@@ -1,9 +1,8 @@
 //! Deployments: what is decided from what is read.
 //!
-//! A share is reached by rolling with a small surge and nothing unavailable, under a brake (a pod
-//! counts only after it has answered for [`BRAKE`] seconds), and pausing as soon as as many new pods
-//! are asked for as the share has: they come up while it stands. Should nobody pause it (the engine
-//! is gone), it runs on no faster than the brake lets it.
+//! A share is reached by rolling under a brake, at a [`Pace`] that never allows more new pods than the
+//! share has, and pausing there. While it stands, its strategy's numbers play no part and the brake is
+//! off, so that its status counts every pod that answers.
 
 use std::sync::Arc;
 
@@ -18,12 +17,16 @@ use super::owners::forbidden;
 use super::record::{self, Before, Kept};
 use super::template::chosen;
 use super::wish::Wish;
-use crate::domain::workload::{self, Owner};
+use crate::domain::workload::Owner;
+
 use crate::platform::helm::Steer;
+use pace::Pace;
+
+pub mod pace;
 
 /// For how many seconds at least a new pod has to answer before the next ones come, while a share
 /// is approached.
-const BRAKE: u32 = 5;
+const STEADY: u32 = 5;
 
 /// What Kubernetes takes for a Deployment's progress deadline where nothing is written.
 const PROGRESS: u32 = 600;
@@ -43,6 +46,8 @@ pub struct Seen {
     pub owners: Arc<[Owner]>,
     /// The name of the container that is changed; `Err` says why there is none.
     pub container: Result<Arc<str>, String>,
+    /// How many pods of the present template have answered for long enough; see [`Seen::steady`].
+    pub up: u32,
 }
 
 impl Seen {
@@ -73,6 +78,7 @@ impl Seen {
             sets: kept,
             templates,
             work,
+            up: 0,
         })
     }
 
@@ -86,6 +92,20 @@ impl Seen {
         let new = self.new_set().map(|s| &s.name);
         let old = self.sets.iter().filter(|s| Some(&s.name) != new);
         old.map(|s| s.there.max(s.wanted)).sum()
+    }
+
+    /// How many pods all others are asked for.
+    fn old_wanted(&self) -> u32 {
+        let new = self.new_set().map(|s| &s.name);
+        let old = self.sets.iter().filter(|s| Some(&s.name) != new);
+        old.map(|s| s.wanted).sum()
+    }
+
+    /// For how many seconds a new pod has to answer before the next ones come: as its owner says, and
+    /// [`STEADY`] at least.
+    pub fn steady(&self, wish: &Wish) -> u32 {
+        let kept = self.before(wish).and_then(|b| b.kept?.min_ready);
+        kept.unwrap_or(self.work.min_ready).max(STEADY)
     }
 
     /// The image of the container.
@@ -160,36 +180,71 @@ pub fn forward(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     if !(mine(wish, work) && wish.is(seen.image())) {
         return begin(wish, seen, steer);
     }
-    let all = work.wanted;
-    let until = wish.parts(all);
-    let full = until == all;
-    let new = seen.new_set();
-    let asked = new.map_or(0, |s| s.wanted);
-    let reached = !full && asked >= until;
-    let still = steer == Steer::Hold || reached;
-    if work.paused != still {
-        return pause(wish, seen, still).into();
+    let until = wish.parts(work.wanted);
+    if until == work.wanted {
+        whole(wish, seen, steer)
+    } else {
+        part(wish, seen, steer, until)
     }
-    if !still
-        && !full
-        && let Some(change) = narrow(wish, seen, until - asked)
-    {
-        return change.into();
+}
+
+/// The way to all of it: the controller's own, with the strategy as its owner wrote it.
+fn whole(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
+    let hold = steer == Steer::Hold;
+    if seen.work.paused != hold {
+        return pause(wish, seen, hold).into();
     }
-    let available = new.map_or(0, |s| s.available);
+    if seen.complete() {
+        return Next::Done;
+    }
+    let available = seen.new_set().map_or(0, |s| s.available);
+    on_its_way(seen, steer, available, seen.work.wanted)
+}
+
+/// The way to a share, pod by pod.
+fn part(wish: &Wish, seen: &Seen, steer: Steer, until: u32) -> Next {
+    let work = &seen.work;
+    let (all, up) = (work.wanted, seen.up);
+    let asked = seen.new_set().map_or(0, |s| s.wanted);
+    let reached = asked >= until && seen.old_wanted() <= all - until;
+    let waits = || on_its_way(seen, steer, up, until);
+    if work.paused {
+        return match steer {
+            Steer::Hold => waits(),
+            _ if !reached => go_on(wish, seen, until),
+            _ if seen.observed() && up >= until => Next::Done,
+            _ => waits(),
+        };
+    }
+    if steer == Steer::Hold {
+        return pause(wish, seen, true).into();
+    }
+    let Some((before, pace)) = braked(wish, seen) else {
+        let words =
+            "somebody else has changed its strategy or minReadySeconds on the way to a share";
+        return Next::Failed(words.into());
+    };
+    // before the brake has come to its ReplicaSet, the controller takes new pods for available ones
+    let braked = seen.new_set().is_none_or(|s| s.available == 0);
+    if !(seen.observed() && braked) {
+        return waits();
+    }
+    if reached && up >= until && pace == Pace::last(until) {
+        return pause(wish, seen, true).into();
+    }
+    let next = pace.next(all, asked, up, until);
+    if next == pace {
+        return waits();
+    }
+    at_pace(wish, seen, before, next).into()
+}
+
+fn on_its_way(seen: &Seen, steer: Steer, up: u32, until: u32) -> Next {
     if !seen.observed() {
         return Next::Wait("the controller has not looked at it yet".into());
     }
-    let there = if full {
-        seen.complete()
-    } else {
-        reached && available >= until && steer != Steer::Hold
-    };
-    if there {
-        return Next::Done;
-    }
     let held = if steer == Steer::Hold { "held: " } else { "" };
-    Next::Wait(format!("{held}{available} of {until} new pods are up").into())
+    Next::Wait(format!("{held}{up} of {until} new pods are up").into())
 }
 
 /// Whether a workload follows the wish of this effect.
@@ -216,31 +271,25 @@ fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     };
     let work = &seen.work;
     let until = wish.parts(work.wanted);
-    let full = until == work.wanted;
-    let asked = match seen.new_set() {
-        Some(set) if wish.is(seen.image()) => set.wanted,
-        _ => 0,
-    };
+    let comes = wish.is(seen.image());
+    let asked = seen.new_set().filter(|_| comes).map_or(0, |s| s.wanted);
     let mut before = before.unwrap_or_else(|| first(wish, seen));
-    let mut spec = json!({ "paused": !full && asked >= until });
-    let surge = workload::surge(work.wanted, asked, until);
-    if full {
+    let mut spec = if until == work.wanted {
+        let mut spec = json!({ "paused": false });
         restore(&mut spec, seen, &mut before);
+        spec
+    } else if asked >= until {
+        standing(&before)
     } else {
-        brake(&mut spec, seen, &mut before, surge);
-    }
-    if !wish.is(seen.image()) {
+        moving(seen, &mut before, until)
+    };
+    if !comes {
         let image = wish.image();
         spec["template"] = json!({"spec": {"containers": [{"name": container, "image": image}]}});
     }
-    let bound = if full {
-        work.wanted
-    } else {
-        (until + surge).min(work.wanted)
-    };
     let body = json!({
         "metadata": {"resourceVersion": work.version, "annotations": {
-            record::EFFECT: wish.effect.0, record::BEFORE: before.write(), record::BOUND: bound.to_string(),
+            record::EFFECT: wish.effect.0, record::BEFORE: before.write(), record::BOUND: until.to_string(),
         }},
         "spec": spec,
     });
@@ -253,85 +302,157 @@ fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
 
 /// What must come back, as it stands before the release changes anything.
 fn first(wish: &Wish, seen: &Seen) -> Before {
-    let stale = before_of(&seen.work).and_then(|b| b.kept);
-    // an earlier release that never came to its end may have left its strategy behind
-    let stale = stale.filter(|k| k.written == seen.spec["strategy"]);
     Before {
         release: wish.release.clone(),
         revision: seen.new_set().map_or(String::new(), |s| s.hash.to_string()),
         image: seen.image().to_owned(),
         to: wish.image(),
-        kept: Some(stale.unwrap_or_else(|| Kept {
-            strategy: seen.spec["strategy"].clone(),
-            min_ready: Some(min_ready(seen)),
-            written: Value::Null,
-        })),
+        kept: Some(kept(seen)),
     }
 }
 
-fn min_ready(seen: &Seen) -> u32 {
-    let written = seen.spec["minReadySeconds"].as_u64().unwrap_or(0);
-    u32::try_from(written).unwrap_or(u32::MAX)
-}
-
-/// The strategy under which a share is approached.
-fn brake(spec: &mut Value, seen: &Seen, before: &mut Before, surge: u32) {
-    let strategy = json!({
-        "type": "RollingUpdate",
-        "rollingUpdate": {"maxSurge": surge, "maxUnavailable": 0},
-    });
-    let deadline = seen.spec["progressDeadlineSeconds"].as_u64();
-    let deadline = deadline.map_or(PROGRESS, |s| u32::try_from(s).unwrap_or(u32::MAX));
-    // the server takes no time to answer that is as long as the progress deadline
-    let ready = min_ready(seen).max(BRAKE.min(deadline.saturating_sub(1)));
-    spec["strategy"] = strategy.clone();
-    spec["minReadySeconds"] = ready.into();
-    if let Some(kept) = &mut before.kept {
-        kept.written = strategy;
+/// What the way to a share changes, as it was: an earlier release that never came to its end may have
+/// left it changed.
+fn kept(seen: &Seen) -> Kept {
+    let left = before_of(&seen.work).and_then(|b| b.kept);
+    let left = left.unwrap_or_default();
+    let now = &seen.spec["strategy"];
+    let braked = seen.work.min_ready == pace::BRAKE;
+    Kept {
+        strategy: match left.written == *now {
+            true => left.strategy,
+            false => now.clone(),
+        },
+        min_ready: Some(match braked {
+            true => left.min_ready.unwrap_or(0),
+            false => seen.work.min_ready,
+        }),
+        deadline: Some(match braked {
+            true => left.deadline.unwrap_or(PROGRESS),
+            false => deadline(seen),
+        }),
+        written: Value::Null,
     }
 }
 
-/// The strategy as it was; nothing where somebody else has written another one since.
+fn deadline(seen: &Seen) -> u32 {
+    let written = seen.spec["progressDeadlineSeconds"].as_u64();
+    written.map_or(PROGRESS, |s| u32::try_from(s).unwrap_or(u32::MAX))
+}
+
+/// What of the spec lets a Deployment move towards a share, at its first pace.
+fn moving(seen: &Seen, before: &mut Before, until: u32) -> Value {
+    let all = seen.work.wanted;
+    // a share that was reached before: those that count as old now are there to stay
+    let old = match seen.image() == before.image {
+        true => all,
+        false => seen.old_wanted(),
+    };
+    let strategy = Pace::first(all, old, until).strategy(all);
+    let kept = before.kept.get_or_insert_with(|| kept(seen));
+    kept.written = strategy.clone();
+    json!({
+        "paused": false, "strategy": strategy,
+        "minReadySeconds": pace::BRAKE, "progressDeadlineSeconds": pace::DEADLINE,
+    })
+}
+
+/// What of the spec lets it stand where it is, without the brake.
+fn standing(before: &Before) -> Value {
+    let mut spec = json!({ "paused": true });
+    let kept = before.kept.as_ref();
+    if let Some(ready) = kept.and_then(|k| k.min_ready) {
+        spec["minReadySeconds"] = ready.into();
+    }
+    if let Some(deadline) = kept.and_then(|k| k.deadline) {
+        spec["progressDeadlineSeconds"] = deadline.into();
+    }
+    spec
+}
+
+/// The record and the pace of a Deployment that goes to a share, as long as nobody else has changed
+/// how it goes.
+fn braked(wish: &Wish, seen: &Seen) -> Option<(Before, Pace)> {
+    let before = seen.before(wish)?;
+    let strategy = &seen.spec["strategy"];
+    let ours = before.kept.as_ref()?.written == *strategy && seen.work.min_ready == pace::BRAKE;
+    let pace = Pace::read(strategy, seen.work.wanted).filter(|_| ours)?;
+    Some((before, pace))
+}
+
+/// The strategy as it was, unless somebody else has written another one since, and what the brake
+/// changed.
 fn restore(spec: &mut Value, seen: &Seen, before: &mut Before) {
     let Some(kept) = before.kept.take() else {
         return;
     };
-    if kept.written == seen.spec["strategy"] || kept.written["type"] == Value::Null {
-        if kept.strategy != seen.spec["strategy"] {
-            spec["strategy"] = kept.strategy;
-        }
-        if let Some(ready) = kept.min_ready.filter(|ready| *ready != min_ready(seen)) {
-            spec["minReadySeconds"] = ready.into();
-        }
+    let now = &seen.spec["strategy"];
+    if kept.strategy != *now && (kept.written == *now || kept.written.is_null()) {
+        spec["strategy"] = kept.strategy;
+    }
+    if let Some(ready) = kept
+        .min_ready
+        .filter(|_| seen.work.min_ready == pace::BRAKE)
+    {
+        spec["minReadySeconds"] = ready.into();
+    }
+    if let Some(limit) = kept.deadline.filter(|_| deadline(seen) == pace::DEADLINE) {
+        spec["progressDeadlineSeconds"] = limit.into();
     }
 }
 
-/// Makes the surge smaller where it would lead past the share.
-fn narrow(wish: &Wish, seen: &Seen, left: u32) -> Option<Change> {
-    let surge = seen.spec.pointer("/strategy/rollingUpdate/maxSurge")?;
-    let surge = surge.as_u64().filter(|surge| *surge > u64::from(left))?;
-    let mut before = seen.before(wish)?;
-    let strategy = json!({
-        "type": "RollingUpdate",
-        "rollingUpdate": {"maxSurge": left, "maxUnavailable": 0},
-    });
-    before.kept.as_mut()?.written = strategy.clone();
-    let words = format!("surge {surge} -> {left}, so that it ends at the share");
-    let body = json!({
-        "metadata": {"resourceVersion": seen.work.version, "annotations": {
-            record::EFFECT: wish.effect.0, record::BEFORE: before.write(),
-        }},
-        "spec": {"strategy": strategy},
-    });
-    Some(change(seen, words, Form::Strategic, body))
+/// Goes on towards a share, from where it stands.
+fn go_on(wish: &Wish, seen: &Seen, until: u32) -> Next {
+    let Some(mut before) = seen.before(wish) else {
+        return Next::Failed("somebody else has taken holdpoint's record away".into());
+    };
+    let spec = moving(seen, &mut before, until);
+    step(wish, seen, "go on", &before, &spec).into()
 }
 
-/// Stands still, or goes on.
+/// Changes the pace.
+fn at_pace(wish: &Wish, seen: &Seen, mut before: Before, pace: Pace) -> Change {
+    let strategy = pace.strategy(seen.work.wanted);
+    if let Some(kept) = &mut before.kept {
+        kept.written = strategy.clone();
+    }
+    step(
+        wish,
+        seen,
+        pace.words(),
+        &before,
+        &json!({ "strategy": strategy }),
+    )
+}
+
+/// A change on the way, with the record.
+fn step(
+    wish: &Wish,
+    seen: &Seen,
+    words: impl Into<String>,
+    before: &Before,
+    spec: &Value,
+) -> Change {
+    let bound = wish.parts(seen.work.wanted).to_string();
+    let body = json!({
+        "metadata": {"resourceVersion": seen.work.version, "annotations": {
+            record::EFFECT: wish.effect.0, record::BEFORE: before.write(), record::BOUND: bound,
+        }},
+        "spec": spec,
+    });
+    change(seen, words, Form::Strategic, body)
+}
+
+/// Stands still, or goes on as its owner has it.
 fn pause(wish: &Wish, seen: &Seen, still: bool) -> Change {
-    let words = if still { "pause" } else { "go on" };
+    let (words, spec) = match seen.before(wish).filter(|_| still) {
+        Some(before) => ("pause", standing(&before)),
+        None if still => ("pause", json!({ "paused": true })),
+        None => ("go on", json!({ "paused": false })),
+    };
     let body = json!({
         "metadata": {"resourceVersion": seen.work.version, "annotations": {record::EFFECT: wish.effect.0}},
-        "spec": {"paused": still},
+        "spec": spec,
     });
     change(seen, words, Form::Strategic, body)
 }

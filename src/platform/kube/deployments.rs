@@ -1,6 +1,7 @@
 //! Deployments as they are driven and shown.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use kube::core::ApiResource;
 
@@ -12,6 +13,7 @@ use super::deployment::{self, Seen};
 use super::drive::Craft;
 use super::hearsay::Hearing;
 use super::items::Items;
+use super::steady::Steady;
 use super::stuck::gather;
 use super::wish::Wish;
 use super::{owners, pods};
@@ -26,6 +28,8 @@ pub struct Deployments {
     pub wish: Wish,
     /// Its name: of two that a Service shows in turn, the one that is changed.
     pub name: String,
+    /// Which of its pods have answered for long enough.
+    pub steady: Steady,
 }
 
 impl Deployments {
@@ -44,7 +48,24 @@ impl Deployments {
         let sets = self.cluster.list(&sets(), self.ns(), &labels).await?;
         let owners = |work: &Work| owners_of(&self.cluster, self.ns(), work, Kind::Deployment);
         let container = self.wish.config.container.as_deref();
-        Seen::of(&object, &sets, owners, container).map_err(odd)
+        let mut seen = Seen::of(&object, &sets, owners, container).map_err(odd)?;
+        seen.up = self.up(&seen);
+        Ok(seen)
+    }
+
+    /// How many new pods have answered for long enough. They are watched, not read: with a watch that
+    /// is broken there are none, and it stands where it is.
+    fn up(&self, seen: &Seen) -> u32 {
+        let Some(new) = seen.new_set() else {
+            return 0;
+        };
+        let long = Duration::from_secs(seen.steady(&self.wish).into());
+        let feed = self.cluster.watches().pods(self.ns());
+        let up = feed.read(|items| {
+            let pods = items.of(&new.uid).map(|pod| &**pod);
+            self.steady.count(pods, Instant::now(), long)
+        });
+        up.unwrap_or(0).min(new.ready)
     }
 
     /// What is stuck among the pods of the present template.

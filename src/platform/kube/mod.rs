@@ -44,6 +44,7 @@ mod record;
 mod revised;
 pub mod rights;
 mod statefulset;
+mod steady;
 mod stuck;
 mod switch;
 mod template;
@@ -68,6 +69,7 @@ use flagger::{Canaries, Warnings};
 use gates::Gates;
 use journal::Journals;
 use revised::Revised;
+use steady::Steady;
 use switch::Switched;
 use wish::Wish;
 
@@ -176,6 +178,7 @@ impl KubeTarget {
                     cluster: cluster.clone(),
                     name: config.name.clone(),
                     wish,
+                    steady: Steady::default(),
                 };
                 self.travel(effect, helm, asked, &craft).await
             }

@@ -126,6 +126,12 @@ impl Status {
         self.is("Ready", "True")
     }
 
+    /// Since when it answers, or does not, in Unix seconds.
+    pub fn since(&self) -> Option<i64> {
+        let ready = self.conditions.iter().find(|c| c.kind == "Ready")?;
+        seconds(&ready.last_transition_time)
+    }
+
     fn is(&self, kind: &str, status: &str) -> bool {
         let mut conditions = self.conditions.iter();
         conditions.any(|c| c.kind == kind && c.status == status)

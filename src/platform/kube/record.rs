@@ -39,8 +39,8 @@ pub struct Before {
     pub image: String,
     /// The image that the release brings.
     pub to: String,
-    /// The fields that are changed on the way and come back: the strategy and the time that a pod has
-    /// to answer, as they were. Nothing once they are back.
+    /// The fields that are changed on the way and come back: the strategy, the time that a pod has to
+    /// answer, the progress deadline, as they were. Nothing once they are back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<Kept>,
 }
@@ -54,6 +54,9 @@ pub struct Kept {
     /// `minReadySeconds`, of a Deployment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_ready: Option<u32>,
+    /// `progressDeadlineSeconds`, of a Deployment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<u32>,
     /// The strategy as holdpoint wrote it: what is found otherwise is somebody else's.
     pub written: Value,
 }
@@ -108,6 +111,7 @@ mod tests {
             kept: Some(Kept {
                 strategy: json!({"rollingUpdate": {"maxSurge": "25%"}}),
                 min_ready: Some(0),
+                deadline: Some(600),
                 written: Value::Null,
             }),
         };

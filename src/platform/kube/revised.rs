@@ -153,6 +153,7 @@ fn first(wish: &Wish, seen: &Seen) -> Before {
         kept: Some(stale.unwrap_or_else(|| Kept {
             strategy: now.clone(),
             min_ready: None,
+            deadline: None,
             written: Value::Null,
         })),
     }

@@ -19,6 +19,7 @@ use super::deployments::Deployments;
 use super::drive::Craft;
 use super::pods;
 use super::record::{self, Before, Kept};
+use super::steady::Steady;
 use super::wish::Wish;
 use crate::domain::plan::Exposure;
 use crate::platform::helm::Steer;
@@ -140,6 +141,7 @@ fn forward(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
         kept: Some(Kept {
             strategy: json!(seen.selector),
             min_ready: None,
+            deadline: None,
             written: json!(to),
         }),
     };
@@ -206,6 +208,7 @@ impl Switched {
             cluster: self.cluster.clone(),
             wish: self.wish.clone(),
             name: name.to_owned(),
+            steady: Steady::default(),
         }
     }
 

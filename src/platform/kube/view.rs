@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::config::{Kind, KubeConfig};
 use super::daemonset::lost_of;
 use super::decode::{Pod, Set, Work};
+use super::deployment::pace::BRAKE;
 use super::deployment::{container_of, image_of, new_set};
 use super::deployments::{no_set, stuck_of};
 use super::hearsay::Hearing;
@@ -166,11 +167,17 @@ impl Gathered<'_> {
             let old = self.sets.iter().filter(|s| Some(&s.name) != name);
             old.filter(|s| s.there > 0 || s.wanted > 0)
         };
+        // under the brake no new pod counts as available to its controller: those that answer do here
+        let braked = self.work.min_ready == BRAKE;
+        let available = |s: &Set| match braked && Some(&s.name) == name {
+            true => s.ready,
+            false => s.available,
+        };
         let parts = |sets: &mut dyn Iterator<Item = &Set>| {
             sets.fold(Parts::default(), |sum, s| Parts {
                 there: sum.there + s.there,
                 ready: sum.ready + s.ready,
-                available: sum.available + s.available,
+                available: sum.available + available(s),
             })
         };
         let old = parts(&mut others().map(|s| &**s));
@@ -182,7 +189,7 @@ impl Gathered<'_> {
         let before = was.and_then(|s| self.image_of(&s.images));
         let artifact = before.unwrap_or_else(|| wished.clone());
         let arriving = (divided && artifact != wished).then_some(wished);
-        let full = |s: &Set| s.available >= s.wanted && s.there <= s.wanted;
+        let full = |s: &Set| available(s) >= s.wanted && s.there <= s.wanted;
         let there = new.is_none_or(full) && others().all(|s| full(s));
         let all = fresh.available >= self.work.wanted && was.is_none();
         let settled = there && (self.work.paused || all);

@@ -112,10 +112,10 @@ fn calm(place: &str) -> Workload {
 /// On the way to half of it, two pods crash and one does not find a node.
 fn stuck() -> Workload {
     Workload {
-        new: parts(11, 8, 7),
-        old: parts(11, 11, 11),
+        new: parts(10, 7, 6),
+        old: parts(12, 12, 12),
         leaving: 2,
-        bound: Some(12),
+        bound: Some(10),
         says: "Progressing: ReplicaSetUpdated, ReplicaSet \"payments-5c9f6d\" is progressing"
             .into(),
         stuck: vec![
@@ -327,7 +327,7 @@ fn pods_are_told_without_colours_and_without_unicode() {
         // new, coming, stuck, old: each has its own shape
         let bar = |line: &str| "#=x_".chars().all(|c| line.contains(c));
         assert!(text.lines().any(bar), "{text}");
-        assert!(text.contains("7 of 10 new available"), "{text}");
+        assert!(text.contains("6 of 10 new available"), "{text}");
     }
 }
 

@@ -85,6 +85,66 @@ fn a_deployment_goes_share_by_share_and_its_strategy_comes_back() {
 
 #[test]
 #[ignore = "needs a Kubernetes: tests/run kube"]
+fn an_engine_that_is_gone_leaves_it_on_this_side_of_its_share() {
+    let ns = shop("gone", 12);
+    ns.deployment("other", "shop/other:1", 12);
+    ns.ready("deployment", "other", 12);
+    let room = room(&ns);
+    let engine = room.serve();
+    let witness = Witness::of(&ns, "deployment", "web");
+    let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
+    let some = |pods: &Vec<Value>| ready_with(pods, "shop/web:2") >= 2;
+    ns.until("two new pods", LONG, |ns| ns.pods("web"), some);
+    engine.kill();
+    // while the same controller exchanges all pods of somebody else's
+    let image = json!([{"name": "other", "image": "shop/other:2"}]);
+    let template = json!({"spec": {"template": {"spec": {"containers": image}}}});
+    ns.patch("deployment", "other", &template);
+    let over = |pods: &Vec<Value>| ready_with(pods, "shop/other:2") == 12 && pods.len() == 12;
+    ns.until("the other one", LONG, |ns| ns.pods("other"), over);
+    let new = witness.most("shop/web:2");
+    assert!(new < 6, "{:?}", witness.moments());
+    assert_eq!(ns.get("deployment", "web")["spec"]["paused"], Value::Null);
+    let _engine = room.serve();
+    room.stands(&ns, &id, 50);
+    assert_eq!(witness.most("shop/web:2"), 6, "{:?}", witness.moments());
+    assert_eq!(witness.most_in_all(), 13, "{:?}", witness.moments());
+    assert!(witness.fewest_ready() >= 12, "{:?}", witness.moments());
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn who_else_changes_how_a_deployment_goes_stops_it() {
+    let ns = shop("meddled", 10);
+    let room = room(&ns);
+    let _engine = room.serve();
+    let witness = Witness::of(&ns, "deployment", "web");
+    let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
+    let some = |pods: &Vec<Value>| ready_with(pods, "shop/web:2") >= 2;
+    ns.until("two new pods", LONG, |ns| ns.pods("web"), some);
+    let rolling =
+        json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 3, "maxUnavailable": "10%"}});
+    ns.patch("deployment", "web", &json!({"spec": {"strategy": rolling}}));
+    let why = room.fails(&ns, &id);
+    assert!(
+        why.contains("somebody else has changed its strategy"),
+        "{why}"
+    );
+    let stopped = |web: &Value| web["spec"]["paused"] == true;
+    let see = |ns: &Namespace| ns.get("deployment", "web");
+    ns.until("its standstill", LONG, see, stopped);
+    assert!(witness.most("shop/web:2") < 5, "{:?}", witness.moments());
+    room.roll_back(&id, "test");
+    room.ends(&ns, &id, "rolled-back");
+    let web = tidy(&ns, "deployment", "web");
+    assert_eq!(web["spec"]["strategy"], rolling, "theirs stays");
+    let rest = (&web["spec"]["paused"], &web["spec"]["minReadySeconds"]);
+    assert_eq!(rest, (&Value::Null, &Value::Null));
+    assert_eq!(web["spec"]["progressDeadlineSeconds"], 600);
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
 fn a_bad_version_stops_in_its_first_batch_and_goes_back() {
     let ns = shop("bad", 10);
     let before = ns.get("deployment", "web");
@@ -101,12 +161,8 @@ fn a_bad_version_stops_in_its_first_batch_and_goes_back() {
         |ns| ns.get("deployment", "web"),
         stopped,
     );
-    assert_eq!(
-        witness.most("shop/web:2-bad"),
-        1,
-        "the brake: {:?}",
-        witness.moments()
-    );
+    let bad = witness.most("shop/web:2-bad");
+    assert_eq!(bad, 1, "its first pace: {:?}", witness.moments());
     room.roll_back(&id, "test");
     room.ends(&ns, &id, "rolled-back");
     let web = tidy(&ns, "deployment", "web");

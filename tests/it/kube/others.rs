@@ -39,10 +39,9 @@ fn shares_follow_an_autoscaler_and_its_number_is_never_written() {
     room.stands(&ns, &id, 50);
     assert_eq!(ready_with(&ns.pods("web"), "shop/web:2"), 5);
     ns.patch("hpa", "web", &json!({"spec": {"minReplicas": 20}}));
-    // one more than twenty where the batch stands on its surge
     let scaled = |web: &Value| {
         let ready = web["status"]["readyReplicas"].as_u64();
-        web["spec"]["replicas"] == 20 && ready >= Some(20)
+        web["spec"]["replicas"] == 20 && ready == Some(20)
     };
     let see = |ns: &Namespace| ns.get("deployment", "web");
     ns.until("twenty pods", LONG, see, scaled);

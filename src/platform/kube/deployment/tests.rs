@@ -69,7 +69,10 @@ fn seen(sets: &[Value], change: impl FnOnce(&mut Value)) -> Seen {
         .iter()
         .map(|s| serde_json::from_value(s.clone()).expect("a set"))
         .collect();
-    Seen::of(&object, &sets, |_| Arc::from([]), None).expect("a Deployment")
+    let seen = Seen::of(&object, &sets, |_| Arc::from([]), None).expect("a Deployment");
+    // whoever answers has answered for long enough
+    let up = seen.new_set().map_or(0, |new| new.ready);
+    Seen { up, ..seen }
 }
 
 fn old(wanted: u32) -> Value {
@@ -78,6 +81,35 @@ fn old(wanted: u32) -> Value {
 
 fn new(wanted: u32, available: u32) -> Value {
     set("bb", "shop/web:2@sha256:02", wanted, available)
+}
+
+/// The same under the brake: those that answer count as available to nobody but holdpoint.
+fn coming(wanted: u32, ready: u32) -> Value {
+    let mut set = new(wanted, ready);
+    set["status"]["availableReplicas"] = 0.into();
+    set
+}
+
+/// As it stands after this change as well.
+fn changed(object: &mut Value, body: &Value) {
+    for (key, value) in body["metadata"]["annotations"].as_object().expect("marks") {
+        object["metadata"]["annotations"][key] = value.clone();
+    }
+    for (key, value) in body["spec"].as_object().expect("a spec") {
+        object["spec"][key] = value.clone();
+    }
+}
+
+/// As it stands when so many pods more than wanted and so many old ones fewer are allowed.
+fn at_pace(object: &mut Value, surge: u32, gone: &str) {
+    let strategy = json!({"type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": surge, "maxUnavailable": gone}});
+    let marks = &mut object["metadata"]["annotations"];
+    let before = marks["holdpoint.dev/before"].as_str();
+    let mut before = record::read(before).expect("a record");
+    before.kept.as_mut().expect("a strategy").written = strategy.clone();
+    marks["holdpoint.dev/before"] = before.write().into();
+    object["spec"]["strategy"] = strategy;
 }
 
 /// As it stands after the first change of a share.
@@ -90,13 +122,8 @@ fn begun(object: &mut Value) {
         panic!("it does not begin")
     };
     assert_eq!(change.form, Form::Strategic);
-    let body = change.body;
-    for (key, value) in body["metadata"]["annotations"].as_object().expect("marks") {
-        object["metadata"]["annotations"][key] = value.clone();
-    }
+    changed(object, &change.body);
     object["spec"]["template"] = template("shop/web:2@sha256:02");
-    object["spec"]["strategy"] = body["spec"]["strategy"].clone();
-    object["spec"]["minReadySeconds"] = body["spec"]["minReadySeconds"].clone();
 }
 
 fn body(next: Next) -> Value {
@@ -121,7 +148,8 @@ fn the_first_change_is_one_conditional_patch_and_leaves_replicas_alone() {
         spec["strategy"]["rollingUpdate"],
         json!({"maxSurge": 1, "maxUnavailable": 0})
     );
-    assert_eq!(spec["minReadySeconds"], 5);
+    assert_eq!(spec["minReadySeconds"], pace::BRAKE);
+    assert_eq!(spec["progressDeadlineSeconds"], pace::DEADLINE);
     assert_eq!(
         spec["template"]["spec"]["containers"],
         json!([{"name": "web", "image": "shop/web:2@sha256:02"}])
@@ -131,7 +159,10 @@ fn the_first_change_is_one_conditional_patch_and_leaves_replicas_alone() {
         marks["holdpoint.dev/effect"],
         "R-1.b1.web-prod.web.deploy.1"
     );
-    assert_eq!(marks["holdpoint.dev/bound"], "4", "the share and the surge");
+    assert_eq!(
+        marks["holdpoint.dev/bound"], "3",
+        "never more than the share"
+    );
     let before = record::read(marks["holdpoint.dev/before"].as_str()).expect("a record");
     assert_eq!((&*before.revision, &*before.image), ("a", "shop/web:1"));
     let kept = before.kept.expect("the strategy");
@@ -139,32 +170,112 @@ fn the_first_change_is_one_conditional_patch_and_leaves_replicas_alone() {
 }
 
 #[test]
-fn it_pauses_as_soon_as_enough_are_asked_for_and_is_done_when_they_are_available() {
-    let go = |sets: &[Value], paused: bool, steer| {
+fn it_goes_on_when_all_new_pods_are_up_and_pauses_at_the_share() {
+    let go = |sets: &[Value], steer, change: &dyn Fn(&mut Value)| {
         let seen = seen(sets, |object| {
             begun(object);
-            object["spec"]["paused"] = paused.into();
+            change(object);
         });
         forward(&wish("30%", Verb::Deploy), &seen, steer)
     };
     let waits = |next: Next| assert!(matches!(next, Next::Wait(_)), "{next:?}");
-    waits(go(&[old(9), new(2, 1)], false, Steer::GoOn));
+    waits(go(&[old(10), coming(1, 0)], Steer::GoOn, &|_| {}));
+    let gone = |next: Next| body(next)["spec"]["strategy"]["rollingUpdate"].clone();
+    let next = go(&[old(10), coming(1, 1)], Steer::GoOn, &|_| {});
+    assert_eq!(gone(next), json!({"maxSurge": 1, "maxUnavailable": "10%"}));
+    // the brake has not come to the ReplicaSet: new pods count, and old ones would go for them
+    waits(go(&[old(10), new(1, 1)], Steer::GoOn, &|_| {}));
+    let next = go(&[old(8), coming(3, 3)], Steer::GoOn, &|o| {
+        at_pace(o, 1, "20%")
+    });
+    assert_eq!(gone(next), json!({"maxSurge": 0, "maxUnavailable": "30%"}));
+    waits(go(&[old(8), coming(3, 3)], Steer::GoOn, &|o| {
+        at_pace(o, 0, "30%")
+    }));
+    let spec = body(go(&[old(7), coming(3, 3)], Steer::GoOn, &|o| {
+        at_pace(o, 0, "30%")
+    }))["spec"]
+        .clone();
     assert_eq!(
-        body(go(&[old(8), new(3, 2)], false, Steer::GoOn))["spec"]["paused"],
-        true
+        spec,
+        json!({"paused": true, "minReadySeconds": 0, "progressDeadlineSeconds": 600})
     );
-    waits(go(&[old(8), new(3, 2)], true, Steer::GoOn));
-    assert_eq!(go(&[old(8), new(3, 3)], true, Steer::GoOn), Next::Done);
-    // somebody pauses the release: at once, wherever it is
+    let stands = |object: &mut Value| {
+        at_pace(object, 0, "30%");
+        changed(
+            object,
+            &json!({"metadata": {"annotations": {}}, "spec": spec}),
+        );
+    };
+    waits(go(&[old(7), new(3, 2)], Steer::GoOn, &stands));
+    assert_eq!(go(&[old(7), new(3, 3)], Steer::GoOn, &stands), Next::Done);
+}
+
+#[test]
+fn who_pauses_it_stops_it_at_once_and_it_goes_on_from_there() {
+    let go = |sets: &[Value], paused: bool, steer| {
+        let seen = seen(sets, |object| {
+            begun(object);
+            at_pace(object, 1, "10%");
+            object["spec"]["paused"] = paused.into();
+        });
+        forward(&wish("30%", Verb::Deploy), &seen, steer)
+    };
+    let spec = body(go(&[old(9), coming(2, 1)], false, Steer::Hold))["spec"].clone();
     assert_eq!(
-        body(go(&[old(9), new(2, 1)], false, Steer::Hold))["spec"]["paused"],
-        true
+        (&spec["paused"], &spec["minReadySeconds"]),
+        (&json!(true), &json!(0))
     );
-    waits(go(&[old(9), new(2, 2)], true, Steer::Hold));
+    let held = go(&[old(9), new(2, 2)], true, Steer::Hold);
+    assert!(
+        matches!(&held, Next::Wait(why) if why.starts_with("held")),
+        "{held:?}"
+    );
+    let spec = body(go(&[old(9), new(2, 2)], true, Steer::GoOn))["spec"].clone();
     assert_eq!(
-        body(go(&[old(9), new(2, 2)], true, Steer::GoOn))["spec"]["paused"],
-        false
+        (&spec["paused"], &spec["minReadySeconds"]),
+        (&json!(false), &json!(pace::BRAKE))
     );
+    // no old pod may go before the brake holds
+    let rolling = &spec["strategy"]["rollingUpdate"];
+    assert_eq!(*rolling, json!({"maxSurge": 1, "maxUnavailable": 0}));
+}
+
+#[test]
+fn who_else_changes_how_it_goes_stops_it() {
+    let stopped = |change: fn(&mut Value)| {
+        let seen = seen(&[old(9), coming(2, 2)], |object| {
+            begun(object);
+            change(object);
+        });
+        let next = forward(&wish("30%", Verb::Deploy), &seen, Steer::GoOn);
+        assert!(
+            matches!(&next, Next::Failed(why) if why.contains("somebody else")),
+            "{next:?}"
+        );
+        let brake = hold(&wish("30%", Verb::Deploy), &seen).expect("a brake");
+        assert_eq!(brake.body["spec"]["paused"], true);
+    };
+    stopped(|o| o["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] = "25%".into());
+    stopped(|o| o["spec"]["minReadySeconds"] = 0.into());
+}
+
+#[test]
+fn what_a_dead_release_has_left_braked_is_not_taken_for_the_owners() {
+    let seen = seen(&[old(10)], |object| {
+        begun(object);
+        object["spec"]["template"] = template("shop/web:1");
+        let marks = &mut object["metadata"]["annotations"];
+        let left = marks["holdpoint.dev/before"].as_str().expect("a record");
+        marks["holdpoint.dev/before"] = left.replace("R-1", "R-0").into();
+    });
+    let body = body(forward(&wish("30%", Verb::Deploy), &seen, Steer::GoOn));
+    let before = &body["metadata"]["annotations"]["holdpoint.dev/before"];
+    let kept = record::read(before.as_str())
+        .and_then(|b| b.kept)
+        .expect("a strategy");
+    assert_eq!(kept.strategy["rollingUpdate"]["maxSurge"], "25%");
+    assert_eq!((kept.min_ready, kept.deadline), (Some(0), Some(600)));
 }
 
 #[test]
@@ -175,17 +286,6 @@ fn apparent_success_of_the_generation_before_is_none() {
     });
     let next = forward(&wish("full", Verb::Deploy), &seen, Steer::GoOn);
     assert!(matches!(next, Next::Wait(_)), "{next:?}");
-}
-
-#[test]
-fn a_surge_that_would_lead_past_the_share_is_made_smaller() {
-    let seen = seen(&[old(95), new(10, 8)], |object| {
-        begun(object);
-        object["spec"]["replicas"] = 100.into();
-        object["spec"]["strategy"]["rollingUpdate"]["maxSurge"] = 6.into();
-    });
-    let body = body(forward(&wish("12%", Verb::Deploy), &seen, Steer::GoOn));
-    assert_eq!(body["spec"]["strategy"]["rollingUpdate"]["maxSurge"], 2);
 }
 
 #[test]
@@ -205,6 +305,7 @@ fn everything_brings_the_strategy_back_and_is_done_when_nothing_else_runs() {
     let at_share = |effect: &str, sets: &[Value]| {
         seen(sets, |object| {
             begun(object);
+            at_pace(object, 0, "30%");
             object["metadata"]["annotations"]["holdpoint.dev/effect"] = effect.into();
             object["spec"]["paused"] = (effect == "b1").into();
         })
@@ -218,6 +319,7 @@ fn everything_brings_the_strategy_back_and_is_done_when_nothing_else_runs() {
     assert_eq!(body["spec"]["paused"], false);
     assert_eq!(body["spec"]["strategy"]["rollingUpdate"]["maxSurge"], "25%");
     assert_eq!(body["spec"]["minReadySeconds"], 0);
+    assert_eq!(body["spec"]["progressDeadlineSeconds"], 600);
     let next = forward(&wish, &at_share("b2", &[old(1), new(10, 10)]), Steer::GoOn);
     assert!(
         matches!(next, Next::Wait(_)),
@@ -306,6 +408,7 @@ fn the_way_back_brings_the_recorded_template_and_leaves_foreign_annotations() {
         Some(&json!("25%"))
     );
     assert_eq!(of("/spec/minReadySeconds"), Some(&json!(0)));
+    assert_eq!(of("/spec/progressDeadlineSeconds"), Some(&json!(600)));
     assert!(of("/spec/replicas").is_none() && of("/metadata/annotations").is_none());
 }
 

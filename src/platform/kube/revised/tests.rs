@@ -85,6 +85,7 @@ fn begun(mut seen: Seen, strategy: Value) -> Seen {
         kept: Some(Kept {
             strategy,
             min_ready: None,
+            deadline: None,
             written: seen.spec["updateStrategy"].clone(),
         }),
     };
