@@ -200,8 +200,8 @@ pub(super) fn calls(desk: &Desk, world: World<'_>, release: &Release, cols: u16)
         Line::new().gap(1).text(
             Role::Heading,
             match by_share {
-                true => format!("{} were made", say::count(lines.len(), "call")),
-                false => format!("{} instances were called", lines.len()),
+                true => format!("{} made", say::count(lines.len(), "call")),
+                false => format!("{} called", say::count(lines.len(), "instance")),
             },
         ),
     );
