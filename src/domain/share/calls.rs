@@ -96,7 +96,9 @@ pub fn forward(
             calls.push(format!("its gates are opened, up to {to}"));
             calls
         }
-        (Way::Counted, "Deployment") if full => vec![with_image("paused=false, its own strategy")],
+        (Way::Counted, "Deployment") if full || until == workload.wanted => {
+            vec![with_image("paused=false, its own strategy")]
+        }
         (Way::Counted, "Deployment") => {
             let surge = surge(workload.wanted, before, until);
             let what =

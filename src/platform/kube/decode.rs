@@ -6,10 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::{ApiResource, DynamicResourceScope};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -18,137 +17,10 @@ use super::pods::{self, Trouble};
 use super::record;
 use crate::domain::text::printable;
 
-/// The fields of the metadata that are needed; everything else is skipped while it is read.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Meta {
-    name: Option<String>,
-    uid: Option<String>,
-    resource_version: Option<String>,
-    generation: Option<i64>,
-    labels: Option<BTreeMap<String, String>>,
-    annotations: Option<BTreeMap<String, String>>,
-    owner_references: Option<Vec<Owner>>,
-    managed_fields: Option<Managers>,
-    deletion_timestamp: Option<String>,
-    creation_timestamp: Option<String>,
-}
+mod raw;
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Owner {
-    uid: String,
-    controller: Option<bool>,
-}
-
-/// What only some kinds need of the metadata.
-#[derive(Clone, Debug, Default)]
-struct Extra {
-    owner: String,
-    managers: Managers,
-    leaving: bool,
-    created: String,
-}
-
-/// Metadata as the library wants it, with what it has no use for beside it.
-#[derive(Clone, Debug, Default)]
-struct Slim {
-    meta: ObjectMeta,
-    extra: Extra,
-}
-
-impl<'de> Deserialize<'de> for Slim {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let meta = Meta::deserialize(from)?;
-        let owners = meta.owner_references.unwrap_or_default();
-        let owner = owners.into_iter().find(|o| o.controller == Some(true));
-        Ok(Slim {
-            meta: ObjectMeta {
-                name: meta.name,
-                uid: meta.uid,
-                resource_version: meta.resource_version,
-                generation: meta.generation,
-                labels: meta.labels,
-                annotations: meta.annotations,
-                ..ObjectMeta::default()
-            },
-            extra: Extra {
-                owner: owner.map(|o| o.uid).unwrap_or_default(),
-                managers: meta.managed_fields.unwrap_or_default(),
-                leaving: meta.deletion_timestamp.is_some(),
-                created: meta.creation_timestamp.unwrap_or_default(),
-            },
-        })
-    }
-}
-
-impl Slim {
-    fn label(&self, key: &str) -> Option<&str> {
-        self.meta.labels.as_ref()?.get(key).map(String::as_str)
-    }
-
-    fn name(&self) -> Arc<str> {
-        self.meta.name.as_deref().unwrap_or_default().into()
-    }
-
-    fn uid(&self) -> Arc<str> {
-        self.meta.uid.as_deref().unwrap_or_default().into()
-    }
-
-    fn version(&self) -> Arc<str> {
-        let version = self.meta.resource_version.as_deref();
-        version.unwrap_or_default().into()
-    }
-}
-
-/// An object on its way from the wire to what is kept of it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(bound(
-    deserialize = "Spec: Default + Deserialize<'de>, Status: Default + Deserialize<'de>"
-))]
-pub struct Raw<Spec, Status> {
-    metadata: Slim,
-    #[serde(default, deserialize_with = "or_default")]
-    spec: Spec,
-    #[serde(default, deserialize_with = "or_default")]
-    status: Status,
-}
-
-/// A value that may be null.
-fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
-    from: D,
-) -> Result<T, D::Error> {
-    Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
-}
-
-impl<Spec, Status> Resource for Raw<Spec, Status> {
-    type DynamicType = ApiResource;
-    type Scope = DynamicResourceScope;
-
-    fn kind(dt: &ApiResource) -> std::borrow::Cow<'_, str> {
-        dt.kind.as_str().into()
-    }
-
-    fn group(dt: &ApiResource) -> std::borrow::Cow<'_, str> {
-        dt.group.as_str().into()
-    }
-
-    fn version(dt: &ApiResource) -> std::borrow::Cow<'_, str> {
-        dt.version.as_str().into()
-    }
-
-    fn plural(dt: &ApiResource) -> std::borrow::Cow<'_, str> {
-        dt.plural.as_str().into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata.meta
-    }
-}
+pub use raw::Raw;
+use raw::or_default;
 
 /// An object of which a part is kept.
 pub trait Kept: Send + Sync + 'static {
@@ -490,6 +362,12 @@ pub struct Set {
     pub ready: u32,
     /// How many of them have answered long enough.
     pub available: u32,
+    /// For how many seconds a pod has to answer until it counts as available.
+    pub min_ready: u32,
+    /// The generation of its spec.
+    pub generation: i64,
+    /// The one that its controller has seen.
+    pub observed: i64,
     /// Why it cannot make its pods, printable.
     pub failure: Option<Arc<str>>,
 }
@@ -515,6 +393,9 @@ impl Kept for Set {
             there: status.replicas.unwrap_or(0),
             ready: status.ready_replicas.unwrap_or(0),
             available: status.available_replicas.unwrap_or(0),
+            min_ready: spec.min_ready_seconds.unwrap_or(0),
+            generation: meta.meta.generation.unwrap_or(0),
+            observed: status.observed_generation.unwrap_or(0),
             failure: failure(&status.conditions),
         }
     }

@@ -1,8 +1,6 @@
 //! Deployments: what is decided from what is read.
 //!
-//! A share is reached by rolling under a brake, at a [`Pace`] that never allows more new pods than the
-//! share has, and pausing there. While it stands, its strategy's numbers play no part and the brake is
-//! off, so that its status counts every pod that answers.
+//! A share of its pods is reached on a way of its own ([`share`]), all of it as its owner has it.
 
 use std::sync::Arc;
 
@@ -14,22 +12,19 @@ use super::config::Kind;
 use super::decode::{self, Kept as _, Set, Work, bare, fingerprint};
 use super::image;
 use super::owners::forbidden;
-use super::record::{self, Before, Kept};
+use super::record::{self, Before};
 use super::template::chosen;
 use super::wish::Wish;
 use crate::domain::workload::Owner;
-
 use crate::platform::helm::Steer;
-use pace::Pace;
 
-pub mod pace;
+pub mod brake;
+mod pace;
+mod share;
 
 /// For how many seconds at least a new pod has to answer before the next ones come, while a share
 /// is approached.
 const STEADY: u32 = 5;
-
-/// What Kubernetes takes for a Deployment's progress deadline where nothing is written.
-const PROGRESS: u32 = 600;
 
 /// A Deployment and its ReplicaSets as they were read.
 #[derive(Clone, Debug)]
@@ -99,6 +94,11 @@ impl Seen {
         let new = self.new_set().map(|s| &s.name);
         let old = self.sets.iter().filter(|s| Some(&s.name) != new);
         old.map(|s| s.wanted).sum()
+    }
+
+    /// How many pods of the present template are asked for.
+    fn asked(&self) -> u32 {
+        self.new_set().map_or(0, |s| s.wanted)
     }
 
     /// For how many seconds a new pod has to answer before the next ones come: as its owner says, and
@@ -184,59 +184,29 @@ pub fn forward(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     if until == work.wanted {
         whole(wish, seen, steer)
     } else {
-        part(wish, seen, steer, until)
+        share::forward(wish, seen, steer, until)
     }
 }
 
 /// The way to all of it: the controller's own, with the strategy as its owner wrote it.
 fn whole(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     let hold = steer == Steer::Hold;
-    if seen.work.paused != hold {
-        return pause(wish, seen, hold).into();
+    let changed = seen.before(wish).filter(|b| b.kept.is_some());
+    match changed {
+        // it was a share until somebody changed the number of pods
+        Some(mut before) if !hold => {
+            let mut spec = json!({ "paused": false });
+            brake::restore(&mut spec, seen, &mut before);
+            return stepped(wish, seen, "its own strategy", &before, &spec).into();
+        }
+        _ if seen.work.paused != hold => return pause(wish, seen, hold).into(),
+        _ => {}
     }
     if seen.complete() {
         return Next::Done;
     }
     let available = seen.new_set().map_or(0, |s| s.available);
     on_its_way(seen, steer, available, seen.work.wanted)
-}
-
-/// The way to a share, pod by pod.
-fn part(wish: &Wish, seen: &Seen, steer: Steer, until: u32) -> Next {
-    let work = &seen.work;
-    let (all, up) = (work.wanted, seen.up);
-    let asked = seen.new_set().map_or(0, |s| s.wanted);
-    let reached = asked >= until && seen.old_wanted() <= all - until;
-    let waits = || on_its_way(seen, steer, up, until);
-    if work.paused {
-        return match steer {
-            Steer::Hold => waits(),
-            _ if !reached => go_on(wish, seen, until),
-            _ if seen.observed() && up >= until => Next::Done,
-            _ => waits(),
-        };
-    }
-    if steer == Steer::Hold {
-        return pause(wish, seen, true).into();
-    }
-    let Some((before, pace)) = braked(wish, seen) else {
-        let words =
-            "somebody else has changed its strategy or minReadySeconds on the way to a share";
-        return Next::Failed(words.into());
-    };
-    // before the brake has come to its ReplicaSet, the controller takes new pods for available ones
-    let braked = seen.new_set().is_none_or(|s| s.available == 0);
-    if !(seen.observed() && braked) {
-        return waits();
-    }
-    if reached && up >= until && pace == Pace::last(until) {
-        return pause(wish, seen, true).into();
-    }
-    let next = pace.next(all, asked, up, until);
-    if next == pace {
-        return waits();
-    }
-    at_pace(wish, seen, before, next).into()
 }
 
 fn on_its_way(seen: &Seen, steer: Steer, up: u32, until: u32) -> Next {
@@ -260,7 +230,18 @@ fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
         // it runs there already, and nobody has to be asked
         return Next::Done;
     }
-    if let Some(why) = bars(wish, seen, before.as_ref()) {
+    if let Some(why) = bars_of_any(&seen.work, &seen.owners, &seen.container) {
+        return Next::Never(why.into());
+    }
+    if let Some(before) = &before
+        && !wish.is(seen.image())
+        && seen.image() != before.image
+    {
+        return overtaken(wish, seen, before.clone(), "meanwhile");
+    }
+    if before.is_none()
+        && let Some(why) = busy(wish, seen)
+    {
         return Next::Never(why.into());
     }
     if steer == Steer::Hold {
@@ -272,16 +253,17 @@ fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     let work = &seen.work;
     let until = wish.parts(work.wanted);
     let comes = wish.is(seen.image());
-    let asked = seen.new_set().filter(|_| comes).map_or(0, |s| s.wanted);
     let mut before = before.unwrap_or_else(|| first(wish, seen));
     let mut spec = if until == work.wanted {
         let mut spec = json!({ "paused": false });
-        restore(&mut spec, seen, &mut before);
+        brake::restore(&mut spec, seen, &mut before);
         spec
-    } else if asked >= until {
-        standing(&before)
+    } else if !comes {
+        share::first(seen, &mut before, until)
+    } else if seen.asked() >= until {
+        share::standing(seen, &mut before)
     } else {
-        moving(seen, &mut before, until)
+        share::braked(seen, &mut before)
     };
     if !comes {
         let image = wish.image();
@@ -307,126 +289,12 @@ fn first(wish: &Wish, seen: &Seen) -> Before {
         revision: seen.new_set().map_or(String::new(), |s| s.hash.to_string()),
         image: seen.image().to_owned(),
         to: wish.image(),
-        kept: Some(kept(seen)),
+        kept: Some(brake::kept(seen)),
     }
-}
-
-/// What the way to a share changes, as it was: an earlier release that never came to its end may have
-/// left it changed.
-fn kept(seen: &Seen) -> Kept {
-    let left = before_of(&seen.work).and_then(|b| b.kept);
-    let left = left.unwrap_or_default();
-    let now = &seen.spec["strategy"];
-    let braked = seen.work.min_ready == pace::BRAKE;
-    Kept {
-        strategy: match left.written == *now {
-            true => left.strategy,
-            false => now.clone(),
-        },
-        min_ready: Some(match braked {
-            true => left.min_ready.unwrap_or(0),
-            false => seen.work.min_ready,
-        }),
-        deadline: Some(match braked {
-            true => left.deadline.unwrap_or(PROGRESS),
-            false => deadline(seen),
-        }),
-        written: Value::Null,
-    }
-}
-
-fn deadline(seen: &Seen) -> u32 {
-    let written = seen.spec["progressDeadlineSeconds"].as_u64();
-    written.map_or(PROGRESS, |s| u32::try_from(s).unwrap_or(u32::MAX))
-}
-
-/// What of the spec lets a Deployment move towards a share, at its first pace.
-fn moving(seen: &Seen, before: &mut Before, until: u32) -> Value {
-    let all = seen.work.wanted;
-    // a share that was reached before: those that count as old now are there to stay
-    let old = match seen.image() == before.image {
-        true => all,
-        false => seen.old_wanted(),
-    };
-    let strategy = Pace::first(all, old, until).strategy(all);
-    let kept = before.kept.get_or_insert_with(|| kept(seen));
-    kept.written = strategy.clone();
-    json!({
-        "paused": false, "strategy": strategy,
-        "minReadySeconds": pace::BRAKE, "progressDeadlineSeconds": pace::DEADLINE,
-    })
-}
-
-/// What of the spec lets it stand where it is, without the brake.
-fn standing(before: &Before) -> Value {
-    let mut spec = json!({ "paused": true });
-    let kept = before.kept.as_ref();
-    if let Some(ready) = kept.and_then(|k| k.min_ready) {
-        spec["minReadySeconds"] = ready.into();
-    }
-    if let Some(deadline) = kept.and_then(|k| k.deadline) {
-        spec["progressDeadlineSeconds"] = deadline.into();
-    }
-    spec
-}
-
-/// The record and the pace of a Deployment that goes to a share, as long as nobody else has changed
-/// how it goes.
-fn braked(wish: &Wish, seen: &Seen) -> Option<(Before, Pace)> {
-    let before = seen.before(wish)?;
-    let strategy = &seen.spec["strategy"];
-    let ours = before.kept.as_ref()?.written == *strategy && seen.work.min_ready == pace::BRAKE;
-    let pace = Pace::read(strategy, seen.work.wanted).filter(|_| ours)?;
-    Some((before, pace))
-}
-
-/// The strategy as it was, unless somebody else has written another one since, and what the brake
-/// changed.
-fn restore(spec: &mut Value, seen: &Seen, before: &mut Before) {
-    let Some(kept) = before.kept.take() else {
-        return;
-    };
-    let now = &seen.spec["strategy"];
-    if kept.strategy != *now && (kept.written == *now || kept.written.is_null()) {
-        spec["strategy"] = kept.strategy;
-    }
-    if let Some(ready) = kept
-        .min_ready
-        .filter(|_| seen.work.min_ready == pace::BRAKE)
-    {
-        spec["minReadySeconds"] = ready.into();
-    }
-    if let Some(limit) = kept.deadline.filter(|_| deadline(seen) == pace::DEADLINE) {
-        spec["progressDeadlineSeconds"] = limit.into();
-    }
-}
-
-/// Goes on towards a share, from where it stands.
-fn go_on(wish: &Wish, seen: &Seen, until: u32) -> Next {
-    let Some(mut before) = seen.before(wish) else {
-        return Next::Failed("somebody else has taken holdpoint's record away".into());
-    };
-    let spec = moving(seen, &mut before, until);
-    step(wish, seen, "go on", &before, &spec).into()
-}
-
-/// Changes the pace.
-fn at_pace(wish: &Wish, seen: &Seen, mut before: Before, pace: Pace) -> Change {
-    let strategy = pace.strategy(seen.work.wanted);
-    if let Some(kept) = &mut before.kept {
-        kept.written = strategy.clone();
-    }
-    step(
-        wish,
-        seen,
-        pace.words(),
-        &before,
-        &json!({ "strategy": strategy }),
-    )
 }
 
 /// A change on the way, with the record.
-fn step(
+fn stepped(
     wish: &Wish,
     seen: &Seen,
     words: impl Into<String>,
@@ -445,14 +313,14 @@ fn step(
 
 /// Stands still, or goes on as its owner has it.
 fn pause(wish: &Wish, seen: &Seen, still: bool) -> Change {
-    let (words, spec) = match seen.before(wish).filter(|_| still) {
-        Some(before) => ("pause", standing(&before)),
-        None if still => ("pause", json!({ "paused": true })),
-        None => ("go on", json!({ "paused": false })),
-    };
+    let changed = seen.before(wish).filter(|b| b.kept.is_some());
+    if let Some(before) = changed.filter(|_| still) {
+        return share::stand(wish, seen, before);
+    }
+    let words = if still { "pause" } else { "go on" };
     let body = json!({
         "metadata": {"resourceVersion": seen.work.version, "annotations": {record::EFFECT: wish.effect.0}},
-        "spec": spec,
+        "spec": {"paused": still},
     });
     change(seen, words, Form::Strategic, body)
 }
@@ -460,22 +328,26 @@ fn pause(wish: &Wish, seen: &Seen, still: bool) -> Change {
 /// What holds a Deployment where it is, of a wish that failed.
 pub fn hold(wish: &Wish, seen: &Seen) -> Option<Change> {
     let mine = wish.is(seen.image()) && !wish.back;
-    (mine && !seen.work.paused && seen.old_there() > 0).then(|| pause(wish, seen, true))
+    let moves = seen.old_there() > 0 || brake::is_on(&seen.work);
+    (mine && !seen.work.paused && moves).then(|| pause(wish, seen, true))
 }
 
-/// Why the wish must not be begun.
-fn bars(wish: &Wish, seen: &Seen, before: Option<&Before>) -> Option<String> {
+/// Somebody else has brought something: theirs stays, and what the way to a share has changed is given
+/// back to them.
+fn overtaken(wish: &Wish, seen: &Seen, mut before: Before, since: &str) -> Next {
+    if before.kept.is_some() {
+        let mut spec = json!({});
+        brake::restore(&mut spec, seen, &mut before);
+        let words = "its own strategy, for what somebody else has brought";
+        return stepped(wish, seen, words, &before, &spec).into();
+    }
+    let now = image::short(seen.image());
+    Next::Never(format!("somebody else has brought {now} {since}").into())
+}
+
+/// Why a release must not begin with it now.
+fn busy(wish: &Wish, seen: &Seen) -> Option<String> {
     let work = &seen.work;
-    if let Some(why) = bars_of_any(work, &seen.owners, &seen.container) {
-        return Some(why);
-    }
-    if let Some(before) = before {
-        if !wish.is(seen.image()) && seen.image() != before.image {
-            let now = image::short(seen.image());
-            return Some(format!("somebody else has brought {now} meanwhile"));
-        }
-        return None;
-    }
     if work.paused {
         return Some(match before_of(work) {
             Some(other) => format!("it is held by another release ({})", other.release),
@@ -517,18 +389,16 @@ pub fn back(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
     if let Some(before) = &before
         && foreign(wish, seen, before)
     {
-        let now = image::short(seen.image());
-        let words = format!("somebody else has brought {now} since: it is not overwritten");
-        return Next::Never(words.into());
+        return overtaken(wish, seen, before.clone(), "since: it is not overwritten");
     }
     let goal = goal(wish, seen, before.as_ref());
     let there = match &goal {
         Goal::Template(template) => seen.work.template == fingerprint(template),
         Goal::Image(_) | Goal::Nothing => wish.is(seen.image()),
     };
-    let kept = before.as_ref().is_some_and(|b| b.kept.is_some());
+    let changed = before.as_ref().is_some_and(|b| b.kept.is_some()) || brake::is_on(&seen.work);
     let hold = steer == Steer::Hold;
-    if !there || (kept && !hold) {
+    if !there || (changed && !hold) {
         if hold {
             return Next::Wait("held before it goes back".into());
         }
@@ -603,8 +473,10 @@ fn send_back(wish: &Wish, seen: &Seen, before: Option<Before>, goal: &Goal) -> C
     let mut spec = json!({ "paused": false });
     let mut annotations = json!({ record::EFFECT: wish.effect.0 });
     if let Some(mut before) = before {
-        restore(&mut spec, seen, &mut before);
+        brake::restore(&mut spec, seen, &mut before);
         annotations[record::BEFORE] = before.write().into();
+    } else {
+        brake::off(&mut spec, seen, None);
     }
     let Goal::Template(template) = goal else {
         let image = match goal {
@@ -662,5 +534,7 @@ pub fn tidy(kind: Kind, work: &Work) -> Change {
     Change::of(kind, work, words, Form::Strategic, body)
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

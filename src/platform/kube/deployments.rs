@@ -48,9 +48,7 @@ impl Deployments {
         let sets = self.cluster.list(&sets(), self.ns(), &labels).await?;
         let owners = |work: &Work| owners_of(&self.cluster, self.ns(), work, Kind::Deployment);
         let container = self.wish.config.container.as_deref();
-        let mut seen = Seen::of(&object, &sets, owners, container).map_err(odd)?;
-        seen.up = self.up(&seen);
-        Ok(seen)
+        Seen::of(&object, &sets, owners, container).map_err(odd)
     }
 
     /// How many new pods have answered for long enough. They are watched, not read: with a watch that
@@ -167,7 +165,9 @@ impl Craft for Deployments {
     type Seen = Seen;
 
     async fn read(&self) -> Result<Seen, CallError> {
-        self.look().await
+        let mut seen = self.look().await?;
+        seen.up = self.up(&seen);
+        Ok(seen)
     }
 
     fn uid(&self, seen: &Seen) -> Arc<str> {

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use super::config::{Kind, KubeConfig};
 use super::daemonset::lost_of;
 use super::decode::{Pod, Set, Work};
-use super::deployment::pace::BRAKE;
-use super::deployment::{container_of, image_of, new_set};
+use super::deployment::{brake, container_of, image_of, new_set};
 use super::deployments::{no_set, stuck_of};
 use super::hearsay::Hearing;
 use super::revised::refused;
@@ -67,7 +66,7 @@ impl Gathered<'_> {
         } else {
             Health::Changing
         };
-        let says = self.says(observed);
+        let says = self.says(observed, sides.new.there);
         let detail = pods::sentence(&stuck).unwrap_or_else(|| says.clone());
         let detail = printable(&detail, 300).into();
         let leaving = self.pods.iter().filter(|p| p.leaving).count();
@@ -100,7 +99,7 @@ impl Gathered<'_> {
     }
 
     /// What the cluster says of it, in few words.
-    fn says(&self, observed: bool) -> String {
+    fn says(&self, observed: bool, new: u32) -> String {
         let work = self.work;
         let mut says = Vec::new();
         if work.leaving {
@@ -112,6 +111,10 @@ impl Gathered<'_> {
         if work.paused {
             let held = work.marks.contains_key(record::EFFECT);
             says.push(if held { "held at its share" } else { "paused" }.to_owned());
+            // old and new ones grow alike, and every share is rounded up
+            if let Some(share) = self.bound().filter(|share| held && new > *share) {
+                says.push(format!("scaled up since: {new} new pods, not {share}"));
+            }
         }
         if work.partition > 0 {
             says.push(format!("partition {}", work.partition));
@@ -167,9 +170,8 @@ impl Gathered<'_> {
             let old = self.sets.iter().filter(|s| Some(&s.name) != name);
             old.filter(|s| s.there > 0 || s.wanted > 0)
         };
-        // under the brake no new pod counts as available to its controller: those that answer do here
-        let braked = self.work.min_ready == BRAKE;
-        let available = |s: &Set| match braked && Some(&s.name) == name {
+        // under the brake no pod counts as available to its controller: those that answer do here
+        let available = |s: &Set| match brake::holds(s) {
             true => s.ready,
             false => s.available,
         };

@@ -145,6 +145,62 @@ fn who_else_changes_how_a_deployment_goes_stops_it() {
 
 #[test]
 #[ignore = "needs a Kubernetes: tests/run kube"]
+fn a_release_that_is_held_in_the_middle_goes_on_from_there() {
+    let ns = shop("held", 20);
+    let room = room(&ns);
+    let _engine = room.serve();
+    let witness = Witness::of(&ns, "deployment", "web");
+    let id = room.submit(&room.plan("web", "2", 2, &[&held("25%"), &held("50%"), "full"], START));
+    let new = |least: usize| {
+        let come = move |pods: &Vec<Value>| ready_with(pods, "shop/web:2") >= least;
+        ns.until("new pods", LONG, |ns| ns.pods("web"), come);
+    };
+    for (share, least, most) in [(25, 1, 5), (50, 6, 10)] {
+        new(least);
+        room.done(&["release", "pause", &id, "--why", "lunch", "--as", "ada"]);
+        let stopped = |web: &Value| web["spec"]["paused"] == true;
+        let see = |ns: &Namespace| ns.get("deployment", "web");
+        let web = ns.until("its standstill", LONG, see, stopped);
+        assert_eq!(web["spec"]["minReadySeconds"], Value::Null, "{web:#}");
+        room.done(&["release", "resume", &id, "--as", "ada"]);
+        room.stands(&ns, &id, share);
+        assert_eq!(witness.most("shop/web:2"), most, "{:?}", witness.moments());
+        assert_eq!(ready_with(&ns.pods("web"), ""), 20, "{share} %");
+        room.promote(&id);
+    }
+    room.ends(&ns, &id, "succeeded");
+    assert!(witness.most_in_all() <= 25, "{:?}", witness.moments());
+    tidy(&ns, "deployment", "web");
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
+fn who_brings_a_hotfix_on_the_way_gets_the_deployment_back() {
+    let ns = shop("hotfix", 10);
+    let strategy = ns.get("deployment", "web")["spec"]["strategy"].clone();
+    let room = room(&ns);
+    let _engine = room.serve();
+    let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
+    let some = |pods: &Vec<Value>| ready_with(pods, "shop/web:2") >= 2;
+    ns.until("two new pods", LONG, |ns| ns.pods("web"), some);
+    let image = json!([{"name": "web", "image": "shop/web:hotfix"}]);
+    let template = json!({"spec": {"template": {"spec": {"containers": image}}}});
+    ns.patch("deployment", "web", &template);
+    let why = room.fails(&ns, &id);
+    assert!(
+        why.contains("somebody else has brought shop/web:hotfix"),
+        "{why}"
+    );
+    let up = |pods: &Vec<Value>| ready_with(pods, "shop/web:hotfix") == 10 && pods.len() == 10;
+    ns.until("the hotfix", LONG, |ns| ns.pods("web"), up);
+    let spec = ns.get("deployment", "web")["spec"].clone();
+    assert_eq!(spec["strategy"], strategy);
+    let rest = (&spec["minReadySeconds"], &spec["progressDeadlineSeconds"]);
+    assert_eq!(rest, (&Value::Null, &json!(600)));
+}
+
+#[test]
+#[ignore = "needs a Kubernetes: tests/run kube"]
 fn a_bad_version_stops_in_its_first_batch_and_goes_back() {
     let ns = shop("bad", 10);
     let before = ns.get("deployment", "web");

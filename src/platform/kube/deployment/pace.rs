@@ -2,9 +2,10 @@
 //! stop it.
 //!
 //! A Deployment's controller makes room for new pods only as others become available. Under the brake
-//! ([`BRAKE`]) no new pod ever does, so there are never more of them than `surge + gone`, and the
-//! number rises only when holdpoint raises `gone`: when all that were asked for have answered for long
-//! enough. With an engine that is gone, or an API server that is away, it stands where it is.
+//! ([`super::brake`]) no new pod ever does: as many old ones stay as `gone` leaves, there are as many
+//! pods more than wanted as `surge` says, and the rest is new. That rises only when holdpoint raises
+//! `gone`: when all new pods that were asked for have answered for long enough. With an engine that is
+//! gone, or an API server that is away, it stands where it is.
 //!
 //! Source of both limits: the Deployment controller of Kubernetes, `NewRSNewReplicas` (pods in all at
 //! most `replicas + maxSurge`) and `reconcileOldReplicaSets` (available pods at least
@@ -13,15 +14,6 @@
 use serde_json::{Value, json};
 
 use crate::domain::workload;
-
-/// `minReadySeconds` while a share is approached: no pod lives so long. One less than the progress
-/// deadline, as the API server demands.
-pub const BRAKE: u32 = DEADLINE - 1;
-
-/// The progress deadline while a share is approached. It is never over: it is holdpoint that waits. One
-/// more would mean that there is none in Kubernetes, and its controller would not say any more what goes
-/// wrong.
-pub const DEADLINE: u32 = i32::MAX.unsigned_abs() - 1;
 
 /// How far the number of pods may be off while a share is approached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +27,21 @@ pub struct Pace {
 impl Pace {
     /// With which it begins, of `all` pods of which `old` are old ones: none of these goes yet.
     pub fn first(all: u32, old: u32, until: u32) -> Pace {
+        let surge = workload::surge(all, all.saturating_sub(old), until);
+        // of many pods, as many as whole percents make
+        let percents = u64::from(surge) * 100 / u64::from(all.max(1));
+        let surge = match up(all, percents) {
+            0 => surge,
+            whole => whole.min(surge),
+        };
+        Pace { surge, gone: 0 }
+    }
+
+    /// While it stands with so many pods more than wanted: none of those that are there goes.
+    pub fn standing(more: u32) -> Pace {
         Pace {
-            surge: workload::surge(all, all.saturating_sub(old), until),
-            gone: 0,
+            surge: more,
+            gone: u32::from(more == 0),
         }
     }
 
@@ -70,16 +74,24 @@ impl Pace {
     pub fn read(strategy: &Value, all: u32) -> Option<Pace> {
         let rolling = &strategy["rollingUpdate"];
         Some(Pace {
-            surge: count(&rolling["maxSurge"], all)?,
-            gone: count(&rolling["maxUnavailable"], all)?,
+            surge: count(&rolling["maxSurge"], all, up)?,
+            gone: count(&rolling["maxUnavailable"], all, down)?,
         })
     }
 
-    /// The strategy that says it, for a Deployment of so many pods.
+    /// The strategy that says it, for a Deployment of so many pods: in percent where that says exactly
+    /// the same, so that it goes with the number of pods when an autoscaler changes that.
     pub fn strategy(self, all: u32) -> Value {
+        let Pace { surge, gone } = self;
+        let (whole, of) = (u64::from(all.max(1)), |pods| u64::from(pods) * 100);
+        let said = |pods: u32, percents: u64, read: Read| match pods {
+            0 => json!(0),
+            _ if percents <= 100 && read(all, percents) == pods => json!(format!("{percents}%")),
+            _ => json!(pods),
+        };
         json!({"type": "RollingUpdate", "rollingUpdate": {
-            "maxSurge": self.surge,
-            "maxUnavailable": part(self.gone, all),
+            "maxSurge": said(surge, of(surge) / whole, up),
+            "maxUnavailable": said(gone, of(gone).div_ceil(whole), down),
         }})
     }
 
@@ -90,25 +102,27 @@ impl Pace {
     }
 }
 
-/// A number of pods as a percentage of all where one says exactly it, so that it goes with the number
-/// of pods when an autoscaler changes that.
-fn part(pods: u32, all: u32) -> Value {
-    let (of, all) = (u64::from(pods), u64::from(all));
-    let percent = (of * 100).checked_div(all).unwrap_or(0) + u64::from(of * 100 % all.max(1) > 0);
-    if pods > 0 && percent <= 100 && all * percent / 100 == of {
-        format!("{percent}%").into()
-    } else {
-        pods.into()
-    }
+/// How the controller reads percents of all pods.
+type Read = fn(u32, u64) -> u32;
+
+/// Of `maxSurge`: rounded up.
+fn up(all: u32, percents: u64) -> u32 {
+    let pods = u64::from(all).saturating_mul(percents).div_ceil(100);
+    u32::try_from(pods).unwrap_or(u32::MAX)
 }
 
-/// The same read: of a percentage, as many as the controller makes of `maxUnavailable`.
-fn count(value: &Value, all: u32) -> Option<u32> {
+/// Of `maxUnavailable`: rounded down.
+fn down(all: u32, percents: u64) -> u32 {
+    let pods = u64::from(all).saturating_mul(percents) / 100;
+    u32::try_from(pods).unwrap_or(u32::MAX)
+}
+
+fn count(value: &Value, all: u32, read: Read) -> Option<u32> {
     if let Some(count) = value.as_u64() {
         return u32::try_from(count).ok();
     }
-    let percent: u64 = value.as_str()?.strip_suffix('%')?.parse().ok()?;
-    u32::try_from(u64::from(all).checked_mul(percent)? / 100).ok()
+    let percents = value.as_str()?.strip_suffix('%')?.parse().ok()?;
+    Some(read(all, percents))
 }
 
 #[cfg(test)]
@@ -190,15 +204,54 @@ mod tests {
 
     #[test]
     fn it_is_written_in_percent_where_that_says_exactly_the_same() {
-        assert_eq!(part(5, 20), json!("25%"));
-        assert_eq!(part(1, 3), json!("34%"));
-        assert_eq!(part(0, 20), json!(0));
-        assert_eq!(part(7, 300), json!(7), "2% are 6, 3% are 9");
-        for all in 1..=400 {
+        let written = |surge, gone, all| {
+            let strategy = Pace { surge, gone }.strategy(all);
+            let rolling = &strategy["rollingUpdate"];
+            (
+                rolling["maxSurge"].clone(),
+                rolling["maxUnavailable"].clone(),
+            )
+        };
+        assert_eq!(written(2, 5, 20), (json!("10%"), json!("25%")));
+        assert_eq!(written(1, 1, 3), (json!("33%"), json!("34%")));
+        assert_eq!(written(1, 0, 20), (json!("5%"), json!(0)));
+        assert_eq!(
+            written(7, 7, 300),
+            (json!(7), json!(7)),
+            "2% are 6, 3% are 9"
+        );
+        for all in 1..=250 {
             for pods in 0..=all {
-                assert_eq!(count(&part(pods, all), all), Some(pods), "{pods} of {all}");
+                for pace in [
+                    Pace {
+                        surge: pods,
+                        gone: 1,
+                    },
+                    Pace {
+                        surge: 1,
+                        gone: pods,
+                    },
+                ] {
+                    let strategy = pace.strategy(all);
+                    assert_eq!(
+                        Pace::read(&strategy, all),
+                        Some(pace),
+                        "of {all}: {strategy}"
+                    );
+                }
             }
         }
         assert_eq!(Pace::read(&json!({"type": "Recreate"}), 4), None);
+    }
+
+    #[test]
+    fn what_is_more_than_wanted_goes_with_the_number_of_pods() {
+        let pace = Pace::first(300, 300, 30);
+        let strategy = pace.strategy(300);
+        assert_eq!(strategy["rollingUpdate"]["maxSurge"], "10%");
+        assert_eq!(Pace::read(&strategy, 30), Some(Pace { surge: 3, gone: 0 }));
+        // 23 of 250 are 9.2 %: 9 % of them are as many
+        assert_eq!(Pace::first(250, 250, 46), Pace { surge: 23, gone: 0 });
+        assert_eq!(Pace::first(1000, 1000, 5), Pace { surge: 5, gone: 0 });
     }
 }

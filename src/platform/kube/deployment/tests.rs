@@ -8,7 +8,7 @@ use crate::platform::kube::config::{Kind, KubeConfig};
 
 const DIGEST: &str = "sha256:02";
 
-fn wish(share: &str, verb: Verb) -> Wish {
+pub fn wish(share: &str, verb: Verb) -> Wish {
     let (version, digest) = match verb {
         Verb::Rollback => ("1", ""),
         _ => ("2", DIGEST),
@@ -38,7 +38,7 @@ fn wish(share: &str, verb: Verb) -> Wish {
     Wish::of(&effect, Arc::new(config))
 }
 
-fn template(image: &str) -> Value {
+pub fn template(image: &str) -> Value {
     json!({"metadata": {"labels": {"app": "web"}},
         "spec": {"containers": [{"name": "web", "image": image}]}})
 }
@@ -53,17 +53,20 @@ fn set(hash: &str, image: &str, wanted: u32, available: u32) -> Value {
         "status": {"replicas": wanted, "readyReplicas": available, "availableReplicas": available}})
 }
 
-/// A Deployment of ten at rest with version 1, changed by `change`.
-fn seen(sets: &[Value], change: impl FnOnce(&mut Value)) -> Seen {
-    let mut object = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+/// A Deployment of ten at rest with version 1.
+pub fn at_rest() -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": "web", "uid": "u", "resourceVersion": "7", "generation": 3,
             "annotations": {"foreign/key": "x"}},
         "spec": {"replicas": 10, "template": template("shop/web:1"),
             "strategy": {"type": "RollingUpdate",
                 "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}},
         "status": {"observedGeneration": 3, "replicas": 10, "updatedReplicas": 10, "availableReplicas": 10,
-            "conditions": [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}]}});
-    change(&mut object);
+            "conditions": [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}]}})
+}
+
+/// A Deployment and its ReplicaSets as they are read.
+pub fn read(object: Value, sets: &[Value]) -> Seen {
     let object = serde_json::from_value(object).expect("an object");
     let sets: Vec<_> = sets
         .iter()
@@ -73,6 +76,13 @@ fn seen(sets: &[Value], change: impl FnOnce(&mut Value)) -> Seen {
     // whoever answers has answered for long enough
     let up = seen.new_set().map_or(0, |new| new.ready);
     Seen { up, ..seen }
+}
+
+/// That of ten, changed by `change`.
+fn seen(sets: &[Value], change: impl FnOnce(&mut Value)) -> Seen {
+    let mut object = at_rest();
+    change(&mut object);
+    read(object, sets)
 }
 
 fn old(wanted: u32) -> Value {
@@ -87,11 +97,12 @@ fn new(wanted: u32, available: u32) -> Value {
 fn coming(wanted: u32, ready: u32) -> Value {
     let mut set = new(wanted, ready);
     set["status"]["availableReplicas"] = 0.into();
+    set["spec"]["minReadySeconds"] = brake::BRAKE.into();
     set
 }
 
 /// As it stands after this change as well.
-fn changed(object: &mut Value, body: &Value) {
+pub fn changed(object: &mut Value, body: &Value) {
     for (key, value) in body["metadata"]["annotations"].as_object().expect("marks") {
         object["metadata"]["annotations"][key] = value.clone();
     }
@@ -126,7 +137,7 @@ fn begun(object: &mut Value) {
     object["spec"]["template"] = template("shop/web:2@sha256:02");
 }
 
-fn body(next: Next) -> Value {
+pub fn body(next: Next) -> Value {
     match next {
         Next::Change(change) => change.body,
         other => panic!("{other:?}"),
@@ -146,10 +157,10 @@ fn the_first_change_is_one_conditional_patch_and_leaves_replicas_alone() {
     assert_eq!(spec["paused"], false);
     assert_eq!(
         spec["strategy"]["rollingUpdate"],
-        json!({"maxSurge": 1, "maxUnavailable": 0})
+        json!({"maxSurge": "10%", "maxUnavailable": 0})
     );
-    assert_eq!(spec["minReadySeconds"], pace::BRAKE);
-    assert_eq!(spec["progressDeadlineSeconds"], pace::DEADLINE);
+    assert_eq!(spec["minReadySeconds"], brake::BRAKE);
+    assert_eq!(spec["progressDeadlineSeconds"], brake::DEADLINE);
     assert_eq!(
         spec["template"]["spec"]["containers"],
         json!([{"name": "web", "image": "shop/web:2@sha256:02"}])
@@ -182,7 +193,10 @@ fn it_goes_on_when_all_new_pods_are_up_and_pauses_at_the_share() {
     waits(go(&[old(10), coming(1, 0)], Steer::GoOn, &|_| {}));
     let gone = |next: Next| body(next)["spec"]["strategy"]["rollingUpdate"].clone();
     let next = go(&[old(10), coming(1, 1)], Steer::GoOn, &|_| {});
-    assert_eq!(gone(next), json!({"maxSurge": 1, "maxUnavailable": "10%"}));
+    assert_eq!(
+        gone(next),
+        json!({"maxSurge": "10%", "maxUnavailable": "10%"})
+    );
     // the brake has not come to the ReplicaSet: new pods count, and old ones would go for them
     waits(go(&[old(10), new(1, 1)], Steer::GoOn, &|_| {}));
     let next = go(&[old(8), coming(3, 3)], Steer::GoOn, &|o| {
@@ -192,53 +206,160 @@ fn it_goes_on_when_all_new_pods_are_up_and_pauses_at_the_share() {
     waits(go(&[old(8), coming(3, 3)], Steer::GoOn, &|o| {
         at_pace(o, 0, "30%")
     }));
-    let spec = body(go(&[old(7), coming(3, 3)], Steer::GoOn, &|o| {
+    let stop = body(go(&[old(7), coming(3, 3)], Steer::GoOn, &|o| {
         at_pace(o, 0, "30%")
-    }))["spec"]
-        .clone();
+    }));
     assert_eq!(
-        spec,
-        json!({"paused": true, "minReadySeconds": 0, "progressDeadlineSeconds": 600})
+        stop["spec"],
+        json!({"paused": true, "minReadySeconds": 0, "progressDeadlineSeconds": 600,
+            "strategy": {"type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "10%"}}})
     );
-    let stands = |object: &mut Value| {
-        at_pace(object, 0, "30%");
-        changed(
-            object,
-            &json!({"metadata": {"annotations": {}}, "spec": spec}),
-        );
-    };
+    let stands = |object: &mut Value| changed(object, &stop);
     waits(go(&[old(7), new(3, 2)], Steer::GoOn, &stands));
     assert_eq!(go(&[old(7), new(3, 3)], Steer::GoOn, &stands), Next::Done);
 }
 
 #[test]
 fn who_pauses_it_stops_it_at_once_and_it_goes_on_from_there() {
-    let go = |sets: &[Value], paused: bool, steer| {
+    let go = |sets: &[Value], bodies: &[&Value], steer| {
         let seen = seen(sets, |object| {
             begun(object);
             at_pace(object, 1, "10%");
-            object["spec"]["paused"] = paused.into();
+            for body in bodies {
+                changed(object, body);
+            }
         });
         forward(&wish("30%", Verb::Deploy), &seen, steer)
     };
-    let spec = body(go(&[old(9), coming(2, 1)], false, Steer::Hold))["spec"].clone();
+    let waits = |next: Next| assert!(matches!(next, Next::Wait(_)), "{next:?}");
+    let stop = body(go(&[old(9), coming(2, 1)], &[], Steer::Hold));
     assert_eq!(
-        (&spec["paused"], &spec["minReadySeconds"]),
-        (&json!(true), &json!(0))
+        stop["spec"],
+        json!({"paused": true, "minReadySeconds": 0, "progressDeadlineSeconds": 600,
+            "strategy": {"type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": "10%", "maxUnavailable": 0}}})
     );
-    let held = go(&[old(9), new(2, 2)], true, Steer::Hold);
+    let held = go(&[old(9), new(2, 2)], &[&stop], Steer::Hold);
     assert!(
         matches!(&held, Next::Wait(why) if why.starts_with("held")),
         "{held:?}"
     );
-    let spec = body(go(&[old(9), new(2, 2)], true, Steer::GoOn))["spec"].clone();
+    // first the brake, and only when it has come to the ReplicaSet the way goes on
+    let brake = body(go(&[old(9), new(2, 2)], &[&stop], Steer::GoOn));
+    assert_eq!(
+        brake["spec"],
+        json!({"paused": true, "minReadySeconds": brake::BRAKE,
+            "progressDeadlineSeconds": brake::DEADLINE})
+    );
+    waits(go(&[old(9), new(2, 2)], &[&stop, &brake], Steer::GoOn));
+    let on = body(go(&[old(9), coming(2, 2)], &[&stop, &brake], Steer::GoOn));
+    assert_eq!(
+        on["spec"],
+        json!({"paused": false, "strategy": {"type": "RollingUpdate",
+            "rollingUpdate": {"maxSurge": "10%", "maxUnavailable": 0}}})
+    );
+    // paused once more while the brake is on, it comes off again
+    let again = body(go(&[old(9), coming(2, 2)], &[&stop, &brake], Steer::Hold));
+    assert_eq!(again["spec"]["minReadySeconds"], 0);
+}
+
+#[test]
+fn a_number_of_pods_of_which_the_share_is_all_is_no_dead_end() {
+    let go = |all: u32, sets: &[Value], bodies: &[&Value]| {
+        let seen = seen(sets, |object| {
+            begun(object);
+            object["spec"]["replicas"] = all.into();
+            for body in bodies {
+                changed(object, body);
+            }
+        });
+        forward(&wish("30%", Verb::Deploy), &seen, Steer::GoOn)
+    };
+    // three of ten, then one of one: nothing of the brake may be left, or it would never be there
+    let whole = body(go(1, &[old(0), coming(1, 1)], &[]));
+    let spec = &whole["spec"];
     assert_eq!(
         (&spec["paused"], &spec["minReadySeconds"]),
-        (&json!(false), &json!(pace::BRAKE))
+        (&json!(false), &json!(0))
     );
-    // no old pod may go before the brake holds
-    let rolling = &spec["strategy"]["rollingUpdate"];
-    assert_eq!(*rolling, json!({"maxSurge": 1, "maxUnavailable": 0}));
+    assert_eq!(spec["strategy"]["rollingUpdate"]["maxSurge"], "25%");
+    assert_eq!(go(1, &[old(0), new(1, 1)], &[&whole]), Next::Done);
+    // and ten again: it is stopped, and goes on under the brake if it is not there
+    let stop = body(go(10, &[old(8), new(2, 2)], &[&whole]));
+    assert_eq!(stop["spec"]["paused"], true);
+    let brake = body(go(10, &[old(8), new(2, 2)], &[&whole, &stop]));
+    assert_eq!(brake["spec"]["minReadySeconds"], brake::BRAKE);
+    assert_eq!(go(10, &[old(7), new(3, 3)], &[&whole, &stop]), Next::Done);
+}
+
+#[test]
+fn what_its_owner_changes_while_it_stands_comes_back_as_they_wrote_it() {
+    let mut wish = wish("60%", Verb::Deploy);
+    wish.effect = "b2".into();
+    let theirs = json!({"type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": 3, "maxUnavailable": 0}});
+    let seen = seen(&[old(7), new(3, 3)], |object| {
+        begun(object);
+        at_pace(object, 0, "10%");
+        object["spec"]["paused"] = true.into();
+        object["spec"]["minReadySeconds"] = 20.into();
+        object["spec"]["progressDeadlineSeconds"] = 900.into();
+        object["spec"]["strategy"] = theirs.clone();
+    });
+    let body = body(forward(&wish, &seen, Steer::GoOn));
+    assert_eq!(body["spec"]["paused"], true, "first the brake");
+    let before = &body["metadata"]["annotations"]["holdpoint.dev/before"];
+    let kept = record::read(before.as_str()).and_then(|b| b.kept);
+    let kept = kept.expect("what comes back");
+    assert_eq!((kept.min_ready, kept.deadline), (Some(20), Some(900)));
+    assert_eq!(kept.strategy, theirs);
+}
+
+#[test]
+fn who_brings_something_else_on_the_way_gets_back_what_the_way_has_changed() {
+    let fixed = |object: &mut Value| {
+        begun(object);
+        object["spec"]["template"] = template("shop/web:hotfix");
+    };
+    let sets = [old(9), coming(2, 2)];
+    for verb in [Verb::Deploy, Verb::Rollback] {
+        let share = wish("30%", verb);
+        let go = match verb {
+            Verb::Rollback => back,
+            _ => forward,
+        };
+        let change = body(go(&share, &seen(&sets, fixed), Steer::GoOn));
+        let spec = &change["spec"];
+        assert_eq!(spec["minReadySeconds"], 0);
+        assert_eq!(spec["strategy"]["rollingUpdate"]["maxSurge"], "25%");
+        assert!(
+            spec["template"].is_null() && spec["paused"].is_null(),
+            "{spec}"
+        );
+        let free = |object: &mut Value| {
+            fixed(object);
+            changed(object, &change);
+        };
+        let next = go(&share, &seen(&sets, free), Steer::GoOn);
+        assert!(
+            matches!(&next, Next::Never(why) if why.contains("hotfix")),
+            "{next:?}"
+        );
+    }
+}
+
+#[test]
+fn who_undoes_it_with_all_annotations_does_not_keep_the_brake() {
+    let undone = |object: &mut Value| {
+        begun(object);
+        object["spec"]["template"] = template("shop/web:1");
+        object["metadata"]["annotations"] = json!({});
+    };
+    let seen = seen(&[old(10), new(0, 0)], undone);
+    let spec = body(back(&wish("full", Verb::Rollback), &seen, Steer::GoOn))["spec"].clone();
+    assert_eq!(spec["minReadySeconds"], 0);
+    assert_eq!(spec["progressDeadlineSeconds"], 600);
 }
 
 #[test]
@@ -279,56 +400,51 @@ fn what_a_dead_release_has_left_braked_is_not_taken_for_the_owners() {
 }
 
 #[test]
-fn apparent_success_of_the_generation_before_is_none() {
-    let seen = seen(&[old(10)], |object| {
-        begun(object);
-        object["metadata"]["generation"] = 4.into();
-    });
-    let next = forward(&wish("full", Verb::Deploy), &seen, Steer::GoOn);
-    assert!(matches!(next, Next::Wait(_)), "{next:?}");
-}
-
-#[test]
 fn an_autoscaler_that_changes_the_number_changes_the_share() {
-    let seen = seen(&[old(17), new(3, 3)], |object| {
+    let seen = seen(&[old(17), coming(3, 3)], |object| {
         begun(object);
         object["spec"]["paused"] = true.into();
         object["spec"]["replicas"] = 20.into();
     });
-    let body = body(forward(&wish("30%", Verb::Deploy), &seen, Steer::GoOn));
-    assert_eq!(body["spec"]["paused"], false, "6 of 20 are wished now");
+    let next = forward(&wish("30%", Verb::Deploy), &seen, Steer::GoOn);
+    let on = body(next)["spec"]["paused"].clone();
+    assert_eq!(on, false, "6 of 20 are wished now");
 }
 
 #[test]
 fn everything_brings_the_strategy_back_and_is_done_when_nothing_else_runs() {
     let mut wish = wish("full", Verb::Deploy);
-    let at_share = |effect: &str, sets: &[Value]| {
-        seen(sets, |object| {
-            begun(object);
-            at_pace(object, 0, "30%");
-            object["metadata"]["annotations"]["holdpoint.dev/effect"] = effect.into();
-            object["spec"]["paused"] = (effect == "b1").into();
-        })
+    let at_share = |object: &mut Value| {
+        begun(object);
+        at_pace(object, 0, "30%");
+        object["spec"]["paused"] = true.into();
     };
     wish.effect = "b2".into();
-    let body = body(forward(
-        &wish,
-        &at_share("b1", &[old(8), new(3, 3)]),
-        Steer::GoOn,
-    ));
+    let stands = seen(&[old(8), new(3, 3)], at_share);
+    let body = body(forward(&wish, &stands, Steer::GoOn));
     assert_eq!(body["spec"]["paused"], false);
     assert_eq!(body["spec"]["strategy"]["rollingUpdate"]["maxSurge"], "25%");
     assert_eq!(body["spec"]["minReadySeconds"], 0);
     assert_eq!(body["spec"]["progressDeadlineSeconds"], 600);
-    let next = forward(&wish, &at_share("b2", &[old(1), new(10, 10)]), Steer::GoOn);
+    let goes = |sets: &[Value], generation: u32| {
+        let seen = seen(sets, |object| {
+            at_share(object);
+            changed(object, &body);
+            object["metadata"]["generation"] = generation.into();
+        });
+        forward(&wish, &seen, Steer::GoOn)
+    };
+    let next = goes(&[old(1), new(10, 10)], 3);
     assert!(
         matches!(next, Next::Wait(_)),
         "an old pod is left: {next:?}"
     );
-    assert_eq!(
-        forward(&wish, &at_share("b2", &[old(0), new(10, 10)]), Steer::GoOn),
-        Next::Done
+    let next = goes(&[old(0), new(10, 10)], 4);
+    assert!(
+        matches!(next, Next::Wait(_)),
+        "apparent success of the generation before: {next:?}"
     );
+    assert_eq!(goes(&[old(0), new(10, 10)], 3), Next::Done);
 }
 
 #[test]
@@ -364,12 +480,6 @@ fn what_must_not_be_begun_is_refused_with_why() {
         o["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
     });
     assert_eq!(why, "it is being deleted");
-    let why = refused("50%", &[old(8), new(3, 3)], &|o| {
-        begun(o);
-        o["metadata"]["annotations"]["holdpoint.dev/effect"] = "R-1.b1".into();
-        o["spec"]["template"] = template("shop/web:hotfix");
-    });
-    assert_eq!(why, "somebody else has brought shop/web:hotfix meanwhile");
 }
 
 #[test]
@@ -424,19 +534,6 @@ fn without_the_recorded_replica_set_only_the_image_goes_back_and_it_is_said() {
     assert_eq!(
         body["spec"]["template"]["spec"]["containers"][0]["image"],
         "shop/web:1"
-    );
-}
-
-#[test]
-fn what_somebody_else_has_brought_since_is_not_overwritten() {
-    let seen = seen(&[old(5), new(5, 5)], |o| {
-        begun(o);
-        o["spec"]["template"] = template("shop/web:hotfix");
-    });
-    let next = back(&wish("full", Verb::Rollback), &seen, Steer::GoOn);
-    assert!(
-        matches!(&next, Next::Never(why) if why.contains("hotfix")),
-        "{next:?}"
     );
 }
 
