@@ -269,17 +269,9 @@ fn begin(wish: &Wish, seen: &Seen, steer: Steer) -> Next {
         let image = wish.image();
         spec["template"] = json!({"spec": {"containers": [{"name": container, "image": image}]}});
     }
-    let body = json!({
-        "metadata": {"resourceVersion": work.version, "annotations": {
-            record::EFFECT: wish.effect.0, record::BEFORE: before.write(), record::BOUND: until.to_string(),
-        }},
-        "spec": spec,
-    });
-    let words = format!(
-        "{} of {} pods to {}",
-        until, work.wanted, wish.artifact.version
-    );
-    change(seen, words, Form::Strategic, body).into()
+    let (all, version) = (work.wanted, &wish.artifact.version);
+    let words = format!("{until} of {all} pods to {version}");
+    stepped(wish, seen, words, &before, &spec).into()
 }
 
 /// What must come back, as it stands before the release changes anything.
