@@ -117,12 +117,18 @@ pub struct Owner {
 }
 
 /// How many parts at once a workload should take on when it goes from `from` new parts to `until`,
-/// of `all`: a tenth of all at most, and as even as can be. During the move there are never more parts
-/// than `all` and this.
+/// of `all`: a tenth of all at most, and as even as can be; of many, as many as whole percents make,
+/// rounded up, so that it can be written to go with the number of parts. During the move there are
+/// never more parts than `all` and this.
 pub fn surge(all: u32, from: u32, until: u32) -> u32 {
     let way = until.saturating_sub(from).max(1);
     let most = (all / 10).max(1);
-    way.div_ceil(way.div_ceil(most))
+    let even = way.div_ceil(way.div_ceil(most));
+    let percents = u64::from(even) * 100 / u64::from(all.max(1));
+    match (u64::from(all) * percents).div_ceil(100) {
+        0 => even,
+        whole => u32::try_from(whole).unwrap_or(even).min(even),
+    }
 }
 
 #[cfg(test)]
@@ -138,5 +144,7 @@ mod tests {
         assert_eq!(surge(3, 0, 3), 1, "a small one goes by ones");
         assert_eq!(surge(0, 0, 0), 1, "never none: nothing would move");
         assert_eq!(surge(50, 20, 10), 1, "there already");
+        assert_eq!(surge(150, 0, 7), 6, "7 are 4.7 %: 4 % are 6");
+        assert_eq!(surge(1000, 0, 5), 5, "less than a percent");
     }
 }

@@ -101,10 +101,15 @@ pub fn forward(
         }
         (Way::Counted, "Deployment") => {
             let surge = surge(workload.wanted, before, until);
-            let what =
-                format!("paused=false maxSurge={surge} maxUnavailable=0 minReadySeconds=max");
+            let pace = format!("paused=false maxSurge={surge} maxUnavailable=0");
+            let brake = "minReadySeconds=max";
             let end = format!("maxUnavailable up to {until} as new pods answer, then paused=true");
-            vec![with_image(&what), written.with(&end)]
+            // where pods run it already, the brake has to hold before anything moves
+            let begin = match from {
+                0 => vec![with_image(&format!("{pace} {brake}"))],
+                _ => vec![written.with(brake), written.with(&pace)],
+            };
+            begin.into_iter().chain([written.with(&end)]).collect()
         }
         (Way::Counted, "StatefulSet") => {
             let partition = workload.wanted.saturating_sub(until);
@@ -177,6 +182,14 @@ mod tests {
             [
                 "PATCH deployments/web -n shop image=web:2@sha256:ab paused=false maxSurge=2 maxUnavailable=0 minReadySeconds=max",
                 "PATCH deployments/web -n shop maxUnavailable up to 5 as new pods answer, then paused=true",
+            ]
+        );
+        assert_eq!(
+            calls(&web, "deployments/web", 25, "50%"),
+            [
+                "PATCH deployments/web -n shop minReadySeconds=max",
+                "PATCH deployments/web -n shop paused=false maxSurge=2 maxUnavailable=0",
+                "PATCH deployments/web -n shop maxUnavailable up to 10 as new pods answer, then paused=true",
             ]
         );
         assert_eq!(

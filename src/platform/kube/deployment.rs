@@ -82,18 +82,20 @@ impl Seen {
         new_set(&self.work, self.sets.iter())
     }
 
+    /// All others.
+    fn old_sets(&self) -> impl Iterator<Item = &Set> {
+        let new = self.new_set().map(|s| &s.name);
+        self.sets.iter().filter(move |s| Some(&s.name) != new)
+    }
+
     /// The pods of all others.
     fn old_there(&self) -> u32 {
-        let new = self.new_set().map(|s| &s.name);
-        let old = self.sets.iter().filter(|s| Some(&s.name) != new);
-        old.map(|s| s.there.max(s.wanted)).sum()
+        self.old_sets().map(|s| s.there.max(s.wanted)).sum()
     }
 
     /// How many pods all others are asked for.
     fn old_wanted(&self) -> u32 {
-        let new = self.new_set().map(|s| &s.name);
-        let old = self.sets.iter().filter(|s| Some(&s.name) != new);
-        old.map(|s| s.wanted).sum()
+        self.old_sets().map(|s| s.wanted).sum()
     }
 
     /// How many pods of the present template are asked for.

@@ -28,11 +28,6 @@ fn wait_for_new(ns: &Namespace, app: &str, image: &str, pods: usize) {
     );
 }
 
-#[track_caller]
-fn promote(room: &Room, id: &str) {
-    room.promote(id);
-}
-
 fn workloads(cluster: &Cluster) -> Namespace {
     let ns = cluster.namespace("demonstration");
     ns.deployment("web", "shop/web:1", 20);
@@ -49,7 +44,7 @@ fn workloads(cluster: &Cluster) -> Namespace {
 fn without_api_server(cluster: &Cluster, ns: &Namespace, room: &Room, elsewhere: &str) {
     cluster.kube_up(&["kill", "api"]);
     let begun = Instant::now();
-    promote(room, elsewhere);
+    room.promote(elsewhere);
     let over = |seen: &Value| seen["phase"] == "closed";
     let look = || room.show(elsewhere);
     let seen = crate::until::until("the end of the release elsewhere", look, over);

@@ -38,6 +38,20 @@ fn room(ns: &Namespace) -> Room {
     room
 }
 
+/// Waits until so many new pods are ready.
+#[track_caller]
+pub fn some_new(ns: &Namespace, least: usize) {
+    let come = |pods: &Vec<Value>| ready_with(pods, "shop/web:2") >= least;
+    ns.until("new pods", LONG, |ns| ns.pods("web"), come);
+}
+
+#[track_caller]
+fn standstill(ns: &Namespace) -> Value {
+    let stopped = |web: &Value| web["spec"]["paused"] == true;
+    let see = |ns: &Namespace| ns.get("deployment", "web");
+    ns.until("its standstill", LONG, see, stopped)
+}
+
 /// Nothing of holdpoint's is left on a workload once its release is over, and nothing of anybody else's
 /// is gone.
 #[track_caller]
@@ -93,8 +107,7 @@ fn an_engine_that_is_gone_leaves_it_on_this_side_of_its_share() {
     let engine = room.serve();
     let witness = Witness::of(&ns, "deployment", "web");
     let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
-    let some = |pods: &Vec<Value>| ready_with(pods, "shop/web:2") >= 2;
-    ns.until("two new pods", LONG, |ns| ns.pods("web"), some);
+    some_new(&ns, 2);
     engine.kill();
     // while the same controller exchanges all pods of somebody else's
     let image = json!([{"name": "other", "image": "shop/other:2"}]);
@@ -120,8 +133,7 @@ fn who_else_changes_how_a_deployment_goes_stops_it() {
     let _engine = room.serve();
     let witness = Witness::of(&ns, "deployment", "web");
     let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
-    let some = |pods: &Vec<Value>| ready_with(pods, "shop/web:2") >= 2;
-    ns.until("two new pods", LONG, |ns| ns.pods("web"), some);
+    some_new(&ns, 2);
     let rolling =
         json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 3, "maxUnavailable": "10%"}});
     ns.patch("deployment", "web", &json!({"spec": {"strategy": rolling}}));
@@ -130,9 +142,7 @@ fn who_else_changes_how_a_deployment_goes_stops_it() {
         why.contains("somebody else has changed its strategy"),
         "{why}"
     );
-    let stopped = |web: &Value| web["spec"]["paused"] == true;
-    let see = |ns: &Namespace| ns.get("deployment", "web");
-    ns.until("its standstill", LONG, see, stopped);
+    standstill(&ns);
     assert!(witness.most("shop/web:2") < 5, "{:?}", witness.moments());
     room.roll_back(&id, "test");
     room.ends(&ns, &id, "rolled-back");
@@ -151,16 +161,10 @@ fn a_release_that_is_held_in_the_middle_goes_on_from_there() {
     let _engine = room.serve();
     let witness = Witness::of(&ns, "deployment", "web");
     let id = room.submit(&room.plan("web", "2", 2, &[&held("25%"), &held("50%"), "full"], START));
-    let new = |least: usize| {
-        let come = move |pods: &Vec<Value>| ready_with(pods, "shop/web:2") >= least;
-        ns.until("new pods", LONG, |ns| ns.pods("web"), come);
-    };
     for (share, least, most) in [(25, 1, 5), (50, 6, 10)] {
-        new(least);
+        some_new(&ns, least);
         room.done(&["release", "pause", &id, "--why", "lunch", "--as", "ada"]);
-        let stopped = |web: &Value| web["spec"]["paused"] == true;
-        let see = |ns: &Namespace| ns.get("deployment", "web");
-        let web = ns.until("its standstill", LONG, see, stopped);
+        let web = standstill(&ns);
         assert_eq!(web["spec"]["minReadySeconds"], Value::Null, "{web:#}");
         room.done(&["release", "resume", &id, "--as", "ada"]);
         room.stands(&ns, &id, share);
@@ -181,8 +185,7 @@ fn who_brings_a_hotfix_on_the_way_gets_the_deployment_back() {
     let room = room(&ns);
     let _engine = room.serve();
     let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
-    let some = |pods: &Vec<Value>| ready_with(pods, "shop/web:2") >= 2;
-    ns.until("two new pods", LONG, |ns| ns.pods("web"), some);
+    some_new(&ns, 2);
     let image = json!([{"name": "web", "image": "shop/web:hotfix"}]);
     let template = json!({"spec": {"template": {"spec": {"containers": image}}}});
     ns.patch("deployment", "web", &template);
@@ -210,13 +213,7 @@ fn a_bad_version_stops_in_its_first_batch_and_goes_back() {
     let id = room.submit(&room.plan("web", "2-bad", 2, &[&held("30%"), "full"], START));
     let why = room.fails(&ns, &id);
     assert!(why.contains("crashes again and again: exit 1"), "{why}");
-    let stopped = |web: &Value| web["spec"]["paused"] == true;
-    ns.until(
-        "its standstill",
-        LONG,
-        |ns| ns.get("deployment", "web"),
-        stopped,
-    );
+    standstill(&ns);
     let bad = witness.most("shop/web:2-bad");
     assert_eq!(bad, 1, "its first pace: {:?}", witness.moments());
     room.roll_back(&id, "test");

@@ -23,17 +23,7 @@ fn who_promotes_all_waits_for_no_step_of_argos() {
     let half = "50%, after: [{ bake: 1h }]";
     let id = room.submit(&room.plan("web", "2", 2, &[held, half, "full"], START));
     room.stands(&ns, &id, 20);
-    let all = [
-        "release",
-        "promote",
-        &id,
-        "--all",
-        "--why",
-        "the fix must be out",
-        "--as",
-        "ada",
-    ];
-    room.done(&all);
+    room.promote_all(&id, "the fix must be out");
     room.ends(&ns, &id, "succeeded");
     healthy(&ns, "shop/web:2");
     tidy(&ns, "rollout", "web");
@@ -75,17 +65,7 @@ async fn an_analysis_that_cannot_tell_is_told_and_a_retry_goes_past_it_once() {
     // the next one that cannot tell is asked about anew
     room.asks(&ns, &id);
     assert_eq!(ns.get("rollout", "web")["status"]["currentStepIndex"], 3);
-    let all = [
-        "release",
-        "promote",
-        &id,
-        "--all",
-        "--why",
-        "we looked ourselves",
-        "--as",
-        "ada",
-    ];
-    room.done(&all);
+    room.promote_all(&id, "we looked ourselves");
     room.done(&["release", "retry", &id, "--as", "ada"]);
     room.ends(&ns, &id, "succeeded");
     healthy(&ns, "shop/web:2");

@@ -56,7 +56,7 @@ fn a_quota_is_named_and_its_end_waited_for() {
     assert_eq!(stuck(&room.show(&id)), [""; 0]);
     assert_eq!(witness.most("shop/web:2"), 5, "{:?}", witness.moments());
     assert!(witness.fewest_ready() >= 10, "{:?}", witness.moments());
-    room.done(&["release", "promote", &id, "--as", "ada"]);
+    room.promote(&id);
     room.ends(&ns, &id, "succeeded");
     tidy(&ns, "deployment", "web");
 }
@@ -79,7 +79,7 @@ fn a_quota_that_only_events_tell_of_is_named_as_well() {
     room.stands(&ns, &id, 50);
     assert_eq!(stuck(&room.show(&id)), [""; 0], "it was overcome");
     assert_eq!(ready_with(&ns.pods("store"), "shop/store:2"), 2);
-    room.done(&["release", "promote", &id, "--as", "ada"]);
+    room.promote(&id);
     room.ends(&ns, &id, "succeeded");
 }
 
@@ -199,20 +199,26 @@ fn what_a_policy_denies_is_not_begun_and_not_tried_again() {
     tidy(&ns, "deployment", "web");
 }
 
+/// A policy takes a moment until it holds: tries, without making anything, until it does.
+#[track_caller]
+fn until_refused(ns: &Namespace, kind: &str, spec: Value) {
+    let object = json!({"metadata": {"name": "try"}, "spec": spec});
+    let path = format!("{}?dryRun=All", ns.path(kind, ""));
+    let tried = |ns: &Namespace| {
+        let body = Some((super::client::Kind::Json, &object));
+        ns.cluster.ask(Method::POST, &path, body).unwrap().code
+    };
+    ns.until("its refusal", LONG, tried, |code| *code >= 400);
+}
+
 #[test]
 #[ignore = "needs a Kubernetes: tests/run kube"]
 fn pods_that_a_policy_denies_stop_the_batch_with_its_words() {
     let ns = shop("policy", 4);
     let must = "!object.spec.containers.exists(c, c.image.contains(':2'))";
     let policy = Rule::policy(&ns, "", "pods", must);
-    let pod = |_: &Namespace| {
-        let spec = json!({"containers": [{"name": "x", "image": "shop/web:2"}]});
-        let object = json!({"metadata": {"name": "try"}, "spec": spec});
-        let path = format!("{}?dryRun=All", ns.path("pod", ""));
-        let body = Some((super::client::Kind::Json, &object));
-        ns.cluster.ask(Method::POST, &path, body).unwrap().code
-    };
-    ns.until("its refusal", LONG, pod, |code| *code >= 400);
+    let spec = json!({"containers": [{"name": "x", "image": "shop/web:2"}]});
+    until_refused(&ns, "pod", spec);
     let mut room = Room::new(&ns.cluster.file);
     room.target("web", &ns.name, "deployment/web", "");
     let _engine = room.serve();
@@ -231,7 +237,7 @@ fn pods_that_a_policy_denies_stop_the_batch_with_its_words() {
     assert_eq!(web["spec"]["paused"], true, "nobody goes on trying");
     // as the policy is, it can go back; and once the policy agrees, go on
     drop(policy);
-    room.done(&["release", "rollback", &id, "--why", "test", "--as", "ada"]);
+    room.roll_back(&id, "test");
     room.ends(&ns, &id, "rolled-back");
     assert_eq!(image_of(&tidy(&ns, "deployment", "web")), "shop/web:1");
 }
@@ -243,15 +249,9 @@ fn a_replicaset_that_a_policy_denies_stops_the_batch_with_its_words() {
     let must = "!object.spec.template.spec.containers.exists(c, c.image.contains(':2'))";
     let _policy = Rule::policy(&ns, "apps", "replicasets", must);
     let set = ns.list("replicaset").remove(0);
-    let path = format!("{}?dryRun=All", ns.path("replicaset", ""));
-    let image = json!([{"name": "x", "image": "shop/web:2"}]);
-    let mut object = json!({"metadata": {"name": "try"}, "spec": set["spec"]});
-    object["spec"]["template"]["spec"]["containers"] = image;
-    let tried = |_: &Namespace| {
-        let body = Some((super::client::Kind::Json, &object));
-        ns.cluster.ask(Method::POST, &path, body).unwrap().code
-    };
-    ns.until("its refusal", LONG, tried, |code| *code >= 400);
+    let mut spec = set["spec"].clone();
+    spec["template"]["spec"]["containers"] = json!([{"name": "x", "image": "shop/web:2"}]);
+    until_refused(&ns, "replicaset", spec);
     let mut room = Room::new(&ns.cluster.file);
     room.target("web", &ns.name, "deployment/web", "");
     let _engine = room.serve();
@@ -263,7 +263,7 @@ fn a_replicaset_that_a_policy_denies_stops_the_batch_with_its_words() {
         why.contains("version 2 is not cleared for the shop"),
         "{why}"
     );
-    room.done(&["release", "rollback", &id, "--why", "test", "--as", "ada"]);
+    room.roll_back(&id, "test");
     room.ends(&ns, &id, "rolled-back");
     assert_eq!(image_of(&tidy(&ns, "deployment", "web")), "shop/web:1");
 }
@@ -292,7 +292,7 @@ fn a_webhook_that_does_not_answer_is_named_and_waited_for() {
     room.stands(&ns, &id, 50);
     let hook = Rule::webhook(&ns).kept("deployment", "web");
     let refused = proxy.asked().len();
-    room.done(&["release", "promote", &id, "--as", "ada"]);
+    room.promote(&id);
     let tried = |_: &Namespace| {
         let asked = proxy.asked();
         asked[refused..].iter().filter(|one| one.writes()).count()

@@ -157,6 +157,12 @@ impl Room {
         self.done(&["release", "promote", release, "--as", "ada"]);
     }
 
+    pub fn promote_all(&self, release: &str, why: &str) {
+        self.done(&[
+            "release", "promote", release, "--all", "--why", why, "--as", "ada",
+        ]);
+    }
+
     pub fn roll_back(&self, release: &str, why: &str) {
         self.done(&["release", "rollback", release, "--why", why, "--as", "ada"]);
     }

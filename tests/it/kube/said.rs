@@ -98,7 +98,7 @@ fn failing_probes_are_told_in_the_kubelets_words() {
     let id = room.submit(&room.plan("web", "2", 2, &["10%", &held("15%"), "full"], START));
     room.stands(&ns, &id, 15);
     assert_eq!(questions(&proxy).len(), 0, "who is well is not asked about");
-    room.done(&["release", "rollback", &id, "--why", "test", "--as", "ada"]);
+    room.roll_back(&id, "test");
     room.ends(&ns, &id, "rolled-back");
 
     let id = room.submit(&room.plan("web", "3-slow", 3, &[&held("50%"), "full"], START));
@@ -119,7 +119,7 @@ fn failing_probes_are_told_in_the_kubelets_words() {
     }
     // a screen looks all the time, the cluster is asked once in a while
     assert!(asked.len() < 20, "{asked:?}");
-    room.done(&["release", "rollback", &id, "--why", "test", "--as", "ada"]);
+    room.roll_back(&id, "test");
     room.ends(&ns, &id, "rolled-back");
     assert_eq!(image_of(&ns.get("deployment", "web")), "shop/web:1");
 }
@@ -152,7 +152,7 @@ fn volumes_and_sandboxes_are_told_once_somebody_says_what_is_wrong() {
     let found = told(&ns, &room, &id, "configmap \"store\" not found");
     let wanted = format!("1 volume: its volumes are not there: {volume} (5 times in 4 m");
     assert!(found.starts_with(&wanted), "{found}");
-    room.done(&["release", "rollback", &id, "--why", "test", "--as", "ada"]);
+    room.roll_back(&id, "test");
     room.ends(&ns, &id, "rolled-back");
     ns.ready("statefulset", "store", 3);
 }
@@ -191,6 +191,6 @@ fn who_may_not_read_events_only_hears_less() {
     );
     let asked = questions(&proxy);
     assert_eq!(asked.len(), 1, "not again and again: {asked:?}");
-    room.done(&["release", "rollback", &id, "--why", "test", "--as", "ada"]);
+    room.roll_back(&id, "test");
     room.ends(&ns, &id, "rolled-back");
 }

@@ -106,7 +106,7 @@ fn outlives(ns: &Namespace, worker: &mut Worker<'_>, kubeconfig: &Path) {
     worker.expire(kubeconfig);
     ns.until("blindness", LONG, |_| room.show(&id), blind);
     worker.renew();
-    room.done(&["release", "promote", &id, "--as", "ada"]);
+    room.promote(&id);
     room.ends(ns, &id, "succeeded");
     tidy(ns, "deployment", "web");
 }
@@ -148,7 +148,7 @@ fn logins_that_hang_or_fail_stall_only_their_own_targets() {
     let mut engine = room.serve();
     let id = room.submit(&room.plan("web", "2", 2, &[&held("50%"), "full"], START));
     room.stands(&ns, &id, 50);
-    room.done(&["release", "promote", &id, "--as", "ada"]);
+    room.promote(&id);
     room.ends(&ns, &id, "succeeded");
     let lines = |file: &Path| fs::read_to_string(file).unwrap_or_default().lines().count();
     ns.until(

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::LONG;
 use super::cluster::{Cluster, Namespace};
-use super::deployments::{START, held};
+use super::deployments::{START, held, some_new};
 use super::proxy::Proxy;
 use super::room::Room;
 use super::waiting::ready_with;
@@ -50,7 +50,7 @@ fn a_progress_deadline_that_is_too_short_is_told_and_fails_nothing() {
     let web = ns.get("deployment", "web");
     let reasons = web["status"]["conditions"].to_string();
     assert!(!reasons.contains("ProgressDeadlineExceeded"), "{reasons}");
-    room.done(&["release", "promote", &id, "--as", "ada"]);
+    room.promote(&id);
     ns.until("its lateness", LONG, |_| says(&room.show(&id)), late);
     room.ends(&ns, &id, "succeeded");
     let web = ns.ready("deployment", "web", 4);
@@ -92,7 +92,7 @@ fn past_lost_nodes(cluster: &Cluster, app: &str, tolerant: bool) {
     cluster.node("node-4", false);
     let counted = |seen: &Value| seen["status"]["numberReady"].as_u64() == Some(2);
     ns.until("its count", LONG, |ns| ns.get("daemonset", app), counted);
-    room.done(&["release", "promote", &id, "--as", "ada"]);
+    room.promote(&id);
     room.ends(&ns, &id, "succeeded");
     // they come back, and with them their pods, old ones: the DaemonSet replaces these itself
     cluster.node("node-2", true);
@@ -199,11 +199,7 @@ fn a_deployment_that_is_scaled_within_a_batch_keeps_its_share() {
     let witness = Witness::of(&ns, "deployment", "web");
     let batches = [&*held("50%"), &*held("75%"), "full"];
     let id = room.submit(&room.plan("web", "2", 2, &batches, START));
-    let new = |least: usize| {
-        let come = move |pods: &Vec<Value>| ready_with(pods, "shop/web:2") >= least;
-        ns.until("new pods", LONG, |ns| ns.pods("web"), come);
-    };
-    new(1);
+    some_new(&ns, 1);
     scale(&ns, "deployment", "web", 20);
     room.stands(&ns, &id, 50);
     let up = |pods: &Vec<Value>| {
@@ -212,11 +208,11 @@ fn a_deployment_that_is_scaled_within_a_batch_keeps_its_share() {
     };
     ns.until("half of twenty", LONG, |ns| ns.pods("web"), up);
     assert!(witness.most("shop/web:2") <= 10, "{:?}", witness.moments());
-    room.done(&["release", "promote", &id, "--as", "ada"]);
-    new(11);
+    room.promote(&id);
+    some_new(&ns, 11);
     scale(&ns, "deployment", "web", 8);
     room.stands(&ns, &id, 75);
-    room.done(&["release", "promote", &id, "--as", "ada"]);
+    room.promote(&id);
     room.ends(&ns, &id, "succeeded");
     let web = ns.ready("deployment", "web", 8);
     assert_eq!(web["spec"]["replicas"], 8);
@@ -257,7 +253,7 @@ fn a_statefulset_that_is_scaled_within_a_batch_follows_its_number() {
     ns.until("that it is told", LONG, |_| says(&room.show(&id)), more);
     scale(&ns, "statefulset", "store", 4);
     assert_eq!(ready_with(&up(4), "shop/store:1"), 3, "{}", ns.describe());
-    room.done(&["release", "promote", &id, "--as", "ada"]);
+    room.promote(&id);
     room.ends(&ns, &id, "succeeded");
     let store = ns.ready("statefulset", "store", 4);
     assert_eq!(store["spec"]["replicas"], 4);

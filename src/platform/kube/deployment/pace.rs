@@ -28,12 +28,6 @@ impl Pace {
     /// With which it begins, of `all` pods of which `old` are old ones: none of these goes yet.
     pub fn first(all: u32, old: u32, until: u32) -> Pace {
         let surge = workload::surge(all, all.saturating_sub(old), until);
-        // of many pods, as many as whole percents make
-        let percents = u64::from(surge) * 100 / u64::from(all.max(1));
-        let surge = match up(all, percents) {
-            0 => surge,
-            whole => whole.min(surge),
-        };
         Pace { surge, gone: 0 }
     }
 

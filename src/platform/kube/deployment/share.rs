@@ -17,7 +17,7 @@ use crate::platform::kube::wish::Wish;
 /// What is to be done next on the way to `until` new pods.
 pub fn forward(wish: &Wish, seen: &Seen, steer: Steer, until: u32) -> Next {
     let Some(before) = seen.before(wish) else {
-        let words = "somebody else has taken holdpoint's record of it away";
+        let words = "somebody else has taken holdpoint's record of it away: roll back, or finish it by hand";
         return Next::Failed(words.into());
     };
     let (work, up) = (&seen.work, seen.up);
@@ -44,8 +44,8 @@ pub fn forward(wish: &Wish, seen: &Seen, steer: Steer, until: u32) -> Next {
     let strategy = &seen.spec["strategy"];
     let ours = on && before.kept.as_ref().is_some_and(|k| k.written == *strategy);
     let Some(pace) = Pace::read(strategy, all).filter(|_| ours) else {
-        let words =
-            "somebody else has changed its strategy or minReadySeconds on the way to a share";
+        let words = "somebody else has changed its strategy or minReadySeconds on the way to a share: \
+                     retry to go on, theirs comes back at the end";
         return Next::Failed(words.into());
     };
     if !(seen.observed() && brake::has_come(seen)) {
